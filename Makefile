@@ -1,0 +1,26 @@
+# For people. Each target makes the environment it needs.
+
+PYTHON ?= python3
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
+	.venv/bin/bandersnatch-freshness demo
+
+test: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
+	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke host_tests
+
+lint: .venv/nox  ## format, lint and types
+	.venv/bin/nox -s lint
+
+clean:
+	rm -rf .venv .nox build dist *.egg-info
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/nox: .venv/installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check 'nox>=2024.4.15'
+	touch $@

@@ -1,0 +1,36 @@
+"""The cache-bust parameter: a query that no cache has seen before."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class CacheBust:
+    """Appends `parameter=<timestamp>` to URLs, each time with another timestamp."""
+
+    def __init__(self, parameter: str, clock: Callable[[], int] = time.time_ns) -> None:
+        """`clock` returns nanoseconds since the epoch."""
+        self.parameter = parameter
+        self._clock = clock
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def timestamp(self) -> int:
+        """Return nanoseconds since the epoch, never the same twice."""
+        with self._lock:
+            self._last = max(self._clock(), self._last + 1)
+            return self._last
+
+    def append(self, url: str, previous: str | None = None) -> tuple[str, str]:
+        """Return the URL with the parameter appended, and the parameter as appended.
+
+        `previous` is what was appended before a redirect; where the redirect brought it
+        along, it is replaced. The rest of the query stays to the letter.
+        """
+        added = f"{self.parameter}={self.timestamp()}"
+        base, hash_, fragment = url.partition("#")
+        path, _, query = base.partition("?")
+        kept = [part for part in query.split("&") if part and part != previous] if previous else [query] * bool(query)
+        return f"{path}?{'&'.join([*kept, added])}{hash_}{fragment}", added

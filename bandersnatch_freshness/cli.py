@@ -1,0 +1,100 @@
+"""The command `bandersnatch-freshness`. Each command imports what it needs, when called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from . import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.command:
+        parser.print_help()
+        return 0
+    try:
+        return _COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        return 130
+    except (OSError, ValueError) as error:
+        print(f"bandersnatch-freshness {options.command}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bandersnatch-freshness",
+        description="Keep a Bandersnatch mirror of PyPI fresh when the caches in front of PyPI are not.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    status = commands.add_parser(
+        "status",
+        help="how fresh the mirror is: serials, open incidents, last runs",
+        description="Show how fresh a mirror is. Asks nothing of PyPI, and may be used while a run is under way.",
+    )
+    check = commands.add_parser(
+        "check",
+        help="the same as a monitoring plugin: one line with figures",
+        description="Print one line for a monitoring system. Exits with 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN.",
+    )
+    for reporting in (status, check):
+        reporting.add_argument(
+            "-c", "--config", default="/etc/bandersnatch.conf", metavar="FILE", help="(default: %(default)s)"
+        )
+        reporting.add_argument("--json", action="store_true", help="print JSON")
+    lab = commands.add_parser(
+        "lab",
+        help="a small PyPI with caches that misbehave on purpose, on loopback",
+        description="Serve a small PyPI on loopback, behind an edge that misbehaves as told. "
+        "Prints how to mirror it, and then what is asked of it. Ctrl-C ends it.",
+    )
+    lab.add_argument("--behaviour", default="healthy", metavar="NAME", help="what goes wrong (default: %(default)s)")
+    lab.add_argument("--edge", default="cdn", metavar="NAME", help="what kind of edge it is (default: %(default)s)")
+    lab.add_argument("--list", action="store_true", help="list the behaviours and the kinds of edge")
+    lab.add_argument("--projects", type=int, default=20, metavar="N", help="how many projects (default: %(default)s)")
+    lab.add_argument("--port", type=int, default=0, metavar="PORT", help="for http (default: a free one)")
+    lab.add_argument("--https-port", type=int, default=0, metavar="PORT", help="for https (default: a free one)")
+    commands.add_parser(
+        "demo",
+        help="the story end to end: bare Bandersnatch against the suite",
+        description="Mirror a lab whose edge has gone stale with bare Bandersnatch and with the suite, and compare. "
+        "Exits with 0 only if the suite cured it.",
+    )
+    return parser
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from .lab import command
+
+    return command.main(options)
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from . import demo
+
+    return demo.main()
+
+
+def _status(options: argparse.Namespace) -> int:
+    from . import status
+
+    return status.status(options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from . import status
+
+    return status.check(options)
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "status": _status,
+    "check": _check,
+    "lab": _lab,
+    "demo": _demo,
+}

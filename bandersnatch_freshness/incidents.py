@@ -1,0 +1,194 @@
+"""Incidents: what is stale from first to last sight, and how bad it has become.
+
+No I/O and no clock: the incidents so far, what one run saw and the time go in, the
+incidents from now on and what changed come out.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from .observations import Evidence
+from .verdicts import Verdict
+
+# An incident worsens by age, but not before it was seen in so many runs.
+RUNS_BEFORE_WARNING = 3
+
+# Most of the packages asked for in a run are stale, and these are at least so many: the
+# trouble is one of the whole edge, and is said once instead of for each package.
+SYSTEMIC_SHARE = 0.5
+SYSTEMIC_PACKAGES = 10
+EXAMPLES = 5
+
+# The subject of the incident of the whole edge; no project can have this name.
+EDGE = "*"
+
+
+class Level(enum.IntEnum):
+    """How bad an incident is."""
+
+    STALE = 1
+    WARNING = 2
+    CRITICAL = 3
+
+    def __str__(self) -> str:
+        """Return the word for it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One stale page in one run; `got` is the best serial that any way of asking got."""
+
+    required: int
+    got: int | None
+    verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One package, or the whole edge, that is stale.
+
+    Times are seconds since 1970. `newest` is the highest serial that any of its answers
+    ever carried. Of the whole edge, `count` packages are stale, among them `examples`.
+    """
+
+    subject: str
+    since: int
+    seen: int
+    runs: int
+    required: int
+    got: int | None
+    verdict: Verdict
+    level: Level = Level.STALE
+    newest: int | None = None
+    count: int = 1
+    examples: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    def age(self, now: int) -> int:
+        """Return for how many seconds it is known."""
+        return max(0, now - self.since)
+
+
+@dataclass
+class Report:
+    """What one run saw of the packages that it asked for.
+
+    `reached` is the serial of the mirror after the run: below it, nothing is left to sync.
+    """
+
+    stale: dict[str, Sighting] = field(default_factory=dict)
+    fresh: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    reached: int = 0
+
+    @property
+    def systemic(self) -> bool:
+        """Whether most of what was asked for is stale."""
+        asked = len(self.stale) + len(self.fresh) + len(self.gone)
+        return len(self.stale) >= SYSTEMIC_PACKAGES and len(self.stale) > SYSTEMIC_SHARE * asked
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When an incident becomes a warning, and when critical: seconds."""
+
+    warn_after: int
+    critical_after: int
+
+
+class Ending(enum.Enum):
+    """Why an incident is over."""
+
+    FRESH = "it is fresh again"
+    GONE = "it is gone from PyPI"
+    SETTLED = "the mirror has passed the serial that was wanted"
+    EDGE = "the edge answers freshly again"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An incident that has worsened, or has ended."""
+
+    incident: Incident
+    ending: Ending | None = None
+
+
+def advance(
+    incidents: Mapping[str, Incident], report: Report, now: int, thresholds: Thresholds
+) -> tuple[dict[str, Incident], list[Change]]:
+    """Return the incidents after a run, and the changes of level and the endings among them."""
+    sightings = dict(report.stale)
+    if report.systemic:
+        sightings = {name: seen for name, seen in sightings.items() if name in incidents}
+        sightings[EDGE] = _edge(report)
+    after: dict[str, Incident] = {}
+    changes = []
+    for subject, incident in incidents.items():
+        if subject in sightings:
+            continue
+        ending = _ending(incident, report)
+        if ending:
+            changes.append(Change(incident, ending))
+        else:
+            after[subject] = incident
+    for subject, sighting in sightings.items():
+        before = incidents.get(subject)
+        incident = _seen(subject, before, sighting, now, thresholds)
+        if subject == EDGE:
+            examples = tuple(sorted(report.stale)[:EXAMPLES])
+            incident = replace(incident, count=len(report.stale), examples=examples)
+        if incident.level > (before.level if before else Level.STALE):
+            changes.append(Change(incident))
+        after[subject] = incident
+    return after, changes
+
+
+def _seen(subject: str, before: Incident | None, sighting: Sighting, now: int, thresholds: Thresholds) -> Incident:
+    # A clock that was ahead must not keep an incident young for ever.
+    since = min(before.since, now) if before else now
+    serials = [serial for serial in (before.newest if before else None, sighting.got) if serial is not None]
+    incident = Incident(
+        subject=subject,
+        since=since,
+        seen=now,
+        runs=(before.runs if before else 0) + 1,
+        required=sighting.required,
+        got=sighting.got,
+        verdict=sighting.verdict,
+        evidence=sighting.evidence,
+        newest=max(serials, default=None),
+    )
+    level = Level.STALE
+    if incident.runs >= RUNS_BEFORE_WARNING:
+        if incident.age(now) >= thresholds.critical_after:
+            level = Level.CRITICAL
+        elif incident.age(now) >= thresholds.warn_after:
+            level = Level.WARNING
+    # Once said to be bad, it stays so until it is over, whatever the clock does.
+    return replace(incident, level=max(level, before.level) if before else level)
+
+
+def _ending(incident: Incident, report: Report) -> Ending | None:
+    """Say why an incident that this run saw nothing stale of is over; None where it is not."""
+    if incident.subject == EDGE:
+        answered = report.fresh or report.gone or report.stale
+        return Ending.EDGE if answered or report.reached >= incident.required else None
+    if incident.subject in report.fresh:
+        return Ending.FRESH
+    if incident.subject in report.gone:
+        return Ending.GONE
+    if report.reached >= incident.required:
+        return Ending.SETTLED
+    return None
+
+
+def _edge(report: Report) -> Sighting:
+    worst = max(report.stale.values(), key=lambda seen: seen.required)
+    verdicts = {seen.verdict for seen in report.stale.values()}
+    verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
+    return Sighting(worst.required, worst.got, verdict, worst.evidence)

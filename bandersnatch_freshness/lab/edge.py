@@ -1,0 +1,176 @@
+"""The edge: a cache in front of the origin, with a copy of each page per Accept-Encoding.
+
+It is stale honestly: it holds what it once fetched, because a purge did not reach it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from ..observations import SERIAL_HEADER
+from .behaviours import BEHAVIOURS, COPIES, Behaviour
+from .origin import SIMPLE_JSON, Answer, Origin
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How an edge treats requests, whatever it does wrong."""
+
+    summary: str
+    keeps_query: bool = True
+    honours_no_cache: bool = False
+    shows_age: bool = False
+
+
+KINDS = {
+    "cdn": Kind("a plain CDN: the query is part of the key, no-cache is ignored"),
+    "pypi": Kind("as PyPI's today: metadata is looked up without its query, no-cache is ignored", keeps_query=False),
+    "proxy": Kind(
+        "a proxy as Squid: no-cache is honoured, Age and Via are sent", honours_no_cache=True, shows_age=True
+    ),
+}
+
+
+class Request(NamedTuple):
+    """What of a request the edge looks at."""
+
+    path: str
+    query: str = ""
+    accept: str = ""
+    accept_encoding: str = ""
+    no_cache: bool = False
+
+
+class _Key(NamedTuple):
+    node: int
+    path: str
+    json: bool
+    copy: str
+    query: str
+
+
+class Edge:
+    """One edge in front of one origin."""
+
+    def __init__(self, origin: Origin, behaviour: Behaviour, kind: Kind, base: str) -> None:
+        """`base`: the URL under which clients see the edge."""
+        self.origin = origin
+        self.behaviour = behaviour
+        self.kind = kind
+        self._base = base
+        self._nodes = 2 if behaviour.stuck_node is not None else 1
+        self._cached: dict[_Key, Answer] = {}
+        self._asked: Counter[str] = Counter()
+
+    def answer(self, request: Request) -> tuple[Answer, bool]:
+        """Answer a request for metadata, and tell whether it was a hit."""
+        turn = self._asked[request.path]
+        self._asked[request.path] += 1
+        # the stuck node takes the first turn
+        node = ((self.behaviour.stuck_node or 0) + turn) % self._nodes
+        query = request.query if self.kind.keeps_query else ""
+        key = _Key(node, request.path, SIMPLE_JSON in request.accept, copy_for(request.accept_encoding), query)
+        passes = request.no_cache and self.kind.honours_no_cache
+        hit = key in self._cached and not passes
+        if not hit:
+            self._fill(key)
+        return self._sent(key, hit), hit
+
+    def release(self, names: Iterable[str]) -> list[str]:
+        """Publish a release of each project, and purge what the behaviour lets purges reach.
+
+        Returns the names of the projects released.
+        """
+        self._asked.clear()
+        released = []
+        for name in names:
+            if self.behaviour.new_projects:
+                name = f"{name}-new-{len(self.origin.projects)}"
+            affected = self.affects(name)
+            for path in _pages(name):
+                self._cling(path, self._stuck(path) if affected else frozenset())
+            for copy in self.behaviour.late_index:
+                self._drop("/simple/", [copy])
+                self._cling("/simple/", {copy})
+            self.origin.publish(name, self.behaviour.origin_behind if affected else 0)
+            for path in _pages(name):
+                keep = self._stuck(path) if affected else frozenset()
+                if path == "/simple/":
+                    keep |= self.behaviour.late_index
+                self._drop(path, [copy for copy in COPIES if copy not in keep])
+            released.append(name)
+        return released
+
+    def heal(self) -> None:
+        """Behave from now on, with nothing in the cache, and with an origin that is right."""
+        self.behaviour = BEHAVIOURS["healthy"]
+        self._nodes = 1
+        self._cached.clear()
+        self.origin.heal()
+
+    def remove(self, name: str) -> None:
+        """Purge a project that is gone from the origin."""
+        self.origin.projects.pop(name, None)
+        for path in _pages(name):
+            self._drop(path, COPIES)
+
+    def affects(self, name: str) -> bool:
+        """Tell whether the behaviour concerns this project."""
+        known = re.search(r"\d+", name)
+        return (int(known[0]) if known else 0) % self.behaviour.every == 0
+
+    def _stuck(self, path: str) -> frozenset[str]:
+        return self.behaviour.stuck_index if path == "/simple/" else self.behaviour.stuck
+
+    def _cling(self, path: str, copies: Iterable[str]) -> None:
+        """Have copies in the cache, so that a purge can miss them."""
+        for copy in copies:
+            for json in (True, False):
+                for node in range(self._nodes):
+                    key = _Key(node, path, json, copy, "")
+                    if key not in self._cached:
+                        self._fill(key)
+                        if self.behaviour.unlabelled:
+                            self._cached[key].headers.pop(SERIAL_HEADER, None)
+
+    def _drop(self, path: str, copies: Iterable[str]) -> None:
+        for key in [key for key in self._cached if key.path == path]:
+            reached = self.behaviour.stuck_node not in (None, key.node)
+            if key.copy in copies or reached:
+                del self._cached[key]
+
+    def _fill(self, key: _Key) -> None:
+        answer = self.origin.page(key.path, SIMPLE_JSON if key.json else "text/html", self._base)
+        found = re.fullmatch(r"/(?:pypi|simple)/([^/]+)/(?:json)?", key.path)
+        if self.behaviour.gone and found and self.affects(found[1]):
+            answer = Answer(404, {"Content-Type": "text/plain"}, b"404 Not Found")
+        if self.behaviour.serial_header is not None and SERIAL_HEADER in answer.headers:
+            del answer.headers[SERIAL_HEADER]
+            if self.behaviour.serial_header:
+                answer.headers[SERIAL_HEADER] = self.behaviour.serial_header
+        self._cached[key] = answer
+
+    def _sent(self, key: _Key, hit: bool) -> Answer:
+        answer = self._cached[key]
+        extra = {
+            "X-Served-By": f"cache-lab-{key.node + 1}",
+            "X-Cache": "HIT" if hit else "MISS",
+            "Vary": "Accept, Accept-Encoding",
+        }
+        if self.kind.shows_age:
+            extra |= {"Age": "86400" if hit else "0", "Via": "1.1 lab"}
+        return replace(answer, headers={**answer.headers, **extra})
+
+
+def copy_for(accept_encoding: str) -> str:
+    """Return which copy an edge such as PyPI's takes a request to be for."""
+    accepted = {part.split(";")[0].strip().lower() for part in accept_encoding.split(",")}
+    return next((copy for copy in COPIES if copy in accepted), "identity")
+
+
+def _pages(name: str) -> tuple[str, ...]:
+    return f"/pypi/{name}/json", f"/simple/{name}/", "/simple/"

@@ -1,0 +1,294 @@
+"""The lab's server: origin and edge behind HTTP and HTTPS on loopback, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ssl
+import tempfile
+import threading
+import xmlrpc.client
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import trustme
+from aiohttp import web
+
+from ..observations import SERIAL_HEADER
+from .behaviours import BEHAVIOURS, Behaviour
+from .edge import KINDS, Edge, Kind, Request, copy_for
+from .origin import Answer, Origin
+
+HOST = "127.0.0.1"
+
+_T = TypeVar("_T")
+
+_ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived, and what it got."""
+
+    scheme: str
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    status: int
+    cache: str = ""
+    serial: str = ""
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of this name, None where there is none."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """The target's query."""
+        return self.target.partition("?")[2]
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether the edge answered it from its cache of pages."""
+        return bool(self.cache)
+
+    def __str__(self) -> str:
+        """Return the line that `lab` prints."""
+        encoding = self.header("Accept-Encoding")
+        accepts = f"[{encoding}]" if encoding is not None else "(no Accept-Encoding)"
+        got = f"{self.status} {self.cache} {self.serial}".strip()
+        return f"{self.method} {self.target} {accepts} -> {got}"
+
+
+class Lab:
+    """A running lab; a context manager that starts and stops it.
+
+    Everything a client sees is served by one thread. The methods may be called from any
+    other.
+    """
+
+    def __init__(
+        self,
+        projects: int = 20,
+        behaviour: str | Behaviour = "healthy",
+        kind: str | Kind = "cdn",
+        *,
+        port: int = 0,
+        https_port: int = 0,
+        on_request: Callable[[Asked], None] | None = None,
+    ) -> None:
+        """Prepare a lab with so many projects of one release each; port 0 takes a free one."""
+        self.names = [f"lab-{number:02}" for number in range(projects)]
+        self.behaviour = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
+        self._kind = KINDS[kind] if isinstance(kind, str) else kind
+        self._ports = {"http": port, "https": https_port}
+        self._on_request = on_request
+        self._asked: list[Asked] = []
+        self._expected: list[tuple[str, threading.Event]] = []
+        self._directory = tempfile.TemporaryDirectory(prefix="freshness-lab-")
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="lab", daemon=True)
+        self._failure: Exception | None = None
+
+    def __enter__(self) -> Self:
+        """Start, with every project at its first release."""
+        self._thread.start()
+        self._started.wait()
+        if self._failure:
+            self._directory.cleanup()
+            raise self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._directory.cleanup()
+
+    @property
+    def url(self) -> str:
+        """The master to mirror, over HTTP."""
+        return f"http://{HOST}:{self._ports['http']}"
+
+    @property
+    def https_url(self) -> str:
+        """The master to mirror, over HTTPS; `ca_file` vouches for it."""
+        return f"https://{HOST}:{self._ports['https']}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate of the lab's own authority, for SSL_CERT_FILE."""
+        return Path(self._directory.name) / "ca.pem"
+
+    @property
+    def serial(self) -> int:
+        """The origin's serial."""
+        return self._call(lambda: self._origin.serial)
+
+    @property
+    def asked(self) -> list[Asked]:
+        """What was asked since the start or the last `forget()`."""
+        return self._call(lambda: list(self._asked))
+
+    def forget(self) -> None:
+        """Forget what was asked."""
+        self._call(self._asked.clear)
+
+    def expect(self, path: str) -> threading.Event:
+        """Return an event that is set by the next request for a path, as it arrives."""
+        arrived = threading.Event()
+        self._call(lambda: self._expected.append((path, arrived)))
+        return arrived
+
+    def release(self, names: Iterable[str] | None = None) -> list[str]:
+        """Publish a release of these projects, or of all, and return their names."""
+        return self._call(lambda: self._edge.release(self.names if names is None else names))
+
+    def heal(self) -> None:
+        """Let the edge behave from now on, with nothing in its cache, and the origin be right."""
+        self._call(lambda: self._edge.heal())
+
+    def remove(self, name: str) -> None:
+        """Let a project be gone from the origin, and from the edge."""
+        self._call(lambda: self._edge.remove(name))
+
+    def versions(self, name: str) -> list[str]:
+        """Return the versions that the origin has of a project."""
+        return self._call(lambda: list(self._origin.projects[name].versions))
+
+    def _call(self, function: Callable[[], _T]) -> _T:
+        """Run a function in the lab's thread, so that nothing it touches needs a lock."""
+
+        async def call() -> _T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        application = web.Application(client_max_size=2**20)
+        application.router.add_post("/+lab/release", self._control)
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            for scheme, context in (("http", None), ("https", self._tls())):
+                site = web.TCPSite(runner, HOST, self._ports[scheme], ssl_context=context)
+                await site.start()
+                self._ports[scheme] = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+            self._origin = Origin()
+            self._edge = Edge(self._origin, self.behaviour, self._kind, self.url)
+            for name in self.names:
+                self._origin.publish(name)
+        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+            self._failure = error
+            self._started.set()
+        else:
+            self._started.set()
+            await self._stopping.wait()
+        finally:
+            await runner.cleanup()
+
+    def _tls(self) -> ssl.SSLContext:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.ca_file)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert(HOST, "localhost").configure_cert(context)
+        return context
+
+    async def _control(self, request: web.Request) -> web.Response:
+        names = request.query.getall("project", self.names)
+        return web.json_response({"released": self._edge.release(names), "serial": self._origin.serial})
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        body = await request.read()
+        answer, cache = Answer(405), ""
+        if request.method == "POST" and path == "/pypi":
+            answer = self._xmlrpc(body)
+        elif request.method in ("GET", "HEAD") and path.startswith("/packages/"):
+            answer = self._origin.file(path)
+        elif request.method in ("GET", "HEAD"):
+            answer, hit = self._edge.answer(
+                Request(
+                    path,
+                    query,
+                    request.headers.get("Accept", ""),
+                    request.headers.get("Accept-Encoding", ""),
+                    "no-cache" in request.headers.get("Cache-Control", ""),
+                )
+            )
+            cache = "HIT" if hit else "MISS"
+        fault = self.behaviour.fault if path.startswith("/pypi/") and self._edge.affects(path) else ""
+        if fault == "error":
+            answer = Answer(503, {"Content-Type": "text/plain"}, b"503 Service Unavailable")
+        elif fault == "garbled":
+            answer = replace(answer, body=b"{" + answer.body)
+        self._remember(request, body, answer, cache)
+        if fault == "silent":
+            await self._stopping.wait()
+        if fault == "reset":
+            _reset(request)
+        return await self._respond(request, answer, cache, truncated=fault == "truncated")
+
+    def _xmlrpc(self, body: bytes) -> Answer:
+        parameters, method = xmlrpc.client.loads(body)
+        try:
+            result = (self._origin.call(str(method), parameters),)
+            text = xmlrpc.client.dumps(result, methodresponse=True)
+        except LookupError as error:
+            text = xmlrpc.client.dumps(xmlrpc.client.Fault(1, f"no such method: {error}"))
+        return Answer(200, {"Content-Type": "text/xml"}, text.encode())
+
+    def _remember(self, request: web.Request, body: bytes, answer: Answer, cache: str) -> None:
+        asked = Asked(
+            request.scheme,
+            request.method,
+            request.raw_path,
+            tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers),
+            body,
+            answer.status,
+            cache,
+            answer.headers.get(SERIAL_HEADER, ""),
+        )
+        self._asked.append(asked)
+        for path, arrived in self._expected:
+            if path == asked.path:
+                arrived.set()
+        if self._on_request:
+            self._on_request(asked)
+
+    async def _respond(
+        self, request: web.Request, answer: Answer, cache: str, *, truncated: bool
+    ) -> web.StreamResponse:
+        headers, body = dict(answer.headers), answer.body
+        encode = _ENCODERS.get(copy_for(request.headers.get("Accept-Encoding", "")))
+        if cache and body and encode:
+            body = encode(body)
+            headers["Content-Encoding"] = copy_for(request.headers["Accept-Encoding"])
+        if not truncated:
+            return web.Response(status=answer.status, headers=headers, body=body)
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        _reset(request)
+        return response
+
+
+def _reset(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()

@@ -1,0 +1,46 @@
+"""Release files: the smallest wheels that pip installs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import zipfile
+
+# zip can't date a file earlier; a fixed date makes the same wheel every time
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def metadata(name: str, version: str) -> bytes:
+    """Return the METADATA file of a release, which is also its `.metadata` (PEP 658)."""
+    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: A package of the lab\n".encode()
+
+
+def filename(name: str, version: str) -> str:
+    """Return the wheel's file name."""
+    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+
+
+def wheel(name: str, version: str) -> bytes:
+    """Return a pure Python wheel with one module that knows its version.
+
+    Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/
+    """
+    module = name.replace("-", "_")
+    info = f"{module}-{version}.dist-info"
+    files = {
+        f"{module}.py": f'__version__ = "{version}"\n'.encode(),
+        f"{info}/METADATA": metadata(name, version),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: lab\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},sha256={_digest(content)},{len(content)}\n" for path, content in files.items())
+    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for path, content in files.items():
+            zipped.writestr(zipfile.ZipInfo(path, _DATE), content)
+    return archive.getvalue()
+
+
+def _digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

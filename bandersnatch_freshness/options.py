@@ -1,0 +1,182 @@
+"""The section `[freshness]` of bandersnatch.conf: its options, defaults and bad values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from .incidents import Thresholds
+from .observations import printable
+from .variants import AcceptEncoding, Variant, rungs
+
+SECTION = "freshness"
+
+ADAPTIVE = "freshness"
+ENCODING = "freshness_encoding"
+CACHE_BUST = "freshness_cache_bust"
+ESCALATION = "freshness_escalation"
+PLUGINS = (ADAPTIVE, ENCODING, CACHE_BUST, ESCALATION)
+
+_ACCEPT_ENCODING = {
+    "auto": None,
+    "strip": AcceptEncoding.ABSENT,
+    "keep": AcceptEncoding.CLIENT,
+}
+_CACHE_BUST = {"auto": None, "always": True, "never": False}
+_PARAMETER = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://\S+", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+OPTIONS = (
+    "accept_encoding",
+    "cache_bust",
+    "cache_bust_parameter",
+    "state",
+    "warn_after",
+    "critical_after",
+    "repeat_every",
+    "notify",
+)
+
+
+_T = TypeVar("_T")
+
+
+class OptionError(ValueError):
+    """Something in the configuration that the suite can't follow, said in one line."""
+
+
+@dataclass(frozen=True)
+class Escalation:
+    """What is to become of stale serials that persist."""
+
+    state: str
+    thresholds: Thresholds
+    repeat_every: int
+    notify: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the suite is to do; `escalation` is None where it is to remember nothing."""
+
+    rungs: tuple[Variant, ...]
+    cache_bust_parameter: str
+    escalation: Escalation | None = None
+
+
+def enabled_plugins(enabled: str) -> tuple[str, ...]:
+    """Return which of our plugins `[plugins] enabled` names.
+
+    Raises:
+        OptionError: where a name starts like ours and is none of them.
+    """
+    names = [name.strip() for name in enabled.split("\n")]
+    for name in names:
+        if name.lower().startswith(ADAPTIVE) and name not in PLUGINS:
+            raise OptionError(
+                f"[plugins] enabled = {_shown(name)}: no such plugin; {_allowed(PLUGINS)}, one name a line"
+            )
+    return PLUGINS if "all" in names else tuple(name for name in PLUGINS if name in names)
+
+
+def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Settings:
+    """Return what `[freshness]` asks for, given which of our plugins are enabled.
+
+    Raises:
+        OptionError: for an unknown option and for a value that is not allowed.
+    """
+    for option in section:
+        if option not in OPTIONS:
+            shown = f"{printable(option)} = {_shown(section[option])}"
+            raise OptionError(f"[{SECTION}] {shown}: no such option; {_allowed(OPTIONS)}")
+
+    # What a plugin doesn't exist for, it leaves as it is: only `freshness` adapts both.
+    untouched = ("auto", "auto") if ADAPTIVE in enabled else ("keep", "never")
+    encoding = _choice(section, "accept_encoding", _ACCEPT_ENCODING, "strip" if ENCODING in enabled else untouched[0])
+    bust = _choice(section, "cache_bust", _CACHE_BUST, "always" if CACHE_BUST in enabled else untouched[1])
+
+    parameter = section.get("cache_bust_parameter", "cache-bust")
+    if not _PARAMETER.fullmatch(parameter):
+        raise OptionError(
+            f"[{SECTION}] cache_bust_parameter = {_shown(parameter)}: not the name of a query parameter; "
+            "allowed: letters, digits and . _ ~ -"
+        )
+    ladder = rungs(encoding, bust)
+    adaptive = ADAPTIVE in enabled or encoding is None or bust is None
+    escalation = read_escalation(section)
+    escalates = ADAPTIVE in enabled or ESCALATION in enabled
+    return Settings(ladder if adaptive else ladder[:1], parameter, escalation if escalates else None)
+
+
+def read_escalation(section: Mapping[str, str]) -> Escalation:
+    """Return what `[freshness]` says of remembering, whether or not that is enabled.
+
+    Raises:
+        OptionError: for a value that is not allowed.
+    """
+    state = section.get("state", "freshness.json")
+    if not state or state.endswith("/"):
+        raise OptionError(
+            f"[{SECTION}] state = {_shown(state)}: not a file; allowed: a path, absolute or in the mirror's directory"
+        )
+    warn_after, critical_after = _duration(section, "warn_after", "1h"), _duration(section, "critical_after", "1d")
+    if critical_after < warn_after:
+        raise OptionError(
+            f"[{SECTION}] critical_after = {section.get('critical_after', '1d')}: shorter than warn_after; "
+            f"allowed: {section.get('warn_after', '1h')} and longer"
+        )
+    repeat_every = _duration(section, "repeat_every", "1d")
+    return Escalation(state, Thresholds(warn_after, critical_after), repeat_every, _notify(section))
+
+
+def _notify(section: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the URLs of `notify`; what is wrong with one is said without it, for its secrets."""
+    lines = [line.strip() for line in section.get("notify", "").split("\n")]
+    urls = tuple(line for line in lines if line)
+    for number, url in enumerate(urls, 1):
+        found = _URL.fullmatch(url)
+        if not found:
+            problem = "not a URL; allowed: Apprise URLs and alertmanager://host:port, one a line"
+        elif found["scheme"] in ("alertmanager", "alertmanagers") and not _has_host(url):
+            problem = "no host in it; allowed: alertmanager://host:port"
+        else:
+            continue
+        raise OptionError(f"[{SECTION}] notify = (line {number}, of {len(url)} characters): {problem}")
+    return urls
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _duration(section: Mapping[str, str], option: str, default: str) -> int:
+    """Return an option's seconds."""
+    value = section.get(option, default)
+    found = _DURATION.fullmatch(value)
+    if not found or not int(found[1]):
+        raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: not a duration; allowed: such as 90s, 30m, 6h, 1d")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def _choice(section: Mapping[str, str], option: str, choices: Mapping[str, _T], default: str) -> _T:
+    value = section.get(option, default)
+    if value not in choices:
+        raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: not a known value; {_allowed(choices)}")
+    return choices[value]
+
+
+def _shown(value: str) -> str:
+    """Return a value for an error's one line; a URL, which may hold a secret, is not shown."""
+    return "(a URL, not shown)" if "://" in value else printable(value)
+
+
+def _allowed(values: Collection[str]) -> str:
+    return "allowed: " + ", ".join(values)

@@ -1,0 +1,65 @@
+"""The plugins: what Bandersnatch loads by entry point.
+
+Bandersnatch imports this module and builds these classes on every start, enabled or not,
+and once more for every package that `bandersnatch verify` looks at. All else is imported
+when a plugin is enabled.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from bandersnatch.filter import FilterReleasePlugin
+
+
+class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
+    """A plugin of ours: as a filter, it keeps every release."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Not only where the name is right, or a slip of the pen would go unnoticed.
+        if "freshness" in self.configuration.get("plugins", "enabled", fallback="").lower():
+            self._ask_host("check_names")
+
+    def initialize_plugin(self) -> None:
+        """Put the suite in place."""
+        self._ask_host("start")
+
+    def _ask_host(self, step: str) -> None:
+        try:
+            from . import host
+
+            getattr(host, step)(self.configuration)
+        except Exception:
+            logging.getLogger("bandersnatch.freshness").exception(
+                "bandersnatch-freshness can't start: going on as without it"
+            )
+
+    def filter(self, metadata: dict[str, Any]) -> bool:
+        """Keep the release."""
+        return True
+
+
+class Freshness(_Plugin):
+    """Ask plainly while answers are fresh, climb the ladder when one is not."""
+
+    name = "freshness"
+
+
+class FreshnessEncoding(_Plugin):
+    """Strip Accept-Encoding from every metadata request."""
+
+    name = "freshness_encoding"
+
+
+class FreshnessCacheBust(_Plugin):
+    """Append a cache-bust parameter to every metadata request."""
+
+    name = "freshness_cache_bust"
+
+
+class FreshnessEscalation(_Plugin):
+    """Remember stale serials across runs, and escalate those that persist."""
+
+    name = "freshness_escalation"

@@ -1,0 +1,57 @@
+"""The scope: which requests are metadata requests, and so the suite's business."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from .observations import printable
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_METADATA = re.compile(r"/simple(/.*)?|/pypi/(?P<project>[^/]+)/json/?")
+# Some upstreams keep release files under /simple too.
+_RELEASE_FILE = re.compile(r"\.(whl|zip|egg|exe|msi|rpm|deb|dmg|tgz|t(ar\.)?(gz|bz2|xz|zst?|z)|asc|metadata)$", re.I)
+
+
+class Scope:
+    """The metadata requests to one master."""
+
+    def __init__(self, master: str) -> None:
+        """`master`: the URL of `[mirror] master`; it may have a path of its own."""
+        parts = _split(master)
+        self._server = _server(parts)
+        self._prefix = parts.path.rstrip("/")
+
+    def covers(self, method: str, url: str) -> bool:
+        """Tell whether this is a GET or HEAD of an index, a project page or its JSON."""
+        if method.upper() not in ("GET", "HEAD"):
+            return False
+        parts = _split(url)
+        if _server(parts) != self._server or _RELEASE_FILE.search(parts.path):
+            return False
+        # Below the master's own path, or at the root: `bandersnatch verify` asks there.
+        paths = {parts.path, parts.path.removeprefix(self._prefix)}
+        return any(_METADATA.fullmatch(path) for path in paths)
+
+    def title(self, url: str) -> str:
+        """Name what the URL is about, for a log line: the project, else the path."""
+        path = _split(url).path
+        found = _METADATA.fullmatch(path.removeprefix(self._prefix))
+        return printable(unquote(found["project"] if found and found["project"] else path))
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # such as half an IPv6 address; the HTTP client will say so
+        return SplitResult("", "", "", "", "")
+
+
+def _server(parts: SplitResult) -> tuple[str | None, int | str | None]:
+    """Return what two URLs of one server share; http and https on their own ports do."""
+    default = _DEFAULT_PORTS.get(parts.scheme)
+    try:
+        port = parts.port or default
+    except ValueError:  # a port that is no number; the HTTP client will say so
+        return None, parts.netloc
+    return parts.hostname, "default" if port == default else port

@@ -1,0 +1,242 @@
+"""The state: what the suite remembers from run to run, as one JSON document.
+
+No I/O: text in, state out, and back. The format is described in docs/state.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import __version__
+from .incidents import Incident, Level
+from .verdicts import Verdict
+
+FORMAT = 1
+RUNS_KEPT = 100
+
+# Evidence is for a person to read; of more incidents than anyone reads, none is kept.
+EVIDENCE_KEPT = 1000
+
+
+class StateError(ValueError):
+    """The document is not a state of ours; says what is wrong."""
+
+
+class NewerStateError(StateError):
+    """The document was written by a newer release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one channel was last told of one incident, at `at` seconds since 1970.
+
+    Until a message is known to have arrived it is not `delivered`; `ever` is whether any
+    about this incident has.
+    """
+
+    level: Level
+    verdict: Verdict
+    since: int
+    at: int
+    delivered: bool = False
+    ever: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One finished run: when (seconds since 1970), and what it came to.
+
+    `outcome` is "fresh", "errors", "failed" (before any package was asked for, say) or
+    "interrupted"; `target` is the highest serial that was announced; `cured` counts pages by the variant
+    that got them.
+    """
+
+    started: int
+    finished: int
+    outcome: str
+    serial: int
+    target: int = 0
+    fresh: int = 0
+    stale: int = 0
+    gone: int = 0
+    extra_requests: int = 0
+    cured: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class State:
+    """All of it. `master` is the upstream that its serials come from, without a password."""
+
+    master: str
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    runs: list[PastRun] = field(default_factory=list)
+    # What each channel was told, by its id and by subject.
+    told: dict[str, dict[str, Told]] = field(default_factory=dict)
+
+
+def plain_url(url: str) -> str:
+    """Return a URL without what may be secret in it: user, password, query, fragment."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def dump(state: State, now: int) -> Iterator[str]:
+    """Return the document's text, an incident, a run and a note a line.
+
+    It comes in pieces: the whole would be the largest thing in memory.
+    """
+    yield f'{{\n"format": {FORMAT},\n"written": "{timestamp(now)}",\n"by": "bandersnatch-freshness {__version__}",\n'
+    yield f'"master": {json.dumps(state.master)},\n"incidents": '
+    yield from _object(
+        (subject, json.dumps(_incident_out(state.incidents[subject], with_evidence=number < EVIDENCE_KEPT)))
+        for number, subject in enumerate(sorted(state.incidents))
+    )
+    yield ',\n"runs": ['
+    yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in state.runs[-RUNS_KEPT:])
+    yield '\n],\n"told": {'
+    for number, (channel, told) in enumerate(state.told.items()):
+        yield ("," if number else "") + f"\n{json.dumps(channel)}: "
+        yield from _object((subject, json.dumps(_told_out(told[subject]))) for subject in sorted(told))
+    yield "\n}\n}\n"
+
+
+def _object(members: Iterable[tuple[str, str]]) -> Iterator[str]:
+    separator = "{\n"
+    for name, value in members:
+        yield f"{separator}{json.dumps(name)}: {value}"
+        separator = ",\n"
+    yield "{}" if separator == "{\n" else "\n}"
+
+
+def load(text: str | bytes) -> State:
+    """Return the state of a document.
+
+    Raises:
+        NewerStateError: for a format that only a newer release knows.
+        StateError: for anything else that is no state.
+    """
+    try:
+        # Incidents are made while parsing: as dicts, all of them would take a lot of memory.
+        document = json.loads(text, object_hook=_incident_or_dict)
+        found = document["format"]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise StateError(f"not a state file: {type(error).__name__}: {error}") from error
+    if not isinstance(found, int) or found < 1:
+        raise StateError(f"not a state file: format {found!r}")
+    if found > FORMAT:
+        raise NewerStateError(
+            f"written by a newer release, {document.get('by')!r} (format {found}, known here: {FORMAT})"
+        )
+    try:
+        return State(
+            master=str(document["master"]),
+            incidents={name: replace(incident, subject=name) for name, incident in document["incidents"].items()},
+            runs=[_run_in(run) for run in document["runs"]],
+            told={
+                channel: {subject: _told_in(last) for subject, last in told.items()}
+                for channel, told in document.get("told", {}).items()
+            },
+        )
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise StateError(f"not a state file: {type(error).__name__}: {error}") from error
+
+
+@lru_cache(4096)  # most times in a state are alike
+def timestamp(seconds: int) -> str:
+    """Return a time as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(4096)
+def seconds(text: str) -> int:
+    """Return the seconds since 1970 of such a time.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp())
+
+
+def _incident_or_dict(members: dict[str, Any]) -> Incident | dict[str, Any]:
+    try:
+        return _incident_in(members)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return members  # of another kind, or of a newer format: for the caller to find out
+
+
+def _incident_out(incident: Incident, *, with_evidence: bool) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "level": str(incident.level),
+        "verdict": incident.verdict.value,
+        "since": timestamp(incident.since),
+        "seen": timestamp(incident.seen),
+        "runs": incident.runs,
+        "required": incident.required,
+        "got": incident.got,
+        "newest": incident.newest,
+    }
+    if incident.count != 1 or incident.examples:
+        out |= {"count": incident.count, "examples": list(incident.examples)}
+    if incident.evidence and with_evidence:
+        out["evidence"] = list(incident.evidence)
+    return out
+
+
+def _incident_in(document: Mapping[str, Any]) -> Incident:
+    """Return an incident of which the document says all but the name."""
+    return Incident(
+        subject="",
+        required=int(document["required"]),
+        level=Level[document["level"].upper()],
+        verdict=Verdict(document["verdict"]),
+        since=seconds(document["since"]),
+        seen=seconds(document["seen"]),
+        runs=int(document["runs"]),
+        got=_serial(document["got"]),
+        newest=_serial(document["newest"]),
+        count=int(document.get("count", 1)),
+        examples=tuple(map(str, document.get("examples", ()))),
+        evidence=tuple(dict(one) for one in document.get("evidence", ())),
+    )
+
+
+def _serial(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _told_out(last: Told) -> dict[str, Any]:
+    return {
+        "level": str(last.level),
+        "verdict": last.verdict.value,
+        "since": timestamp(last.since),
+        "at": timestamp(last.at),
+        "delivered": last.delivered,
+        "ever": last.ever,
+    }
+
+
+def _told_in(document: Mapping[str, Any]) -> Told:
+    return Told(
+        level=Level[document["level"].upper()],
+        verdict=Verdict(document["verdict"]),
+        since=seconds(document["since"]),
+        at=seconds(document["at"]),
+        delivered=document["delivered"] is True,
+        ever=document["ever"] is True,
+    )
+
+
+def _run_out(run: PastRun) -> dict[str, Any]:
+    out = {name.name: getattr(run, name.name) for name in fields(run)}
+    return {**out, "started": timestamp(run.started), "finished": timestamp(run.finished), "cured": dict(run.cured)}
+
+
+def _run_in(document: Mapping[str, Any]) -> PastRun:
+    known = {name.name: document[name.name] for name in fields(PastRun)}
+    return PastRun(**{**known, "started": seconds(known["started"]), "finished": seconds(known["finished"])})

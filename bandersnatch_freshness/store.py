@@ -1,0 +1,103 @@
+"""The store: where the state lies, through Bandersnatch's own storage backend."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+# How long a run waits for another one that is just writing.
+LOCK_SECONDS = 10
+
+
+class Store:
+    """One file of the mirror's storage."""
+
+    def __init__(self, storage: Any, directory: Any, name: str) -> None:
+        """`storage` is Bandersnatch's plugin; a relative `name` lies in `directory`."""
+        self._storage = storage
+        self.path = storage.PATH_BACKEND(str(directory)) / name
+        # An object store has no modes, and no file to rename: a PUT is whole by itself. Its
+        # paths are pathlib's too by their class, so it is the backend that tells.
+        self._local = self.path if storage.PATH_BACKEND is Path else None
+
+    def read(self) -> bytes | None:
+        """Return the content, None where there is no such file.
+
+        Raises:
+            OSError: where it can't be read.
+        """
+        with _as_os_error():
+            if not self._storage.exists(self.path):
+                return None
+            content = self._storage.read_file(self.path, text=False)
+        return content if isinstance(content, bytes) else str(content).encode()
+
+    def version(self) -> object:
+        """Return what differs when the file was replaced; on disk alone, else always the same."""
+        if self._local is None:
+            return None
+        try:
+            status = self._local.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def write(self, text: Iterable[str]) -> None:
+        """Replace the content by these pieces, so that a reader sees either the old one or the new.
+
+        Bandersnatch's own `update_safe` copies into place up to 6.8, so that a run which
+        is killed leaves half a file; on disk, this is done here.
+
+        Raises:
+            OSError: where it can't be written; the old content stays.
+        """
+        if self._local is None:
+            with _as_os_error():
+                self._storage.write_file(self.path, "".join(text))
+            return
+        handle, temporary = tempfile.mkstemp(prefix=f".{self._local.name}.", dir=self._local.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.writelines(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._local)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def set_aside(self, suffix: str) -> str:
+        """Move the file beside itself, and return its new path."""
+        aside = f"{self.path}.{suffix}"
+        self.path.rename(self._storage.PATH_BACKEND(aside))
+        return aside
+
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Return what keeps runs that overlap from undoing each other's news.
+
+        On disk alone: a lock in an object store outlives a run that was killed.
+
+        Raises:
+            filelock.Timeout: on entering, where another run holds it for too long.
+        """
+        if self._local is None:
+            return contextlib.nullcontext()
+        return filelock.FileLock(self._local.with_name(f".{self._local.name}.lock"), timeout=LOCK_SECONDS)
+
+
+@contextlib.contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Let what a storage backend raises be an OSError; an object store's errors are not."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,338 @@
+"""The transport for aiohttp: a client session whose metadata requests are dressed.
+
+It speaks aiohttp's public interface only, and passes on every option that it was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from aiohttp import ClientSession
+from multidict import CIMultiDict
+from yarl import URL
+
+from ..cache_bust import CacheBust
+from ..ladder import Ladder
+from ..observations import Observation, observe
+from ..options import Settings
+from ..scope import Scope
+from ..serials import serial_in_body
+from ..variants import PLAIN, AcceptEncoding, Variant
+
+log = logging.getLogger("bandersnatch.freshness")
+
+# aiohttp refuses an answer with a header field of more than 8190 bytes. Where that field
+# is the serial, such an answer is one to judge, not an error.
+_MAX_FIELD_SIZE = 64 * 1024
+
+# So long at most do the other workers wait for the first answer of a run.
+_SCOUT_SECONDS = 2
+
+# Of more pages than this that no way cures, a run says that there are more.
+_STALE_PAGES_SAID = 10
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+def is_client_session(session: object) -> bool:
+    """Tell whether this is aiohttp's session: by its type, as a mock claims to be anything."""
+    return issubclass(type(session), ClientSession)
+
+
+@dataclass
+class Outcome:
+    """What came of asking for one page, in as many ways as it took.
+
+    With a `response` the page is fresh. With an `error` Bandersnatch is to handle it as
+    ever. With neither, every way got a stale page.
+    """
+
+    observations: list[Observation] = field(default_factory=list)
+    response: aiohttp.ClientResponse | None = None
+    error: Exception | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the page is not found, in no way of asking."""
+        return self.error is not None and self.observations[0].status == 404
+
+
+class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
+    """What the HTTP client raised, kept apart from errors of our own."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class FreshSession:
+    """A client session in front of aiohttp's: the same, but for metadata requests."""
+
+    def __init__(self, session: ClientSession, master: str, settings: Settings) -> None:
+        """`master`: the URL whose metadata is the suite's business."""
+        self.wrapped = session
+        self.settings = settings
+        self._scope = Scope(master)
+        self._ladder = Ladder(settings.rungs)
+        self._cache_bust = CacheBust(settings.cache_bust_parameter)
+        self._given_up: set[str] = set()
+        self._told: set[str] = set()
+        self._stale_pages = 0
+        self._scout: asyncio.Event | None = None
+        self._broken = False
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the wrapped session in everything else."""
+        return getattr(self.wrapped, name)
+
+    def covers(self, method: str, url: str | URL) -> bool:
+        """Tell whether a request is the suite's business."""
+        return not self._broken and self._scope.covers(method, str(url))
+
+    def title(self, url: str) -> str:
+        """Name what a URL is about: the project, else the path."""
+        return self._scope.title(url)
+
+    def step_aside(self) -> None:
+        """Leave every later request as it is, because of the error being handled."""
+        if not self._broken:
+            log.exception("An error inside bandersnatch-freshness: going on as without it")
+        self._broken = True
+
+    def get(self, url: str | URL, **options: Any) -> Any:
+        """GET as `aiohttp.ClientSession.get` does, dressed where it asks for metadata."""
+        return self.request("GET", url, **options)
+
+    def head(self, url: str | URL, **options: Any) -> Any:
+        """HEAD as `aiohttp.ClientSession.head` does, dressed likewise."""
+        return self.request("HEAD", url, **{"allow_redirects": False, **options})
+
+    def request(self, method: str, url: str | URL, **options: Any) -> Any:
+        """Request as `aiohttp.ClientSession.request` does, dressed likewise."""
+        if self._ladder.start == PLAIN or not self.covers(method, url):
+            return self.wrapped.request(method, url, **options)
+        return _Request(self._unjudged(method, url, options))
+
+    async def fetch(self, url: str, required_serial: int, **options: Any) -> Outcome:
+        """GET a page that must carry at least the required serial, climbing if it doesn't.
+
+        The response of the outcome is open, and the caller's to close.
+        """
+        async with self._after_the_first():
+            outcome = await self._climb(url, required_serial, options)
+        self._learn(url, required_serial, outcome)
+        return outcome
+
+    def _learn(self, url: str, required_serial: int, outcome: Outcome) -> None:
+        seen, extra = outcome.observations, len(outcome.observations) - 1
+        fresh = outcome.response is not None
+        if fresh:
+            self._ladder.fresh_at(seen[-1].variant, extra)
+        if not extra:
+            return  # as nearly every page
+        title, ways = self.title(url), ", ".join(map(str, seen))
+        if fresh:
+            log.info("%s was stale, cured by %s: %s", title, seen[-1].variant, ways)
+            return
+        self._given_up.add(url)
+        if outcome.gone:
+            log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen))
+            return
+        self._ladder.in_vain(extra)
+        self._stale_pages += 1
+        level = logging.INFO if self._stale_pages <= _STALE_PAGES_SAID else logging.DEBUG
+        log.log(level, "%s is stale, no way gets serial %d: %s", title, required_serial, ways)
+        if level == logging.DEBUG:
+            self._say_once("More pages are stale however they are asked for: each is said at DEBUG only")
+        if self._ladder.exhausted:
+            self._say_once("Many pages are stale however they are asked for: asking for further ones just once")
+
+    async def _climb(self, url: str, required_serial: int, options: dict[str, Any]) -> Outcome:
+        outcome = Outcome()
+        for variant in self._ladder.climb():
+            answer = await self._ask(url, variant, required_serial, options)
+            outcome.observations += answer.observations
+            seen = answer.observations[-1]
+            if answer.response is not None:
+                outcome.response, outcome.error = answer.response, None
+                break
+            if len(outcome.observations) == 1:
+                outcome.error = answer.error
+                if not self._worth_a_climb(url, required_serial, seen, answer.error):
+                    break
+            elif seen.status is None:
+                break  # a broken connection or a time-out: other variants fare no better
+        return outcome
+
+    def _worth_a_climb(self, url: str, required_serial: int, seen: Observation, error: Exception | None) -> bool:
+        if url in self._given_up:
+            return False
+        if seen.status == 404:
+            # A cached 404 loses a new package for good, so no budget keeps us from looking.
+            return required_serial > 0
+        return error is None and not self._ladder.exhausted
+
+    async def _ask(self, url: str, variant: Variant, required_serial: int, options: dict[str, Any]) -> Outcome:
+        """Ask once: the outcome has a response only if that is fresh."""
+        try:
+            response = await self._request("GET", URL(url), variant, options)
+            try:
+                with _failures():
+                    response.raise_for_status()  # for sessions that don't by themselves
+                seen = await self._read_serial(response, observe(variant, response.status, response.headers))
+            except BaseException:
+                response.close()
+                raise
+        except _Failed as failed:
+            error = failed.error
+            if isinstance(error, aiohttp.ClientResponseError):
+                return Outcome([observe(variant, error.status, error.headers or {})], error=error)
+            return Outcome([Observation(variant, problem=type(error).__name__)], error=error)
+        if seen.serial is not None and seen.serial >= required_serial:
+            return Outcome([seen], response)
+        response.release()
+        return Outcome([seen])
+
+    async def _read_serial(self, response: aiohttp.ClientResponse, seen: Observation) -> Observation:
+        """Look into the body where the header is no help."""
+        if seen.serial is not None or seen.status != 200:
+            return seen
+        with _failures():
+            body = await response.read()
+        serial = serial_in_body(body)
+        if serial is None:
+            return seen
+        self._say_once(f"Judging pages by the last_serial in their body where the header is no help: {seen}")
+        return replace(seen, serial=serial, problem="")
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            log.info(line)
+
+    async def _unjudged(self, method: str, url: str | URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
+        """Send a request that nothing is required of, as the last fresh answer was asked for."""
+        try:
+            return await self._request(method, URL(url), self._ladder.start, options)
+        except _Failed as failed:
+            error = failed.error
+        except Exception:  # noqa: BLE001 - fail open; it is logged
+            self.step_aside()
+            return await self.wrapped.request(method, url, **options)
+        raise error  # outside of the handler, so that it looks as the client raised it
+
+    async def _request(
+        self, method: str, url: URL, variant: Variant, options: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
+        """Send one request, and keep the variant through redirects."""
+        options = {"max_field_size": _MAX_FIELD_SIZE, **options}
+        if variant == PLAIN:
+            return await self._send(method, url, options)
+        follow = options.pop("allow_redirects", True)
+        most = options.pop("max_redirects", 10)
+        history: list[aiohttp.ClientResponse] = []
+        appended = None
+        while True:
+            sent_url, sent_options = url, options
+            if self._scope.covers(method, str(url)):
+                sent_options = _dress(variant, options)
+                if variant.cache_bust:
+                    busted, appended = self._cache_bust.append(str(url), appended)
+                    sent_url = URL(busted, encoded=True)
+            response = await self._send(method, sent_url, {**sent_options, "allow_redirects": False})
+            target = response.headers.get("Location") or response.headers.get("URI")
+            if not follow or response.status not in _REDIRECTS or not target:
+                return response
+            response.release()
+            history.append(response)
+            if len(history) >= most:
+                raise _Failed(aiohttp.TooManyRedirects(history[0].request_info, tuple(history)))
+            with _failures():
+                url, options = _redirected(url, URL(target), options)
+
+    async def _send(self, method: str, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
+        with _failures():
+            return await self.wrapped.request(method, url, **options)
+
+    @asynccontextmanager
+    async def _after_the_first(self) -> AsyncIterator[None]:
+        """Let the first page of a run be asked for alone.
+
+        What it teaches spares every other worker a stale answer of its own. Only the
+        very first is waited for, whatever becomes of it, and not for long.
+        """
+        if self._scout is None and len(self.settings.rungs) > 1:
+            self._scout = asyncio.Event()
+            try:
+                yield
+            finally:
+                self._scout.set()
+            return
+        if self._scout is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SCOUT_SECONDS):
+                    await self._scout.wait()
+        yield
+
+
+class _Request(Awaitable[aiohttp.ClientResponse]):
+    """What aiohttp returns from `session.get()`: to be awaited, or entered."""
+
+    def __init__(self, sending: Coroutine[Any, Any, aiohttp.ClientResponse]) -> None:
+        self._sending = sending
+
+    def __await__(self) -> Generator[Any, Any, aiohttp.ClientResponse]:
+        return self._sending.__await__()
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        self._response = await self._sending
+        return await self._response.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._response.__aexit__(kind, error, traceback)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Mark what the HTTP client raises."""
+    try:
+        yield
+    except Exception as error:
+        raise _Failed(error) from error
+
+
+def _dress(variant: Variant, options: dict[str, Any]) -> dict[str, Any]:
+    headers = CIMultiDict(options.get("headers") or {})
+    skip = set(options.get("skip_auto_headers") or ())
+    if variant.accept_encoding is not AcceptEncoding.CLIENT:
+        headers.popall("Accept-Encoding", None)
+        skip.add("Accept-Encoding")  # or aiohttp puts its own back
+    if variant.accept_encoding is AcceptEncoding.DEFLATE:
+        headers["Accept-Encoding"] = "deflate"
+    if variant.no_cache:
+        headers["Cache-Control"] = "no-cache"
+    return {**options, "headers": headers, "skip_auto_headers": skip}
+
+
+def _redirected(url: URL, target: URL, options: dict[str, Any]) -> tuple[URL, dict[str, Any]]:
+    """Return where a redirect leads and with which options, as aiohttp follows one."""
+    options = {name: value for name, value in options.items() if name != "params"}
+    target = url.join(target)
+    if target.origin() == url.origin():
+        if target.user is None:
+            target = target.with_user(url.user).with_password(url.password)
+        return target, options
+    options.pop("auth", None)
+    headers = CIMultiDict(options.get("headers") or {})
+    for name in ("Authorization", "Cookie", "Proxy-Authorization"):
+        headers.popall(name, None)
+    return target, {**options, "headers": headers}

@@ -1,0 +1,41 @@
+"""Verdicts: what the answers to one page say about where it is stale."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+from .observations import Observation
+
+
+class Verdict(enum.Enum):
+    """Who holds the old page."""
+
+    FRESH = "fresh"
+    EDGE_STALE = "edge-stale"
+    ORIGIN_STALE = "origin-stale"
+    UNKNOWN = "unknown"
+
+
+def judge(observations: Sequence[Observation], required_serial: int, newest_seen: int | None = None) -> Verdict:
+    """Judge a page by all that was observed of it in one run.
+
+    `newest_seen` is the highest serial that an answer for this page ever carried.
+
+    The origin is blamed only on proof: copies that were asked for in different ways agree
+    on one serial, nothing newer was ever seen, and at least one of the answers came past
+    the caches by their own account. Copies that agree but all come from a cache prove
+    nothing: where purging is broken they are equally old (pypi/warehouse#11949).
+    """
+    with_serial = [seen for seen in observations if seen.serial is not None]
+    serials = {seen.serial for seen in with_serial if seen.serial is not None}
+    if not serials:
+        return Verdict.UNKNOWN
+    if max(serials) >= required_serial:
+        return Verdict.FRESH
+    if len(serials) > 1 or (newest_seen or 0) > max(serials):
+        return Verdict.EDGE_STALE
+    independent = {seen.variant for seen in with_serial}
+    if len(independent) > 1 and any(seen.came_past_caches for seen in with_serial):
+        return Verdict.ORIGIN_STALE
+    return Verdict.UNKNOWN

@@ -1,0 +1,91 @@
+"""The tests on every Bandersnatch that is supported, and the checks of the code."""
+
+from __future__ import annotations
+
+import re
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests", "smoke", "host_tests", "lint"]
+
+# 4.4 and 5.3 come from before `packaging` dropped what they import, and find their
+# plugins with setuptools' pkg_resources, which setuptools 80 and later warn about.
+OLD = ["packaging<22", "setuptools<80"]
+
+NEWEST = "8.2.0"
+
+
+def install(session: nox.Session, bandersnatch: str, *more: str) -> None:
+    """Install the project as it is, beside one Bandersnatch release."""
+    old = OLD if bandersnatch.startswith(("4.", "5.")) else []
+    session.install("-e", ".[test]", f"bandersnatch=={bandersnatch}", *old, *more)
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "bandersnatch"),
+    [nox.param("3.11", "6.8.0", id="6.8"), nox.param("3.13", NEWEST, id="8.2")],
+)
+def tests(session: nox.Session, bandersnatch: str) -> None:
+    """All tests."""
+    install(session, bandersnatch, "uvloop")
+    # what takes a minute is run on the newest Bandersnatch only
+    session.run("pytest", "-n", "2", *([] if bandersnatch == NEWEST else ["-m", "not slow"]), *session.posargs)
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "bandersnatch"),
+    [
+        nox.param("3.11", "4.4.0", id="4.4"),
+        nox.param("3.11", "5.3.0", id="5.3"),
+        nox.param("3.12", "7.1.0", id="7.1"),
+    ],
+)
+def smoke(session: nox.Session, bandersnatch: str) -> None:
+    """The tests that stand for all of them."""
+    install(session, bandersnatch)
+    session.run("pytest", "-n", "2", "-m", "smoke", *session.posargs)
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "bandersnatch"),
+    [nox.param("3.11", "6.8.0", id="6.8"), nox.param("3.13", NEWEST, id="8.2")],
+)
+def host_tests(session: nox.Session, bandersnatch: str) -> None:
+    """Bandersnatch's own tests: installing the suite must fail none that passes without it."""
+    own = ["pytest<9", "pytest-asyncio", "pytest-mock", "freezegun", "moto[server]"]
+    session.install(f"bandersnatch[s3]=={bandersnatch}", *own)
+    session.run("pip", "uninstall", "--yes", "--quiet", "bandersnatch-freshness", silent=True)
+    bare = own_tests(session)
+    session.install(".")
+    suite = own_tests(session)
+    session.log(f"Bandersnatch {bandersnatch}: {len(bare)} tests fail without the suite, {len(suite)} with it")
+    if not suite <= bare:
+        session.error(f"fail with the suite only: {', '.join(sorted(suite - bare))}")
+
+
+def own_tests(session: nox.Session) -> set[str]:
+    """Run Bandersnatch's own tests and return the names of those that fail."""
+    with session.chdir(session.create_tmp()):
+        output = session.run(
+            *("pytest", "-q", "-rfE", "--pyargs", "bandersnatch.tests", "-p", "no:cacheprovider"),
+            silent=True,
+            success_codes=[0, 1],
+        )
+    if " passed" not in str(output):
+        session.error(str(output))
+    return set(re.findall(r"^(?:FAILED|ERROR) (\S+)", str(output), re.MULTILINE))
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """Format, lint and types."""
+    session.install("-e", ".[test]", "mypy", "nox", "ruff")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")

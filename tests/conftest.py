@@ -1,0 +1,48 @@
+"""Labs and mirrors for the tests."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.server import Lab
+
+StartLab = Callable[..., Lab]
+MakeMirror = Callable[..., Mirror]
+
+
+def interruptible() -> None:
+    """Let a child process be ended by Ctrl-C, also where the tests run in the background.
+
+    There a shell has Ctrl-C ignored, and children inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def start_lab() -> Iterator[StartLab]:
+    """Return a function that starts a lab of eight projects; all are stopped in the end."""
+    with ExitStack() as labs:
+
+        def start(behaviour: Any = "healthy", kind: Any = "cdn", projects: int = 8) -> Lab:
+            return labs.enter_context(Lab(projects, behaviour, kind))
+
+        yield start
+
+
+@pytest.fixture
+def make_mirror(tmp_path: Path) -> MakeMirror:
+    """Return a function that makes one mirror after the other, each in its own directory."""
+    made: list[Mirror] = []
+
+    def make(lab: Lab, *plugins: str, **more: Any) -> Mirror:
+        made.append(Mirror(tmp_path / str(len(made)), lab, plugins, **more))
+        return made[-1]
+
+    return make

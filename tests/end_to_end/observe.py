@@ -1,0 +1,39 @@
+"""What the end-to-end tests look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from importlib.metadata import version
+
+from packaging.version import Version
+
+from bandersnatch_freshness.lab.mirrors import Mirror, Run
+from bandersnatch_freshness.lab.server import Asked, Lab
+
+BANDERSNATCH = Version(version("bandersnatch"))
+
+
+def metadata(lab: Lab) -> list[Asked]:
+    """Return the metadata requests that the lab saw."""
+    return [asked for asked in lab.asked if asked.is_metadata]
+
+
+def pages(lab: Lab) -> Counter[str]:
+    """Count the requests for each project's JSON."""
+    return Counter(asked.path.split("/")[2] for asked in metadata(lab) if asked.path.startswith("/pypi/"))
+
+
+def as_sent(requests: Iterable[Asked]) -> list[tuple[object, ...]]:
+    """Return all of each request that the client decides on, in an order to compare."""
+    return sorted((asked.scheme, asked.method, asked.target, asked.headers, asked.body) for asked in requests)
+
+
+def is_fresh(mirror: Mirror, lab: Lab) -> bool:
+    """Tell whether the mirror has all that the origin has."""
+    return mirror.serial == lab.serial and all(mirror.versions(name) == lab.versions(name) for name in lab.names)
+
+
+def lines(run: Run, words: str) -> list[str]:
+    """Return the lines of the output with these words in them."""
+    return [line for line in run.output.splitlines() if words in line]

@@ -1,0 +1,170 @@
+"""`freshness`, the adaptive ladder, through the real command."""
+
+from __future__ import annotations
+
+import pytest
+
+from bandersnatch_freshness.lab.behaviours import Behaviour
+
+from ..conftest import MakeMirror, StartLab
+from .observe import as_sent, is_fresh, lines, metadata, pages
+
+
+@pytest.mark.smoke
+def test_a_healthy_edge_sees_what_bare_bandersnatch_sends(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Not one extra request, the same headers, and no line of ours in the log."""
+    lab = start_lab()
+    make_mirror(lab).run()
+    bare = as_sent(lab.asked)
+    lab.forget()
+    mirror = make_mirror(lab, "freshness")
+    run = mirror.run()
+    assert run.returncode == 0
+    assert as_sent(lab.asked) == bare
+    assert is_fresh(mirror, lab)
+    assert lines(run, "(aiohttp_session.py") == []
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "extra"),
+    [
+        pytest.param("gzip-stale", "cdn", 1, id="gzip-stale"),
+        pytest.param("gzip-stale", "pypi", 1, id="gzip-stale-on-pypi"),
+        pytest.param("gzip-and-identity-stale", "cdn", 2, id="gzip-and-identity-stale"),
+        pytest.param("gzip-and-identity-stale", "pypi", 3, id="gzip-and-identity-stale-on-pypi"),
+        pytest.param("purge-broken", "cdn", 2, id="purge-broken"),
+        pytest.param("fallback", "cdn", 1, id="fallback-without-serial"),
+        pytest.param("stale-node", "cdn", 8, id="stale-node"),
+        pytest.param("identity-stale", "cdn", 0, id="identity-stale"),
+        pytest.param("no-serial", "cdn", 0, id="no-serial"),
+        pytest.param("malformed-serial", "cdn", 0, id="malformed-serial"),
+    ],
+)
+def test_cures_a_stale_edge(
+    behaviour: str, kind: str, extra: int, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """All is fresh in one run, for about one extra request where the edge is stale throughout."""
+    lab = start_lab(behaviour, kind)
+    mirror = make_mirror(lab, "freshness")
+    lab.release()
+    run = mirror.run()
+    assert run.returncode == 0
+    assert run.stale_errors == 0
+    assert is_fresh(mirror, lab)
+    assert sum(pages(lab).values()) == len(lab.names) + extra
+
+
+@pytest.mark.parametrize("workers", ["1", "10"])
+def test_workers_learn_from_one_climb(workers: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """They wait for what the first page teaches, so the edge sees one extra request, not ten."""
+    lab = start_lab("gzip-stale", projects=20)
+    mirror = make_mirror(lab, "freshness", mirror={"workers": workers})
+    lab.release()
+    mirror.run()
+    assert is_fresh(mirror, lab)
+    assert sum(pages(lab).values()) == 21
+
+
+def test_only_a_stale_package_climbs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The last of eight: the others are asked for once, and as ever."""
+    lab = start_lab(Behaviour("one", stuck=frozenset({"gzip"}), every=7))
+    mirror = make_mirror(lab, "freshness")
+    lab.release(["lab-07"])
+    run = mirror.run()
+    assert is_fresh(mirror, lab)
+    assert pages(lab) == {name: 2 if name == "lab-07" else 1 for name in lab.names}
+    plain = {asked.header("Accept-Encoding") for asked in metadata(lab) if "lab-07" not in asked.path}
+    assert plain == {"gzip, deflate"}
+    (line,) = lines(run, "cured by")
+    assert "INFO: lab-07 was stale, cured by strip: plain got serial 4869656 from cache-lab-1" in line
+
+
+def test_a_new_package_behind_a_cached_404_is_found(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Bare Bandersnatch takes it for deleted, and moves on for good."""
+    lab = start_lab("cached-404")
+    bare, suite = make_mirror(lab), make_mirror(lab, "freshness")
+    new = lab.release(["lab-01"])[0]
+    bare.run()
+    lab.forget()
+    run = suite.run()
+    assert bare.serial == suite.serial == lab.serial
+    assert (bare.versions(new), suite.versions(new)) == ([], ["1.0"])
+    assert pages(lab)[new] == 2
+    assert "cured by strip: plain got status 404" in run.output
+
+
+def test_a_package_that_is_gone_costs_one_climb(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """And is then Bandersnatch's to handle, as before."""
+    lab = start_lab("gone")
+    bare, suite = make_mirror(lab), make_mirror(lab, "freshness")
+    bare_run = bare.run()
+    lab.forget()
+    suite_run = suite.run()
+    assert pages(lab) == {name: 7 if name in ("lab-00", "lab-04") else 1 for name in lab.names}
+    assert len(lines(suite_run, "lab-00 is not found, asked for in 7 ways: gone, it seems")) == 1
+    for words in ("lab-00 no longer exists on PyPI", "lab-04 no longer exists on PyPI", "New mirror serial"):
+        assert len(lines(suite_run, words)) == len(lines(bare_run, words)) == 1
+    assert suite.serial == bare.serial == lab.serial
+
+
+def test_what_no_way_cures_climbs_once_and_fails_as_ever(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """An origin that is stale itself: Bandersnatch's three attempts, but one climb only."""
+    lab = start_lab("origin-stale")
+    mirror = make_mirror(lab, "freshness")
+    lab.release(["lab-04"])
+    run = mirror.run()
+    assert run.stale_errors == 1
+    assert pages(lab)["lab-04"] == 7 + 2
+    assert (
+        len(lines(run, "lab-04 is stale, no way gets serial 4869657: plain got serial 4869656 from cache-lab-1, strip"))
+        == 1
+    )
+    assert "Expected PyPI serial 4869657 for request" in run.output
+    assert [mirror.versions(name) for name in lab.names if name != "lab-04"] == [["1.0"]] * 7
+    assert mirror.serial == 0
+
+
+def test_an_edge_that_ignores_everything_is_not_cured(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Every copy stale, query and no-cache ignored, as on PyPI in 2022: said, not claimed cured."""
+    lab = start_lab("purge-broken", "pypi", projects=2)
+    mirror = make_mirror(lab, "freshness")
+    lab.release()
+    run = mirror.run()
+    assert run.stale_errors == 2
+    assert len(lines(run, "no way gets serial")) == 2
+    assert "cured" not in run.output
+
+
+def test_a_proxy_is_told_no_cache(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Where the parameter is switched off, a proxy that honours no-cache is still got past."""
+    lab = start_lab("purge-broken", "proxy")
+    mirror = make_mirror(lab, "freshness", options={"cache_bust": "never"})
+    lab.release()
+    run = mirror.run()
+    assert is_fresh(mirror, lab)
+    assert "cured by no-cache" in run.output
+    assert not any(asked.query for asked in metadata(lab))
+
+
+def test_stripping_first_and_climbing_from_there(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """With `freshness_encoding` too, no request ever carries Accept-Encoding."""
+    lab = start_lab("gzip-and-identity-stale")
+    mirror = make_mirror(lab, "freshness", "freshness_encoding")
+    lab.release()
+    mirror.run()
+    assert is_fresh(mirror, lab)
+    assert {asked.header("Accept-Encoding") for asked in metadata(lab)} == {None}
+
+
+def test_the_next_run_starts_where_the_mirror_is(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """First sync, a release, a stale edge: what changed is asked for, and comes."""
+    lab = start_lab("gzip-stale")
+    mirror = make_mirror(lab, "freshness")
+    mirror.run()
+    lab.release(["lab-02", "lab-05"])
+    lab.forget()
+    run = mirror.run()
+    assert run.stale_errors == 0
+    assert is_fresh(mirror, lab)
+    assert pages(lab) == {"lab-02": 2, "lab-05": 1}

@@ -1,0 +1,126 @@
+"""`freshness_escalation`, through the real `bandersnatch` over many runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from bandersnatch_freshness.lab.behaviours import Behaviour
+
+from ..conftest import MakeMirror, StartLab
+from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
+from .observe import lines, pages
+
+
+@pytest.mark.smoke
+def test_the_first_failures_are_quiet(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Bandersnatch's own lines go down to INFO, tracebacks included; none is lost."""
+    lab = start_lab(ONE_STALE, projects=3)
+    lab.release(["lab-00"])
+    bare = make_mirror(lab).run()
+    suite = make_mirror(lab, "freshness_escalation").run()
+    for words in ("Stale serial for package lab-00 - Attempt", "lab-00 (", "Error syncing package: lab-00@"):
+        assert len(lines(bare, words)) == len(lines(suite, words)) >= 1
+        assert all(" ERROR: " in line for line in lines(bare, words) if "Fetching" not in line)
+        assert all(" INFO: " in line for line in lines(suite, words))
+    assert "StaleMetadata" in suite.output
+    assert not [line for line in lines(suite, "ERROR") if "lab-00" in line]
+
+
+@pytest.mark.smoke
+def test_what_persists_is_said_once_for_each_level(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A warning, then critical, then Bandersnatch's own lines are as loud as ever; then the end."""
+    lab = start_lab(ONE_STALE, projects=3)
+    mirror = make_mirror(lab, "freshness")
+    lab.release(["lab-00"])
+    with cron(mirror) as runs:
+        assert levels(runs.run(0, 5 * MINUTE)) == ["INFO"] * 2
+        assert not [line for line in runs.lines if line.startswith("ERROR") and "lab-00" in line]
+        (warning,) = [line for line in runs.run(HOUR) if not line.startswith("INFO")]
+        assert warning.startswith(
+            "WARNING bandersnatch.freshness lab-00 is stale for 1 h, since 2018-10-16T12:00:00Z, in 3 runs: "
+            "serial 4869652 wanted, 4869651 got. origin-stale: PyPI itself serves the older serial. "
+            "Tried: plain 4869651 ("
+        )
+        assert "strip+cache-bust 4869651 (MISS cache-lab-1)" in warning
+        assert "To do: report it to PyPI" in warning
+        assert levels(runs.run(2 * HOUR)) == ["INFO"]
+        # a warning: Bandersnatch's own line is as loud as ever, but said without its pauses
+        assert [line for line in runs.lines if line.startswith("ERROR") and "lab-00" in line] == [
+            f"ERROR bandersnatch.mirror Error syncing package: lab-00@{lab.serial}"
+        ]
+        assert levels(runs.run(DAY)) == ["INFO", "CRITICAL"]
+        assert levels(runs.run(DAY + HOUR)) == ["INFO"]
+        assert state(mirror)["incidents"]["lab-00"]["level"] == "critical"
+        lab.heal()
+        (ended,) = runs.run(DAY + 2 * HOUR)
+    assert ended == (
+        "WARNING bandersnatch.freshness lab-00 is no longer stale: it is fresh again. "
+        "It was critical, since 2018-10-16T12:00:00Z"
+    )
+    assert state(mirror)["incidents"] == {}
+    assert mirror.serial == lab.serial
+
+
+def test_a_known_incident_costs_one_climb_and_no_pause(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """From its fourth run on, Bandersnatch's three attempts are one."""
+    lab = start_lab(ONE_STALE, projects=3)
+    mirror = make_mirror(lab, "freshness")
+    lab.release(["lab-00"])
+    with cron(mirror) as runs:
+        requests = []
+        for number in range(5):
+            lab.forget()
+            runs.run(number * 5 * MINUTE)
+            requests.append(pages(lab)["lab-00"])
+    assert requests == [9, 9, 9, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "verdict"),
+    [
+        pytest.param(
+            Behaviour("all copies stuck", stuck=frozenset({"gzip", "identity", "deflate", "br"})),
+            "unknown",
+            id="cached",
+        ),
+        pytest.param(Behaviour("no serial", serial_header="none", unlabelled=True), "fresh", id="body-counts"),
+    ],
+)
+def test_verdicts_of_an_edge_that_nothing_gets_past(
+    behaviour: Behaviour, verdict: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Copies that agree but come from a cache don't prove that the origin is stale."""
+    lab = start_lab(behaviour, "pypi", projects=2)
+    mirror = make_mirror(lab, "freshness")
+    lab.release()
+    mirror.run()
+    assert {one["verdict"] for one in state(mirror)["incidents"].values()} == ({verdict} - {"fresh"})
+
+
+def test_a_package_that_is_gone_ends_its_incident(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Said as such."""
+    lab = start_lab(ONE_STALE, projects=3)
+    mirror = make_mirror(lab, "freshness")
+    lab.release(["lab-00"])
+    with cron(mirror) as runs:
+        runs.run(0, MINUTE, HOUR)
+        lab.remove("lab-00")
+        found = runs.run(HOUR + MINUTE)
+    assert "lab-00 is no longer stale: it is gone from PyPI" in found[-1]
+    assert state(mirror)["incidents"] == {}
+
+
+def test_most_packages_stale_is_said_once(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """One incident of the edge, with a count and examples."""
+    lab = start_lab("purge-broken", "pypi", projects=12)
+    mirror = make_mirror(lab, "freshness")
+    lab.release()
+    with cron(mirror) as runs:
+        runs.run(0, MINUTE)
+        found = [line for line in runs.run(HOUR) if not line.startswith("INFO")]
+    assert len(found) == 1
+    assert (
+        "most of what was asked for (12 packages, such as lab-00, lab-01, lab-02, lab-03, lab-04) is stale for 1 h"
+        in found[0]
+    )
+    assert list(state(mirror)["incidents"]) == ["*"]

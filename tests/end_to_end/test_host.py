@@ -1,0 +1,268 @@
+"""Living with Bandersnatch: its errors, its options, its ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.server import Lab
+
+from ..conftest import MakeMirror, StartLab, interruptible
+from .observe import BANDERSNATCH, as_sent, is_fresh, lines, pages
+from .proxy import running_proxy
+
+
+@pytest.mark.smoke
+def test_installed_but_not_enabled_is_not_there(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """No line, no file, no request of ours; an unused section is nobody's business either."""
+    lab = start_lab("gzip-stale", projects=2)
+    mirror = make_mirror(lab, "blocklist_project", options={"accept_encoding": "nonsense"})
+    lab.release()
+    run = mirror.run()
+    assert "freshness" not in run.output
+    assert not list(mirror.directory.glob("**/*freshness*"))
+    assert run.stale_errors == 2
+    assert pages(lab) == {"lab-00": 3, "lab-01": 3}
+
+
+@pytest.mark.parametrize("behaviour", ["server-error", "reset", "truncated"])
+def test_errors_reach_bandersnatch_unchanged(behaviour: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The same requests, the same error lines: the ladder adds no retries."""
+    lab = start_lab(behaviour)
+    runs, asked = [], []
+    for mirror in (make_mirror(lab), make_mirror(lab, "freshness")):
+        lab.forget()
+        runs.append(mirror.run())
+        asked.append(pages(lab))
+    assert asked[0] == asked[1]
+    assert asked[0]["lab-00"] >= 1
+    bare, suite = ([line.split(" ", 3)[3] for line in lines(run, "Error syncing")] for run in runs)
+    assert sorted(bare) == sorted(suite)
+    assert len(bare) == 2
+    # the error itself, as the traceback ends
+    bare_ends, suite_ends = (
+        sorted(line for line in run.output.splitlines() if line.startswith("aiohttp.")) for run in runs
+    )
+    assert bare_ends == suite_ends
+    assert len(bare_ends) >= 2
+
+
+def test_time_outs_reach_bandersnatch_unchanged(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Three attempts as ever, and the other packages are synced."""
+    lab = start_lab("silent", projects=3)
+    mirror = make_mirror(lab, "freshness", mirror={"timeout": "0.3"})
+    run = mirror.run()
+    assert len(lines(run, "Timeout error for lab-00")) == 1
+    assert pages(lab) == {"lab-00": 3, "lab-01": 1, "lab-02": 1}
+    assert mirror.versions("lab-02") == ["1.0"]
+
+
+@pytest.mark.smoke
+def test_an_error_that_bandersnatch_drops_gets_a_line(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A page that is no JSON freezes the serial; bare Bandersnatch says nothing at all."""
+    lab = start_lab("garbled", projects=4)
+    bare, suite = make_mirror(lab), make_mirror(lab, "freshness")
+    assert lines(bare.run(), "lab-00: ") == []
+    (line,) = lines(suite.run(), "lab-00: ")
+    assert "ERROR: lab-00: JSONDecodeError: Expecting property name" in line
+    assert bare.serial == suite.serial == 0
+
+
+@pytest.mark.smoke
+def test_no_purge_is_sent(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Bandersnatch 4.4 and 5.3 send one per stale page, which PyPI refuses."""
+    lab = start_lab("origin-stale", projects=1)
+    mirror = make_mirror(lab, "freshness_encoding")
+    lab.release()
+    assert mirror.run().stale_errors == 1
+    assert {asked.method for asked in lab.asked} <= {"GET", "POST"}
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    ("plugins", "options", "message"),
+    [
+        pytest.param(
+            ("freshness",),
+            {"accept_encoding": "none"},
+            "[freshness] accept_encoding = none: not a known value; allowed: auto, strip, keep",
+            id="value",
+        ),
+        pytest.param(
+            ("freshness",),
+            {"cache_bust": "100%"},
+            "[freshness] cache_bust = 100%: not a known value; allowed: auto, always, never",
+            id="percent",
+        ),
+        pytest.param(
+            ("freshness_encoding",),
+            {"accept-encoding": "strip"},
+            "[freshness] accept-encoding = strip: no such option; allowed: accept_encoding, cache_bust, ",
+            id="option",
+        ),
+        pytest.param(
+            ("blocklist_project", "freshness_encodng"),
+            {},
+            "[plugins] enabled = freshness_encodng: no such plugin; allowed: freshness, freshness_encoding, ",
+            id="plugin",
+        ),
+    ],
+)
+def test_a_configuration_that_can_not_be_followed_ends_the_run(
+    plugins: tuple[str, ...], options: dict[str, str], message: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """One line that names file, section, option, value and what is allowed; no request, no traceback."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, *plugins, options=options)
+    run = mirror.run()
+    assert run.returncode == 2
+    (line,) = lines(run, f"{mirror.config}: ")
+    assert f"ERROR: {mirror.config}: {message}" in line
+    assert "Traceback" not in run.output
+    assert lab.asked == []
+
+
+def test_all_switches_everything_on(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """`enabled = all` has every plugin of ours too, so it strips and busts from the start."""
+    lab = start_lab("gzip-and-identity-stale")
+    mirror = make_mirror(lab, "all", options={"accept_encoding": "strip"})
+    lab.release()
+    # Bandersnatch's own plugins are all on as well; without settings they let everything pass
+    run = mirror.run()
+    assert run.stale_errors == 0
+    assert sum(pages(lab).values()) == len(lab.names)
+
+
+def test_stop_on_error_stops(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The first package that can't be cured ends the run, with Bandersnatch's exit code."""
+    lab = start_lab("origin-stale", projects=1)
+    lab.release()
+    runs = [make_mirror(lab, *plugins, mirror={"stop-on-error": "true"}).run() for plugins in ((), ("freshness",))]
+    assert [run.returncode for run in runs] == [1, 1]
+    assert all("Exiting early after error." in run.output for run in runs)
+
+
+@pytest.mark.parametrize("command", [("verify", "--dry-run"), ("delete", "lab-00"), ("sync", "lab-00")])
+def test_other_commands_run_as_ever(command: tuple[str, ...], start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """On a healthy edge they send what they send without the suite."""
+    lab = start_lab()
+    asked = []
+    for plugins in ((), ("freshness",)):
+        mirror = make_mirror(lab, *plugins)
+        mirror.run()
+        lab.forget()
+        run = mirror.run(*command)
+        assert run.returncode == 0
+        asked.append(as_sent(lab.asked))
+    assert asked[0] == asked[1]
+
+
+def test_works_through_a_proxy(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The one of the environment, which every Bandersnatch uses."""
+    lab = start_lab("gzip-and-identity-stale")
+    mirror = make_mirror(lab, "freshness")
+    lab.release()
+    with running_proxy() as proxy:
+        mirror.run(environment={"https_proxy": proxy.url})
+    assert is_fresh(mirror, lab)
+    assert lab.https_url.removeprefix("https://") in proxy.targets
+    assert sum(pages(lab).values()) == 10
+
+
+def test_ctrl_c_ends_it_as_ever(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """In the middle of a request: the same exit code, and no serial is saved."""
+    lab = start_lab("silent", projects=1)
+    codes = [_interrupted(make_mirror(lab, *plugins), lab) for plugins in ((), ("freshness",))]
+    assert codes[0] == codes[1] != 0
+
+
+def _interrupted(mirror: Mirror, lab: Lab) -> int:
+    arrived = lab.expect("/pypi/lab-00/json")
+    process = subprocess.Popen(
+        mirror.command("mirror"),
+        env=mirror.environment(),
+        cwd=mirror.config.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=interruptible,
+    )
+    assert arrived.wait(30)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) is not None
+    assert mirror.serial == 0
+    return process.returncode
+
+
+@pytest.mark.skipif(BANDERSNATCH.major < 5, reason="Bandersnatch 4.4 does not look for uvloop")
+def test_works_with_uvloop(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
+    """Bandersnatch uses it where it is installed."""
+    pytest.importorskip("uvloop")
+    lab = start_lab("gzip-stale")
+    mirror = make_mirror(lab, "freshness")
+    lab.release()
+    # the loop in use says so itself
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, asyncio\n"
+        "atexit.register(lambda: print('policy:', type(asyncio.get_event_loop_policy()).__module__))\n"
+    )
+    run = mirror.run(environment={"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"})
+    assert "policy: uvloop" in run.output
+    assert is_fresh(mirror, lab)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        pytest.param("ladder.Ladder.climb", "An error inside bandersnatch-freshness", id="in-a-request"),
+        pytest.param("options.read_settings", "bandersnatch-freshness can't start", id="at-start"),
+    ],
+)
+def test_an_error_of_our_own_leaves_bandersnatch_to_itself(
+    broken: str, said: str, start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path
+) -> None:
+    """A bug in the suite is logged, and then everything is as without it."""
+    lab = start_lab()
+    mirror = make_mirror(lab, "freshness")
+    (tmp_path / "sitecustomize.py").write_text(
+        "from bandersnatch_freshness import ladder, options\n"
+        "def bug(*_): raise RuntimeError('a bug of ours')\n"
+        f"{broken} = bug\n"
+    )
+    run = mirror.run(environment={"PYTHONPATH": str(tmp_path)})
+    assert len(lines(run, said)) == 1
+    assert "a bug of ours" in run.output
+    assert is_fresh(mirror, lab)
+
+
+@pytest.mark.parametrize(
+    ("removal", "missing"),
+    [
+        ("del master.StalePage", "bandersnatch.master.StalePage"),
+        ("del master.Master.get", "Master.get"),
+        (
+            "del mirror.BandersnatchMirror.on_error, mirror.Mirror.on_error",
+            "BandersnatchMirror.on_error",
+        ),
+        ("master.Master.get = lambda self, path: None", "the required_serial of Master.get"),
+    ],
+)
+def test_steps_aside_where_bandersnatch_lacks_what_is_needed(
+    removal: str, missing: str, start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path
+) -> None:
+    """One line says so, and nothing is hooked."""
+    lab = start_lab(projects=0)
+    mirror = make_mirror(lab, "freshness")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.metadata as m\n"
+        "from bandersnatch import master, mirror\n"
+        "import bandersnatch.verify\n"
+        f"{removal}\n"
+    )
+    run = mirror.run(environment={"PYTHONPATH": str(tmp_path)})
+    (line,) = lines(run, "step aside")
+    assert f"WARNING: Bandersnatch {BANDERSNATCH} lacks {missing}: the freshness plugins step aside" in line

@@ -1,0 +1,221 @@
+"""The state file: what a run leaves there, and what goes wrong with it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from bandersnatch_freshness.lab.behaviours import Behaviour
+
+from ..conftest import MakeMirror, StartLab
+from .cron import ONE_STALE, state
+from .observe import lines
+
+
+@pytest.mark.smoke
+def test_a_healthy_run_leaves_a_small_private_state(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """No incident, the run in the history, mode 0600, and nothing said."""
+    lab = start_lab()
+    mirror = make_mirror(lab, "freshness_escalation")
+    run = mirror.run()
+    document = state(mirror)
+    assert document["incidents"] == {}
+    assert document["master"] == lab.https_url
+    (past,) = document["runs"]
+    assert (past["outcome"], past["serial"], past["fresh"], past["stale"]) == ("fresh", lab.serial, 8, 0)
+    assert stat.S_IMODE((mirror.directory / "freshness.json").stat().st_mode) == 0o600
+    assert lines(run, "(memory.py") == []
+
+
+def test_evidence_is_kept(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Which variant got which serial, from which node, hit or miss; for a person to read."""
+    lab = start_lab(ONE_STALE, projects=3)
+    mirror = make_mirror(lab, "freshness")
+    lab.release(["lab-00"])
+    mirror.run()
+    incident = state(mirror)["incidents"]["lab-00"]
+    assert incident["verdict"] == "origin-stale"
+    assert (incident["required"], incident["got"], incident["runs"]) == (lab.serial, lab.serial - 1, 1)
+    evidence = {one["variant"]: one for one in incident["evidence"]}
+    assert len(evidence) == 7
+    assert evidence["strip+cache-bust"].items() >= {"serial": lab.serial - 1, "x_cache": "MISS"}.items()
+
+
+def test_another_master_begins_anew(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Serials of another upstream mean nothing; and no password gets into the state."""
+    lab = start_lab(ONE_STALE, projects=3)
+    mirror = make_mirror(lab, "freshness_escalation")
+    lab.release(["lab-00"])
+    mirror.run()
+    assert "lab-00" in state(mirror)["incidents"]
+    mirror.configure(master=lab.https_url.replace("https://127.0.0.1", "https://user:secret@localhost"))
+    run = mirror.run()
+    assert len(lines(run, "WARNING: The master was")) == 1
+    assert lines(run, "Expected PyPI serial")
+    assert "secret" not in "".join(lines(run, "Expected PyPI serial"))
+    assert "secret" not in (mirror.directory / "freshness.json").read_text()
+    assert "secret" not in "".join(lines(run, "(memory.py"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "x"}', b"\xff\x00"])
+def test_a_state_that_is_no_state_is_set_aside(content: bytes, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Beside itself, and reported; the run goes on with a new one."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness_escalation")
+    mirror.directory.mkdir()
+    (mirror.directory / "freshness.json").write_bytes(content)
+    run = mirror.run()
+    assert run.returncode == 0
+    (line,) = lines(run, "can't be understood, and is now")
+    (aside,) = mirror.directory.glob("freshness.json.unreadable-*")
+    assert str(aside) in line
+    assert aside.read_bytes() == content
+    assert len(state(mirror)["runs"]) == 1
+    assert mirror.serial == lab.serial
+
+
+def test_a_state_of_a_newer_release_is_left_alone(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Said in one line; nothing of it is lost, and stale serials are as loud as without the suite."""
+    lab = start_lab(ONE_STALE, projects=1)
+    lab.release(["lab-00"])
+    mirror = make_mirror(lab, "freshness")
+    mirror.directory.mkdir()
+    content = '{"format": 99, "by": "bandersnatch-freshness 9.9"}'
+    (mirror.directory / "freshness.json").write_text(content)
+    run = mirror.run()
+    assert len(lines(run, "is left alone, and this run not remembered: written by a newer release")) == 1
+    assert lines(run, "ERROR: Stale serial for package lab-00")
+    assert (mirror.directory / "freshness.json").read_text() == content
+
+
+def test_a_state_that_can_not_be_read_or_written(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A directory in its place: one line, and the mirror is synced."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness")
+    (mirror.directory / "freshness.json").mkdir(parents=True)
+    run = mirror.run()
+    assert run.returncode == 0
+    assert len(lines(run, "freshness.json can't be read, this run is not remembered")) == 1
+    assert "Traceback" not in run.output
+    assert mirror.serial == lab.serial
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """Mount a file system of 8 kB, which takes root."""
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", str(place)], check=False).returncode:
+        pytest.skip("mounting takes root")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on a disk."""
+    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(b"x")
+
+
+def make_read_only(disk: Path) -> None:
+    """Let nothing be written to a disk."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        pytest.param(fill, "can't be written, this run is not remembered: [Errno 28] No space left", id="full"),
+        pytest.param(make_read_only, "this run is not remembered: [Errno 30] Read-only file system", id="read-only"),
+    ],
+)
+def test_a_disk_that_takes_nothing_stops_nothing(
+    spoil: Callable[[Path], None], reason: str, start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path
+) -> None:
+    """One line; the state of before is whole, and no half file is left."""
+    lab = start_lab(projects=1)
+    with small_disk(tmp_path / "disk") as disk:
+        mirror = make_mirror(lab, "freshness", options={"state": str(disk / "state.json")})
+        assert lines(mirror.run(), "not remembered") == []
+        before = (disk / "state.json").read_text()
+        spoil(disk)
+        run = mirror.run()
+        assert run.returncode == 0
+        (line,) = lines(run, "not remembered")
+        assert reason in line
+        assert "Traceback" not in run.output
+        assert (disk / "state.json").read_text() == before
+        assert {*os.listdir(disk)} - {"filler"} == {".state.json.lock", "state.json"}
+
+
+def test_a_bug_of_ours_stops_nothing(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
+    """Whichever step of the memory it is in."""
+    lab = start_lab(projects=1)
+    for number, (owner, name) in enumerate(
+        [("memory.Memory", "begin"), ("memory.Memory", "end"), ("runs.Run", "saw"), ("state", "dump")]
+    ):
+        place = tmp_path / f"site{number}"
+        place.mkdir()
+        (place / "sitecustomize.py").write_text(
+            "from bandersnatch_freshness import memory, runs, state\n"
+            "def broken(*_, **__): raise RuntimeError('a bug of ours')\n"
+            f"{owner}.{name} = broken\n"
+            "memory.dump = state.dump\n"
+        )
+        mirror = make_mirror(lab, "freshness")
+        run = mirror.run(environment={"PYTHONPATH": str(place)})
+        assert run.returncode == 0
+        assert len(lines(run, "An error inside bandersnatch-freshness")) == 1, (owner, name)
+        assert mirror.serial == lab.serial
+
+
+def test_a_killed_run_leaves_a_whole_state(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The one of before; and the next run goes on from it."""
+    lab = start_lab(Behaviour("one never answers", fault="silent", every=3), projects=3)
+    mirror = make_mirror(lab, "freshness_escalation", mirror={"timeout": "0.2"})
+    mirror.run()
+    before = (mirror.directory / "freshness.json").read_text()
+    mirror.configure(timeout="10")
+    arrived = lab.expect("/pypi/lab-00/json")
+    process = subprocess.Popen(
+        mirror.command("mirror"), env=mirror.environment(), cwd=mirror.config.parent, stderr=subprocess.DEVNULL
+    )
+    assert arrived.wait(30)
+    process.kill()
+    process.wait(30)
+    assert (mirror.directory / "freshness.json").read_text() == before
+    mirror.configure(timeout="0.2")
+    mirror.run()
+    assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors", "errors"]
+
+
+def test_hostile_headers_end_up_harmless(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A control sequence, HTML, 5 kB: escaped and cut, in log and state."""
+    hostile = "4869648 \x9b31m<script>" + "A" * 5000
+    lab = start_lab(Behaviour("hostile", serial_header=hostile, origin_behind=1), projects=1)
+    lab.release(["lab-00"])
+    mirror = make_mirror(lab, "freshness")
+    run = mirror.run()
+    assert "31m<script>AAA" in run.output
+    assert "lab-00" in state(mirror)["incidents"]
+    for shown in (run.output, (mirror.directory / "freshness.json").read_text()):
+        assert "\x9b" not in shown
+        assert "A" * 101 not in shown
+
+
+def test_sync_and_verify_keep_no_record(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The history is one of the mirror's runs."""
+    lab = start_lab(projects=2)
+    mirror = make_mirror(lab, "freshness")
+    mirror.run()
+    mirror.run("sync", "lab-00")
+    mirror.run("verify")
+    assert len(state(mirror)["runs"]) == 1

@@ -1,0 +1,126 @@
+"""Notifications of real runs, to real receivers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+from packaging.version import Version
+
+from ..conftest import MakeMirror, StartLab, interruptible
+from ..test_notify import receiver
+from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
+from .observe import BANDERSNATCH
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(Version("6.6") > BANDERSNATCH, reason="needs allow-non-https, for 2,881 runs without TLS")
+def test_ten_days_of_a_run_every_five_minutes(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Against one package that stays stale: 1 warning, 1 critical, 9 repeats, 1 recovery."""
+    lab = start_lab(ONE_STALE, projects=1)
+    with receiver() as server:
+        options = {"notify": f"json://{server.address}/"}
+        plain = {"master": lab.url, "allow-non-https": "true"}
+        mirror = make_mirror(lab, "freshness", options=options, mirror=plain)
+        lab.release(["lab-00"])
+        with cron(mirror) as runs:
+            loud = []
+            for number in range(10 * 24 * 12 + 1):
+                loud += [line for line in runs.run(number * 5 * MINUTE) if not line.startswith("INFO")]
+                if number % 100 == 0:
+                    lab.forget()
+            lab.heal()
+            loud += runs.run(10 * DAY + 5 * MINUTE)
+    assert [one["title"].partition("]")[0][1:] for one in server.received] == [
+        "WARNING",
+        *["CRITICAL"] * 10,
+        "RESOLVED",
+    ]
+    assert levels(loud) == ["WARNING", "CRITICAL", "WARNING"]
+
+
+def test_runs_that_overlap_repeat_it_once(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Three real runs at once, when a message is due again."""
+    lab = start_lab(ONE_STALE, projects=1)
+    with receiver() as server:
+        mirror = make_mirror(lab, "freshness", options={"notify": f"json://{server.address}/"})
+        lab.release(["lab-00"])
+        with cron(mirror) as runs:
+            runs.run(0, MINUTE, HOUR)
+        assert [one["type"] for one in server.received] == ["warning"]
+        server.received.clear()
+        overlapping = [
+            subprocess.Popen(
+                mirror.command("mirror"), env=mirror.environment(), cwd=mirror.config.parent, stderr=subprocess.DEVNULL
+            )
+            for _ in range(3)
+        ]
+        ended = [process.wait(60) for process in overlapping].count(0)
+    # Bandersnatch itself turns a run away that meets another one just starting
+    assert ended >= 2
+    # years later by the real clock, so critical by now, and said once
+    assert [one["type"] for one in server.received] == ["failure"]
+    assert state(mirror)["incidents"]["lab-00"]["runs"] == 3 + ended
+
+
+def test_a_run_that_stops_on_its_first_error_tells_of_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Bandersnatch ended it, nobody interrupted it: recorded as such, and sent."""
+    lab = start_lab(ONE_STALE, projects=1)
+    with receiver() as server:
+        options = {"notify": f"json://{server.address}/", "warn_after": "1s"}
+        mirror = make_mirror(lab, "freshness", options=options, mirror={"stop-on-error": "true"})
+        lab.release(["lab-00"])
+        for _ in range(3):
+            assert mirror.run().returncode == 1
+    assert [one["type"] for one in server.received] == ["warning"]
+    assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors"] * 3
+
+
+def test_a_run_that_is_interrupted_leaves_telling_to_the_next(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Ctrl-C ends it at once; what it saw is remembered."""
+    lab = start_lab(ONE_STALE, projects=1)
+    with receiver() as server:
+        mirror = make_mirror(lab, "freshness", options={"notify": f"json://{server.address}/"})
+        lab.release(["lab-00"])
+        with cron(mirror) as runs:
+            runs.run(0, MINUTE)
+        # years later by the real clock, so a message is due
+        process = subprocess.Popen(
+            mirror.command("mirror"),
+            env=mirror.environment(),
+            cwd=mirror.config.parent,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=interruptible,
+        )
+        assert process.stderr
+        for line in process.stderr:
+            if "lab-00 is stale, no way gets" in line:
+                break  # Bandersnatch pauses before it asks again
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        process.wait(30)
+        process.stderr.close()
+        assert server.received == []
+        assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors", "errors", "interrupted"]
+        assert state(mirror)["incidents"]["lab-00"]["level"] == "critical"
+        mirror.run()
+    assert [one["type"] for one in server.received] == ["failure"]
+
+
+def test_a_notification_that_fails_stops_nothing(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Tried again in the next run; and no secret of its URL is in log or state."""
+    lab = start_lab(ONE_STALE, projects=1)
+    options = {"notify": "json://user:s3cret@127.0.0.1:1/t0ken", "warn_after": "1s"}
+    mirror = make_mirror(lab, "freshness", options=options)
+    lab.release(["lab-00"])
+    with cron(mirror) as runs:
+        runs.run(0, MINUTE)
+        for number in (2, 3):
+            found = runs.run(number * MINUTE)
+            assert [line for line in found if "notify line 1 (json): not delivered" in line]
+            assert not [line for line in runs.lines if "s3cret" in line or "t0ken" in line]
+    text = (mirror.directory / "freshness.json").read_text()
+    assert "s3cret" not in text
+    assert "t0ken" not in text

@@ -1,0 +1,102 @@
+"""A mirror in S3: the state lies there with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from bandersnatch_freshness.lab.behaviours import Behaviour
+from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.server import Lab
+
+from ..conftest import MakeMirror, StartLab
+from ..test_status import command
+from .observe import BANDERSNATCH, lines
+
+pytestmark = pytest.mark.skipif(
+    BANDERSNATCH.major < 6, reason="Bandersnatch keeps mirrors in S3 from 5.0 on, so from 6.8 here"
+)
+
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+
+
+class Bucket:
+    """A bucket and the mirror's place in it.
+
+    Bandersnatch makes a local directory of the mirror's name for its lock, so that name is
+    one below the test's own directory: its first part is the bucket.
+    """
+
+    def __init__(self, client: Any, place: Path) -> None:
+        """Make the bucket."""
+        self._client = client
+        self.directory = str(place)
+        _, self._bucket, self._key = str(place).split("/", 2)
+        client.create_bucket(Bucket=self._bucket)
+
+    def mirror(self, make_mirror: MakeMirror, lab: Lab) -> Mirror:
+        """Return a mirror in it."""
+        made = make_mirror(lab, "freshness", mirror={"directory": self.directory, "storage-backend": "s3"})
+        made.configure("s3", endpoint_url=self._client.meta.endpoint_url, signature_version="s3v4", **KEYS)
+        return made
+
+    def read(self, name: str) -> bytes:
+        """Return an object of the mirror."""
+        body: bytes = self._client.get_object(Bucket=self._bucket, Key=f"{self._key}/{name}")["Body"].read()
+        return body
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put an object of the mirror."""
+        self._client.put_object(Bucket=self._bucket, Key=f"{self._key}/{name}", Body=content)
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the objects of the mirror that begin so."""
+        found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._key}/{prefix}")
+        return [one["Key"].removeprefix(f"{self._key}/") for one in found["Contents"]]
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[Bucket]:
+    """Run an S3 on loopback with a bucket in it."""
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield Bucket(boto3.client("s3", endpoint_url=f"http://{host}:{port}", **KEYS), tmp_path / "s3")
+    finally:
+        server.stop()
+
+
+def test_the_state_lies_with_the_mirror(
+    bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path
+) -> None:
+    """Written and read through Bandersnatch's backend; nothing of it is on the local disk."""
+    lab = start_lab(Behaviour("one", origin_behind=1, every=3), projects=3)
+    mirror = bucket.mirror(make_mirror, lab)
+    lab.release(["lab-00"])
+    for runs in (1, 2):
+        run = mirror.run()
+        assert lines(run, "not remembered") == []
+        assert "An error inside" not in run.output
+        assert json.loads(bucket.read("freshness.json"))["incidents"]["lab-00"]["runs"] == runs
+    shown = command("status", mirror)
+    assert shown.returncode == 0
+    assert "lab-00" in shown.stdout
+    assert not list(tmp_path.glob("**/*freshness*"))
+
+
+def test_what_is_no_state_is_set_aside_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """As an object beside it."""
+    mirror = bucket.mirror(make_mirror, start_lab(projects=1))
+    bucket.write("freshness.json", b"{")
+    run = mirror.run()
+    assert len(lines(run, f"can't be understood, and is now {bucket.directory}/freshness.json.unreadable-")) == 1
+    state, aside = bucket.names("freshness.json")
+    assert json.loads(bucket.read(state))["incidents"] == {}
+    assert bucket.read(aside) == b"{"

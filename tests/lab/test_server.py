@@ -1,0 +1,60 @@
+"""The lab's server: a PyPI that real clients work with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xmlrpc.client
+from pathlib import Path
+
+import pytest
+import requests
+
+from ..conftest import StartLab
+
+
+def test_speaks_https_with_its_own_authority(start_lab: StartLab) -> None:
+    """And the same pages over http."""
+    lab = start_lab()
+    pages = [
+        requests.get(f"{lab.https_url}/pypi/lab-01/json", verify=str(lab.ca_file), timeout=10),
+        requests.get(f"{lab.url}/pypi/lab-01/json", timeout=10),
+    ]
+    assert pages[0].json() == pages[1].json()
+    assert [asked.scheme for asked in lab.asked] == ["https", "http"]
+    assert [asked.cache for asked in lab.asked] == ["MISS", "HIT"]
+
+
+@pytest.mark.parametrize("accept", ["application/vnd.pypi.simple.v1+json", "text/html"])
+def test_serves_the_simple_api_as_pypi_does(accept: str, start_lab: StartLab) -> None:
+    """`/simple` redirects to `/simple/`; JSON or HTML as asked, each with its serial."""
+    lab = start_lab()
+    index = requests.get(f"{lab.url}/simple", headers={"Accept": accept}, timeout=10)
+    assert index.history[0].status_code == 301
+    assert index.headers["Content-Type"].startswith(accept)
+    assert index.headers["X-PyPI-Last-Serial"] == str(lab.serial)
+    assert "lab-07" in index.text
+    assert requests.get(f"{lab.url}/simple/none/", timeout=10).status_code == 404
+
+
+def test_answers_xml_rpc(start_lab: StartLab) -> None:
+    """The calls that Bandersnatch up to 7.1 makes."""
+    lab = start_lab()
+    before = lab.serial
+    lab.release(["lab-03"])
+    with xmlrpc.client.ServerProxy(f"{lab.url}/pypi") as pypi:
+        assert pypi.changelog_last_serial() == before + 1
+        assert pypi.changelog_since_serial(before) == [["lab-03", "2.0", 0, "new release", before + 1]]
+        assert pypi.list_packages_with_serial()["lab-03"] == before + 1  # type: ignore[index,call-overload]
+        with pytest.raises(xmlrpc.client.Fault, match="no such method: browse"):
+            pypi.browse([])
+
+
+def test_its_wheels_install(start_lab: StartLab, tmp_path: Path) -> None:
+    """With pip, straight from the lab."""
+    lab = start_lab()
+    command = [sys.executable, "-m", "pip", "--isolated", "install", "--quiet", "--target", str(tmp_path)]
+    subprocess.run([*command, "--index-url", f"{lab.url}/simple/", "lab-02"], check=True)
+    code = "import lab_02; print(lab_02.__version__)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout == "1.0\n"

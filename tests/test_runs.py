@@ -1,0 +1,73 @@
+"""What a run sees."""
+
+from __future__ import annotations
+
+from bandersnatch_freshness.incidents import EDGE, Incident, Level
+from bandersnatch_freshness.observations import Observation
+from bandersnatch_freshness.runs import Run
+from bandersnatch_freshness.variants import LADDER
+from bandersnatch_freshness.verdicts import Verdict
+
+PLAIN, STRIP = LADDER[:2]
+
+
+def known(level: Level = Level.STALE, runs: int = 1, newest: int | None = None) -> Run:
+    """Return a run that knows of an incident of foo."""
+    return Run(0, {"foo": Incident("foo", 0, 0, runs, 42, 41, Verdict.UNKNOWN, level, newest)})
+
+
+def test_all_attempts_of_a_run_are_evidence() -> None:
+    """The verdict is by all of them; of each way of asking one is kept to read."""
+    run = Run(0, {})
+    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False, gone=False)
+    assert run.report.stale["foo"].verdict is Verdict.UNKNOWN
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41), Observation(STRIP, 200, 40)], fresh=False, gone=False)
+    sighting = run.report.stale["foo"]
+    assert (sighting.got, sighting.verdict) == (41, Verdict.EDGE_STALE)
+    assert [(one["variant"], one["serial"]) for one in sighting.evidence] == [("plain", 41), ("strip", 40)]
+
+
+def test_what_was_seen_in_earlier_runs_counts() -> None:
+    """A serial that the origin once had, it has still."""
+    run = known(newest=41)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False, gone=False)
+    assert run.report.stale["foo"].verdict is Verdict.EDGE_STALE
+
+
+def test_the_last_attempt_tells_what_became_of_a_package() -> None:
+    """Stale twice and then fresh is fresh."""
+    run = Run(0, {})
+    for fresh, gone in ((False, False), (False, True), (False, False), (True, False)):
+        run.saw("foo", 42, [Observation(PLAIN, 200, 42 if fresh else 41)], fresh=fresh, gone=gone)
+    assert (run.report.fresh, dict(run.report.stale), run.report.gone) == ({"foo"}, {}, set())
+
+
+def test_counts_requests_and_cures() -> None:
+    """What the history of runs keeps."""
+    run = Run(7, {})
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41), Observation(STRIP, 200, 42)], fresh=True, gone=False)
+    run.saw("bar", 42, [Observation(PLAIN, 200, 42)], fresh=True, gone=False)
+    run.saw("baz", 42, [Observation(PLAIN, 200, 41)] * 7, fresh=False, gone=False)
+    run.report.reached = 41
+    past = run.finished(9, "errors", 42)
+    assert (past.started, past.finished, past.outcome, past.serial, past.target) == (7, 9, "errors", 41, 42)
+    assert (past.fresh, past.stale, past.gone, past.extra_requests) == (2, 1, 0, 7)
+    assert past.cured == {"strip": 1}
+
+
+def test_news_is_what_nobody_was_told_of_yet() -> None:
+    """Quiet while it is stale only; persistent from its third run on."""
+    assert known().is_quiet("foo")
+    assert known().is_quiet("bar")
+    assert not known(Level.WARNING).is_quiet("foo")
+    assert not known(runs=2).is_persistent("foo")
+    assert known(runs=3).is_persistent("foo")
+    assert not known(runs=3).is_persistent("bar")
+
+
+def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
+    """It is one incident, and stands for all of them."""
+    edge = Incident(EDGE, 0, 0, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING)
+    run = Run(0, {EDGE: edge})
+    assert run.is_persistent("foo")
+    assert run.is_quiet("foo")

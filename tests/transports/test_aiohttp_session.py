@@ -1,0 +1,432 @@
+"""The aiohttp transport against real servers on loopback: what really arrives there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bandersnatch_freshness.options import Settings
+from bandersnatch_freshness.transports.aiohttp_session import FreshSession, Outcome, is_client_session
+from bandersnatch_freshness.variants import LADDER, AcceptEncoding, Variant
+
+STRIP = Variant(AcceptEncoding.ABSENT)
+BUST = Variant(cache_bust=True)
+ALL = LADDER[-1]
+
+Handler = Callable[[web.Request], Any]
+
+
+class Upstream:
+    """A server that remembers what it was asked, and a fresh session to ask it with."""
+
+    def __init__(self, answer: Handler) -> None:
+        """`answer` makes the answer to a request."""
+        self.asked: list[web.Request] = []
+        self._answer = answer
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        self.server = TestServer(application)
+
+    async def _handle(self, request: web.Request) -> Any:
+        self.asked.append(request)
+        answer = self._answer(request)
+        return await answer if asyncio.iscoroutine(answer) else answer
+
+    @property
+    def targets(self) -> list[str]:
+        """Path and query of each request."""
+        return [request.raw_path for request in self.asked]
+
+    @asynccontextmanager
+    async def session(self, rungs: Sequence[Variant], raise_for_status: bool = True) -> AsyncIterator[FreshSession]:
+        """Open a session such as Bandersnatch's, with this server as its master."""
+        async with self.server, aiohttp.ClientSession(raise_for_status=raise_for_status) as session:
+            yield FreshSession(session, self.url(""), Settings(tuple(rungs), "cb"))
+
+    def url(self, path: str) -> str:
+        """Return the URL of a path."""
+        return str(self.server.make_url("/")).rstrip("/") + path
+
+
+def page(serial: str | None = "42", body: str = "{}") -> web.Response:
+    """Return a page with this serial header."""
+    return web.Response(text=body, headers={} if serial is None else {"X-PyPI-Last-Serial": serial})
+
+
+async def test_dresses_metadata_only() -> None:
+    """All at once: no Accept-Encoding, a parameter, no-cache; a release file goes plainly."""
+    upstream = Upstream(lambda _: page())
+    async with upstream.session([ALL]) as session:
+        for path in ("/simple/foo/?a=%26&b=+", "/packages/foo.whl"):
+            async with session.get(upstream.url(path), headers={"Accept": "x"}) as response:
+                assert response.status == 200
+    dressed, plain = upstream.asked
+    assert "Accept-Encoding" not in dressed.headers
+    assert dressed.headers["Cache-Control"] == "no-cache"
+    assert dressed.headers["Accept"] == "x"
+    assert dressed.raw_path.startswith("/simple/foo/?a=%26&b=+&cb=")
+    assert "Accept-Encoding" in plain.headers
+    assert plain.raw_path == "/packages/foo.whl"
+
+
+@pytest.mark.parametrize("query", ["a=%2F%26", "a=%20+%2B", "a=%e4&&=", "a=ä"])
+async def test_a_query_stays_as_the_client_sends_it(query: str) -> None:
+    """What aiohttp makes of a URL by itself, and then the parameter."""
+    upstream = Upstream(lambda _: page())
+    async with upstream.session([BUST]) as session:
+        for client in (session.wrapped, session):
+            async with client.get(upstream.url(f"/simple/?{query}")):
+                pass
+    plain, dressed = upstream.targets
+    assert dressed.startswith(f"{plain}&cb=")
+
+
+@pytest.mark.parametrize("ask", ["get", "head", "request"])
+async def test_every_way_to_ask_is_dressed(ask: str) -> None:
+    """Entered or awaited, as aiohttp allows both."""
+    upstream = Upstream(lambda _: page())
+    async with upstream.session([STRIP]) as session:
+        method = ("GET",) if ask == "request" else ()
+        async with getattr(session, ask)(*method, upstream.url("/simple/")):
+            pass
+        response = await getattr(session, ask)(*method, upstream.url("/simple/"))
+        response.release()
+    assert [("Accept-Encoding" in request.headers) for request in upstream.asked] == [False, False]
+
+
+async def test_a_header_that_the_caller_set_goes_too() -> None:
+    """Stripping means that none arrives, wherever it came from."""
+    upstream = Upstream(lambda _: page())
+    async with (
+        upstream.session([STRIP]) as session,
+        session.get(upstream.url("/simple/"), headers={"accept-encoding": "br"}),
+    ):
+        pass
+    assert "Accept-Encoding" not in upstream.asked[0].headers
+
+
+async def test_everything_else_is_the_wrapped_session() -> None:
+    """XML-RPC posts through the same session."""
+    upstream = Upstream(lambda _: page())
+    async with upstream.session([ALL]) as session:
+        async with session.post(upstream.url("/simple/"), data=b"x"):
+            pass
+        assert session.closed is False
+    assert upstream.targets == ["/simple/"]
+    assert "Accept-Encoding" in upstream.asked[0].headers
+
+
+async def test_the_variant_survives_redirects_and_is_never_repeated() -> None:
+    """Relative and absolute, with and without our own parameter in the target."""
+
+    def answer(request: web.Request) -> web.Response:
+        if request.path == "/simple":
+            raise web.HTTPMovedPermanently(f"/simple/?{request.query_string}")
+        if request.path == "/simple/":
+            raise web.HTTPFound(str(request.url.with_path("/simple/foo/").with_query("x=1")))
+        return page()
+
+    upstream = Upstream(answer)
+    async with upstream.session([ALL]) as session, session.get(upstream.url("/simple?a=1")) as response:
+        assert response.status == 200
+    first, second, third = (request.query for request in upstream.asked)
+    assert (first["a"], second["a"], third["x"]) == ("1", "1", "1")
+    assert len({query["cb"] for query in (first, second, third)}) == 3
+    assert all(len(query) == 2 for query in (first, second, third))
+    assert not any("Accept-Encoding" in request.headers for request in upstream.asked)
+
+
+async def test_a_redirect_to_another_host_sheds_variant_and_secrets() -> None:
+    """Other hosts are none of our business, and must not learn a password."""
+    elsewhere = Upstream(lambda _: page())
+    async with elsewhere.server:
+        target = elsewhere.url("/simple/")
+
+        def answer(_: web.Request) -> web.Response:
+            raise web.HTTPFound(target)
+
+        upstream = Upstream(answer)
+        async with (
+            upstream.session([ALL]) as session,
+            session.get(upstream.url("/simple/"), headers={"Authorization": "Basic c2VjcmV0"}) as response,
+        ):
+            assert str(response.url) == target
+    assert "Authorization" in upstream.asked[0].headers
+    (there,) = elsewhere.asked
+    assert there.raw_path == "/simple/"
+    assert "Accept-Encoding" in there.headers
+    assert "Authorization" not in there.headers
+    assert "Cache-Control" not in there.headers
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+async def test_a_password_in_the_master_survives_a_redirect(absolute: bool) -> None:
+    """As where aiohttp follows it by itself."""
+
+    def answer(request: web.Request) -> web.Response:
+        if request.path == "/simple":
+            raise web.HTTPMovedPermanently(upstream.url("/simple/") if absolute else "/simple/")
+        return page()
+
+    upstream = Upstream(answer)
+    async with upstream.session([BUST]) as session:
+        url = upstream.url("/simple").replace("http://", "http://user:secret@")
+        async with session.get(url):
+            pass
+    assert [request.headers.get("Authorization") for request in upstream.asked] == ["Basic dXNlcjpzZWNyZXQ="] * 2
+
+
+async def test_endless_redirects_end() -> None:
+    """With the error and after the number of requests that aiohttp gives up at."""
+
+    def answer(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/simple/")
+
+    upstream = Upstream(answer)
+    counts = []
+    for rungs in ([LADDER[0]], [ALL]):
+        upstream = Upstream(answer)
+        async with upstream.session(rungs) as session:
+            with pytest.raises(aiohttp.TooManyRedirects):
+                await session.get(upstream.url("/simple/"))
+        counts.append(len(upstream.asked))
+    assert counts == [10, 10]
+
+
+async def test_redirects_may_be_left_to_the_caller() -> None:
+    """`allow_redirects=False` is passed on, and HEAD follows none unless told to."""
+
+    def answer(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/simple/")
+
+    upstream = Upstream(answer)
+    async with upstream.session([ALL]) as session:
+        async with session.get(upstream.url("/simple"), allow_redirects=False) as response:
+            assert response.status == 302
+        async with session.head(upstream.url("/simple")) as response:
+            assert response.status == 302
+
+
+async def test_options_of_the_caller_are_passed_on() -> None:
+    """A time-out that is asked for is kept, in every variant."""
+    never = asyncio.Event()
+
+    async def answer(_: web.Request) -> web.Response:
+        await never.wait()
+        return page()
+
+    upstream = Upstream(answer)
+    async with upstream.session([ALL]) as session:
+        with pytest.raises(TimeoutError):
+            await session.get(upstream.url("/simple/"), timeout=aiohttp.ClientTimeout(total=0.05))
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 1, timeout=aiohttp.ClientTimeout(total=0.05))
+        assert isinstance(outcome.error, TimeoutError)
+        never.set()
+    assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("serial", "body", "fresh"),
+    [
+        pytest.param("42", "{}", True, id="header"),
+        pytest.param("43", '{"last_serial": 1}', True, id="header-before-body"),
+        pytest.param("41", '{"last_serial": 43}', False, id="stale-header-before-body"),
+        pytest.param(None, '{"last_serial": 42}', True, id="body"),
+        pytest.param("", '{"last_serial": 42}', True, id="empty-header"),
+        pytest.param("4_2", '{"last_serial": 42}', True, id="malformed-header"),
+        pytest.param("9" * 30, '{"last_serial": 42}', True, id="absurd-header"),
+        pytest.param("9" * 9000, '{"last_serial": 42}', True, id="header-beyond-aiohttps-limit"),
+        pytest.param(None, '{"last_serial": 41}', False, id="stale-body"),
+        pytest.param(None, "no JSON", False, id="nothing"),
+        pytest.param("-1", "{}", False, id="malformed-only"),
+    ],
+)
+async def test_judges_by_header_then_body(serial: str | None, body: str, fresh: bool) -> None:
+    """And a body that was looked into can still be read."""
+    upstream = Upstream(lambda _: page(serial, body))
+    async with upstream.session([STRIP]) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+        assert outcome.error is None
+        assert (outcome.response is not None) is fresh
+        if outcome.response:
+            async with outcome.response as response:
+                assert await response.text() == body
+
+
+async def test_a_climb_stops_at_the_first_fresh_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """One line says which variant cured it, and what the others got."""
+    caplog.set_level(logging.INFO, "bandersnatch.freshness")
+    upstream = Upstream(lambda request: page("42" if "cb" in request.query else "41"))
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+        assert outcome.response is not None
+        outcome.response.release()
+    assert len(upstream.asked) == 3
+    assert caplog.messages == [
+        "foo was stale, cured by strip+cache-bust: "
+        "plain got serial 41, strip got serial 41, strip+cache-bust got serial 42"
+    ]
+
+
+@pytest.mark.parametrize("raise_for_status", [True, False])
+async def test_a_404_that_no_way_cures_is_handed_on(raise_for_status: bool) -> None:
+    """Once climbed, never again; and not at all where no serial is asked for."""
+    upstream = Upstream(lambda _: web.Response(status=404))
+    async with upstream.session(LADDER, raise_for_status) as session:
+        for required, requests in ((42, 7), (42, 8), (0, 9)):
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), required)
+            assert isinstance(outcome.error, aiohttp.ClientResponseError)
+            assert outcome.error.status == 404
+            assert len(upstream.asked) == requests
+
+
+async def test_a_404_is_not_mistaken_for_stale_because_an_old_copy_is_left() -> None:
+    """Deleted, though a copy of the last page lingers: Bandersnatch is told of the deletion."""
+    upstream = Upstream(lambda request: page("41") if "cb" in request.query else web.Response(status=404))
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+        assert isinstance(outcome.error, aiohttp.ClientResponseError)
+
+
+async def test_very_many_stale_pages_are_not_said_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    """When the whole edge is stale, a line for each page helps nobody."""
+    caplog.set_level(logging.DEBUG, "bandersnatch.freshness")
+    upstream = Upstream(lambda _: page("41"))
+    async with upstream.session(LADDER) as session:
+        for number in range(20):
+            await session.fetch(upstream.url(f"/pypi/p{number}/json"), 42)
+    said = [record for record in caplog.records if record.levelno == logging.INFO]
+    assert len(said) == 11
+    assert len(caplog.records) == 21
+
+
+async def test_a_page_is_not_gone_because_some_way_finds_none() -> None:
+    """Stale for one copy, a 404 of another: it counts as stale, and stays to be synced."""
+    upstream = Upstream(lambda request: web.Response(status=404) if "cb" in request.query else page("41"))
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert (outcome.response, outcome.error, outcome.gone) == (None, None, False)
+
+
+async def test_the_budget_is_for_stale_pages_only(mocker: Any) -> None:
+    """Once it is used up, stale pages are asked for once; a 404 is climbed for all the same."""
+    mocker.patch("bandersnatch_freshness.ladder.VAIN_REQUESTS", 5)
+    upstream = Upstream(lambda request: web.Response(status=404) if "gone" in request.path else page("41"))
+    counts = []
+    async with upstream.session(LADDER) as session:
+        for name in ("gone", "stale", "stale-too", "gone-too"):
+            before = len(upstream.asked)
+            await session.fetch(upstream.url(f"/pypi/{name}/json"), 42)
+            counts.append(len(upstream.asked) - before)
+    assert counts == [7, 7, 1, 7]
+
+
+async def test_an_error_on_one_rung_does_not_end_the_climb() -> None:
+    """A firewall that rejects unknown parameters must not hide the copy behind it."""
+
+    def answer(request: web.Request) -> web.Response:
+        if "cb" in request.query:
+            return web.Response(status=403)
+        return page("42" if request.headers.get("Cache-Control") else "41")
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+        assert outcome.response is not None
+        outcome.response.release()
+    assert [str(seen) for seen in outcome.observations][2] == "strip+cache-bust got status 403"
+
+
+async def test_a_broken_connection_ends_the_climb() -> None:
+    """The page counts as stale, as the first answer said; nothing is retried."""
+
+    def answer(request: web.Request) -> web.Response:
+        if "Accept-Encoding" not in request.headers:
+            assert request.transport is not None
+            request.transport.abort()
+        return page("41")
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert (outcome.response, outcome.error) == (None, None)
+    assert [seen.serial for seen in outcome.observations] == [41, None]
+
+
+class Hanging(Upstream):
+    """One that never answers for the project `hangs`, until it is let go."""
+
+    def __init__(self) -> None:
+        """Answer for all others."""
+        self.arrived, self.let_go = asyncio.Event(), asyncio.Event()
+        super().__init__(self._wait)
+
+    async def _wait(self, request: web.Request) -> web.Response:
+        if "hangs" in request.path:
+            self.arrived.set()
+            await self.let_go.wait()
+        return page()
+
+
+async def release(fetching: Awaitable[Outcome]) -> None:
+    """Await a page that must be fresh, and close it."""
+    response = (await fetching).response
+    assert response is not None
+    response.release()
+
+
+async def test_the_others_do_not_wait_for_a_first_answer_that_never_comes(mocker: Any) -> None:
+    """A page that hangs delays them for a moment only."""
+    mocker.patch("bandersnatch_freshness.transports.aiohttp_session._SCOUT_SECONDS", 0.05)
+    upstream = Hanging()
+    async with upstream.session(LADDER) as session:
+        first = asyncio.create_task(session.fetch(upstream.url("/pypi/hangs/json"), 42))
+        await upstream.arrived.wait()
+        await release(session.fetch(upstream.url("/pypi/foo/json"), 42))
+        upstream.let_go.set()
+        await release(first)
+
+
+async def test_a_cancelled_first_request_lets_the_others_go(mocker: Any) -> None:
+    """As when a run is ended by Ctrl-C, or the first page times out."""
+    mocker.patch("bandersnatch_freshness.transports.aiohttp_session._SCOUT_SECONDS", 3600)
+    upstream = Hanging()
+    async with upstream.session(LADDER) as session:
+        first = asyncio.create_task(session.fetch(upstream.url("/pypi/hangs/json"), 42))
+        await upstream.arrived.wait()
+        first.cancel()
+        async with asyncio.timeout(30):
+            await release(session.fetch(upstream.url("/pypi/foo/json"), 42))
+        upstream.let_go.set()
+
+
+async def test_a_bug_of_ours_leaves_unjudged_requests_as_they_are(
+    mocker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logged once; the request is sent plainly, and so are all later ones."""
+    mocker.patch("bandersnatch_freshness.transports.aiohttp_session._dress", side_effect=RuntimeError("a bug"))
+    upstream = Upstream(lambda _: page())
+    async with upstream.session([ALL]) as session:
+        for _ in range(2):
+            async with session.get(upstream.url("/simple/")) as response:
+                assert response.status == 200
+    assert upstream.targets == ["/simple/", "/simple/"]
+    assert caplog.messages == ["An error inside bandersnatch-freshness: going on as without it"]
+
+
+async def test_only_a_real_client_session_is_one(mocker: Any) -> None:
+    """A mock claims to be of any class."""
+    mock = mocker.MagicMock(spec=aiohttp.ClientSession)
+    assert isinstance(mock, aiohttp.ClientSession)
+    assert not is_client_session(mock)
+    assert not is_client_session(None)
+    async with aiohttp.ClientSession() as session:
+        assert is_client_session(session)
