@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from . import __version__
 
+CONFIG = "/etc/bandersnatch.conf"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
@@ -31,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Keep a Bandersnatch mirror of PyPI fresh when the caches in front of PyPI are not.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    _add_config(parser, CONFIG)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     status = commands.add_parser(
         "status",
@@ -42,10 +45,28 @@ def _parser() -> argparse.ArgumentParser:
         help="the same as a monitoring plugin: one line with figures",
         description="Print one line for a monitoring system. Exits with 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN.",
     )
-    for reporting in (status, check):
-        reporting.add_argument(
-            "-c", "--config", default="/etc/bandersnatch.conf", metavar="FILE", help="(default: %(default)s)"
-        )
+    quarantine = commands.add_parser(
+        "quarantine",
+        help="what is set aside: see it, end it by hand",
+        description="See which packages are set aside, and hand them back to Bandersnatch.",
+    )
+    actions = quarantine.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser(
+        "list",
+        help="what is set aside, since when, and when it is asked for again",
+        description="List what is set aside. Asks nothing of PyPI, and may be used while a run is under way.",
+    )
+    release = actions.add_parser(
+        "release",
+        help="hand packages back to Bandersnatch",
+        description="Hand packages back to Bandersnatch: its next run asks for them as for any other, and its serial "
+        "waits for them. Not while a run is under way.",
+    )
+    release.add_argument("packages", nargs="*", metavar="PACKAGE", help="a package that is set aside")
+    release.add_argument("--all", action="store_true", help="all of them, as before the plugins are removed")
+    for command in (status, check, quarantine, listing, release):
+        _add_config(command, argparse.SUPPRESS)  # or the default would undo what stands before the command
+    for reporting in (status, check, listing):
         reporting.add_argument("--json", action="store_true", help="print JSON")
     lab = commands.add_parser(
         "lab",
@@ -66,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
         "Exits with 0 only if the suite cured it.",
     )
     return parser
+
+
+def _add_config(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("-c", "--config", default=default, metavar="FILE", help=f"(default: {CONFIG})")
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -92,9 +117,16 @@ def _check(options: argparse.Namespace) -> int:
     return status.check(options)
 
 
+def _quarantine(options: argparse.Namespace) -> int:
+    from . import quarantine_command
+
+    return quarantine_command.main(options)
+
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "status": _status,
     "check": _check,
+    "quarantine": _quarantine,
     "lab": _lab,
     "demo": _demo,
 }

@@ -14,6 +14,12 @@ Tried on Bandersnatch 4.4, 5.3, 6.8, 7.1 and 8.2. What is relied on there:
 - `mirror.BandersnatchMirror.synchronize(specific_packages)` is one run; after it
   `synced_serial`, `target_serial` and `errors` say what it came to. It has the storage
   backend and the mirror's directory as `storage_backend` and `homedir`.
+- In a run that is not of specific packages, `_filter_packages` is called once, when
+  `packages_to_sync` (serials by name, not normalized) and `target_serial` are known: from
+  the file `todolist` if there is one, else from the index. Nothing was asked for by then.
+- A package's failure goes to `on_error(exception, package=…)`, after which the serial stays
+  where it is; `process_package(package)` is called with a page that was accepted.
+- `need_index_sync` is whether the list of all projects is written anew.
 - `package.Package.update_metadata` asks three times for a page that is stale, with pauses,
   where it meets `StalePage`; where it meets `errors.StaleMetadata`, it gives up at once.
 - `configuration.BandersnatchConfig` is a singleton that knows its file's name in 4.4 and
@@ -24,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import contextlib
 import functools
 import importlib.metadata
 import inspect
@@ -32,6 +39,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -41,17 +49,17 @@ import bandersnatch.master
 import bandersnatch.mirror
 import bandersnatch.verify
 from bandersnatch.storage import storage_backend_plugins
+from packaging.utils import canonicalize_name
 
 from . import options
 from .memory import Memory
 from .notifier import Notifier
 from .observations import printable
 from .quiet import QuietStaleSerials
+from .records import QUARANTINE_FILE, Records
 from .runs import Run
-from .serials import parse_serial
-from .state import State, StateError, load, plain_url
+from .state import plain_url
 from .store import Store
-from .summary import Summary
 from .transports.aiohttp_session import FreshSession, Outcome, is_client_session
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -62,6 +70,7 @@ _KEY = "_freshness_session"
 
 _settings: options.Settings | None = None
 _configured_from: object = None
+_memory: Memory | None = None
 _run: Run | None = None
 
 
@@ -138,7 +147,9 @@ def _missing_seam() -> str | None:
         (bandersnatch.master, "StalePage"),
         (master, "get"),
         (master, "__aenter__"),
+        (bandersnatch.mirror.BandersnatchMirror, "_filter_packages"),
         (bandersnatch.mirror.BandersnatchMirror, "on_error"),
+        (bandersnatch.mirror.BandersnatchMirror, "process_package"),
         (bandersnatch.mirror.BandersnatchMirror, "synchronize"),
         (bandersnatch.errors, "StaleMetadata"),
         (bandersnatch.verify, "on_error"),
@@ -155,8 +166,10 @@ def _hook() -> None:
     master.session = _SessionSeam()
     master.get = _checked(master.get)
     mirror: Any = bandersnatch.mirror.BandersnatchMirror
-    mirror.on_error = _outspoken(mirror.on_error)
+    mirror.on_error = _lenient(_outspoken(mirror.on_error))
     mirror.synchronize = _remembered(mirror.synchronize)
+    mirror._filter_packages = _setting_aside(mirror._filter_packages)
+    mirror.process_package = _noting_success(mirror.process_package)
     quiet = QuietStaleSerials(
         lambda project: _run is not None and _run.is_quiet(project), bandersnatch.errors.StaleMetadata
     )
@@ -217,17 +230,24 @@ async def _fetch(
 ) -> AsyncGenerator[Any, None]:
     logging.getLogger("bandersnatch.master").debug("Getting %s (serial %s)", plain_url(url), required_serial)
     try:
-        outcome = await fresh.fetch(url, required_serial, **options)
         project = fresh.title(url)
+        sparing = _run.asked.get(project) if _run else None
+        outcome = await fresh.fetch(url, required_serial, sparing, **options)
         _take_down(project, required_serial, outcome)
+        older = _run.older_page(project) if _run else None
+        if _run and older is not None:
+            outcome = await fresh.fetch(url, older, **options)
+            if outcome.response is not None:
+                _run.takes(project, older)
     except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own
         fresh.step_aside()
         async for response in as_ever():
             yield response
         return
-    if outcome.error is not None:
+    excused = _run is not None and _run.excuses(project) and not outcome.gone
+    if outcome.error is not None and not excused:
         raise outcome.error
-    if outcome.response is None and _run is not None and _run.is_persistent(project):
+    if outcome.response is None and (excused or (_run is not None and _run.is_persistent(project))):
         # Ends Bandersnatch's attempts at once: it was no use to pause in the last runs.
         raise bandersnatch.errors.StaleMetadata(package_name=project, attempts=1)
     if outcome.response is None:
@@ -257,9 +277,10 @@ def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(synchronize)
     async def remembered(self: Any, specific_packages: Any = None, *args: Any, **kwargs: Any) -> Any:
-        global _run
-        memory = _fail_open(_memory, self) if specific_packages is None else None
+        global _memory, _run
+        memory = _fail_open(_memory_of, self) if specific_packages is None else None
         _run = _fail_open(memory.begin) if memory else None
+        _memory = memory if _run else None
         outcome = "interrupted"
         try:
             result = await synchronize(self, specific_packages, *args, **kwargs)
@@ -269,7 +290,7 @@ def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
             outcome = "failed"
             raise
         finally:
-            run, _run = _run, None
+            run, _run, _memory = _run, None, None
             if outcome == "interrupted" and self.stop_on_error and self.errors:
                 outcome = "errors"  # Bandersnatch ended it by itself
             if memory and run:
@@ -278,8 +299,35 @@ def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
     return remembered
 
 
-def summarize(config_file: str, now: int) -> Summary:
-    """Return how fresh a mirror is, from its configuration; it may be at work meanwhile.
+@dataclass(frozen=True)
+class Files:
+    """A mirror as a command finds it, from its configuration; it may be at work meanwhile."""
+
+    directory: str
+    master: str
+    remembering: options.Remembering
+    storage: Any
+
+    def store(self, name: str) -> Store:
+        """Return a file of the mirror's storage; a relative name lies in its directory."""
+        return Store(self.storage, self.directory, name)
+
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Return Bandersnatch's own lock; a run holds it while it starts.
+
+        Raises:
+            filelock.Timeout: on entering, where it stays held for a second.
+        """
+        lock = self.storage.get_lock(str(self.store(".lock").path))
+        return lock.acquire(timeout=1)  # type: ignore[no-any-return]
+
+    def records(self, clock: Callable[[], int]) -> Records:
+        """Return what is remembered of the mirror; `clock` returns seconds since 1970."""
+        return Records(self.store(self.remembering.state), self.store(QUARANTINE_FILE), self.master, clock)
+
+
+def files(config_file: str) -> Files:
+    """Return the files of a mirror.
 
     Raises:
         OSError: where the configuration can't be read.
@@ -290,34 +338,15 @@ def summarize(config_file: str, now: int) -> Summary:
     configuration = _read_configuration(config_file)
     try:
         section = _section(configuration)
-        options.read_settings(options.enabled_plugins(configuration.get("plugins", "enabled", fallback="")), section)
-        escalation = options.read_escalation(section)
+        enabled = options.enabled_plugins(configuration.get("plugins", "enabled", fallback=""))
+        options.read_settings(enabled, section)
+        remembering = options.read_remembering(enabled, section)
         directory, master = configuration.get("mirror", "directory"), plain_url(configuration.get("mirror", "master"))
     except (options.OptionError, configparser.Error) as error:
         raise ValueError(f"{config_file}: {error}") from error
     backend = configuration.get("mirror", "storage-backend", fallback="filesystem")
     storage = next(iter(storage_backend_plugins(backend, config=configuration, clear_cache=True)))
-    status, todo = (Store(storage, directory, name).read() for name in ("status", "todo"))
-    state, problem = State(master), ""
-    store = Store(storage, directory, escalation.state)
-    try:
-        content = store.read()
-        if content is None:
-            problem = f"{store.path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
-        else:
-            state = load(content)
-    except (OSError, StateError) as error:
-        problem = f"{store.path}: {error}"
-    return Summary(
-        directory=directory,
-        master=master,
-        serial=parse_serial(status.decode("ascii", "replace")) if status else None,
-        waiting=len(todo.splitlines()) - 1 if todo else 0,
-        now=now,
-        thresholds=escalation.thresholds,
-        state=state,
-        problem=problem,
-    )
+    return Files(directory, master, remembering, storage)
 
 
 def _read_configuration(config_file: str) -> Any:
@@ -339,17 +368,92 @@ def _fail_open(step: Callable[..., _T], *args: Any) -> _T | None:
         return None
 
 
-def _memory(mirror: Any) -> Memory | None:
+def _setting_aside(filter_packages: Callable[..., None]) -> Callable[..., None]:
+    """Return a `_filter_packages` that leaves on the list what of all that is set aside is to be asked for."""
+
+    @functools.wraps(filter_packages)
+    def setting_aside(self: Any) -> None:
+        memory, run = _memory, _run
+        names = _fail_open(_list_what_is_set_aside, memory, self) if memory else None
+        filter_packages(self)
+        if memory and run:
+            _fail_open(_plan, memory, run, names or {}, self)
+
+    return setting_aside
+
+
+def _list_what_is_set_aside(memory: Memory, mirror: Any) -> dict[str, str]:
+    """Put it on the run's list, where the mirror's filters see it; return names as listed by normalized ones."""
+    concerned = memory.concerned()
+    if not concerned:
+        return {}
+    listed: dict[str, str] = {canonicalize_name(name): name for name in mirror.packages_to_sync}
+    for name, serial in concerned.items():
+        if name not in listed and serial is not None:
+            mirror.packages_to_sync[name] = serial
+            listed[name] = name
+    return {name: listed[name] for name in concerned if name in listed}
+
+
+def _plan(memory: Memory, run: Run, names: Mapping[str, str], mirror: Any) -> None:
+    packages = mirror.packages_to_sync
+    listed = {name: raw for name, raw in names.items() if raw in packages}
+    target, synced = int(mirror.target_serial or 0), int(mirror.synced_serial or 0)
+    resumed = mirror.storage_backend.exists(mirror.todolist)
+    others = len(packages) - len(listed)
+    memory.begin_batch(run, target, len(packages), resumed=resumed, announced=target - synced)
+    plan = memory.plan(run, {name: int(packages[raw]) for name, raw in listed.items()}, others)
+    run.follow(plan)
+    for name, raw in listed.items():
+        if name in plan.hold:
+            del packages[raw]
+        elif name in plan.ask:
+            packages[raw] = plan.quarantine[name].required
+
+
+def _noting_success(process_package: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a `process_package` that tells when it is through with a package that was set aside."""
+
+    @functools.wraps(process_package)
+    async def noting_success(self: Any, package: Any) -> Any:
+        result = await process_package(self, package)
+        if _run is not None and _run.processed(package.name):
+            self.need_index_sync = True  # it may be new, in a run that has no other news
+        return result
+
+    return noting_success
+
+
+def _lenient(on_error: Callable[..., None]) -> Callable[..., None]:
+    """Return an `on_error` that doesn't hold up the mirror for what is set aside."""
+
+    @functools.wraps(on_error)
+    def lenient(self: Any, exception: BaseException, *args: Any, **kwargs: Any) -> None:
+        project = getattr(kwargs.get("package"), "name", None)
+        if project is not None and isinstance(exception, Exception) and _run is not None and _run.excuses(project):
+            log.info("%s stays set aside: %s", project, printable(str(exception)))
+            return
+        on_error(self, exception, *args, **kwargs)
+
+    return lenient
+
+
+def _memory_of(mirror: Any) -> Memory | None:
     """Return the memory of a mirror, None where there is none to keep."""
-    if _settings is None or _settings.escalation is None:
+    if _settings is None or _settings.remembering is None:
         return None
     if _fresh_session(mirror.master, vars(mirror.master).get("session")) is None:
         return None
-    escalation = _settings.escalation
-    store = Store(mirror.storage_backend, mirror.homedir, escalation.state)
+    remembering = _settings.remembering
+    files = Files(str(mirror.homedir), plain_url(mirror.master.url), remembering, mirror.storage_backend)
     name = f"{socket.gethostname()}:{mirror.homedir}"
-    notifier = Notifier(escalation.notify, name, escalation.repeat_every)
-    return Memory(store, plain_url(mirror.master.url), escalation.thresholds, notifier, lambda: int(time.time()))
+    notifier = Notifier(remembering.notify, name, remembering.repeat_every)
+    return Memory(files.records(clock), remembering, notifier, clock)
+
+
+def clock() -> int:
+    """Return the seconds since 1970."""
+    return int(time.time())
 
 
 def _end(memory: Memory, run: Run, outcome: str, mirror: Any) -> None:

@@ -16,8 +16,8 @@ from .verdicts import Verdict
 # An incident worsens by age, but not before it was seen in so many runs.
 RUNS_BEFORE_WARNING = 3
 
-# Most of the packages asked for in a run are stale, and these are at least so many: the
-# trouble is one of the whole edge, and is said once instead of for each package.
+# Half of the packages that there are to sync are stale, and these are at least so many:
+# the trouble is one of the whole edge, and is said once instead of for each package.
 SYSTEMIC_SHARE = 0.5
 SYSTEMIC_PACKAGES = 10
 EXAMPLES = 5
@@ -53,7 +53,8 @@ class Incident:
     """One package, or the whole edge, that is stale.
 
     Times are seconds since 1970. `newest` is the highest serial that any of its answers
-    ever carried. Of the whole edge, `count` packages are stale, among them `examples`.
+    ever carried. Of the whole edge, `count` packages are stale, among them `examples`. Of
+    a package, `released` is when it was last taken out of the quarantine by hand (0: never).
     """
 
     subject: str
@@ -68,6 +69,8 @@ class Incident:
     count: int = 1
     examples: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    set_aside: bool = False
+    released: int = 0
 
     def age(self, now: int) -> int:
         """Return for how many seconds it is known."""
@@ -78,19 +81,25 @@ class Incident:
 class Report:
     """What one run saw of the packages that it asked for.
 
-    `reached` is the serial of the mirror after the run: below it, nothing is left to sync.
+    `set_aside` are those that don't keep the mirror's serial back. `batch` is how many
+    packages there are to sync in this run and those before it that it goes on from.
+    `reached` is the serial of the mirror after the run: below it, nothing is left to sync
+    but what is set aside.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    set_aside: set[str] = field(default_factory=set)
+    batch: int = 0
     reached: int = 0
 
     @property
     def systemic(self) -> bool:
-        """Whether most of what was asked for is stale."""
-        asked = len(self.stale) + len(self.fresh) + len(self.gone)
-        return len(self.stale) >= SYSTEMIC_PACKAGES and len(self.stale) > SYSTEMIC_SHARE * asked
+        """Whether much of what there is to sync is stale; what is known to be, and set aside, doesn't count."""
+        stale = len(self.stale.keys() - self.set_aside)
+        asked = stale + len(self.fresh) + len(self.gone)
+        return stale >= SYSTEMIC_PACKAGES and stale >= SYSTEMIC_SHARE * max(asked, self.batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +143,15 @@ def advance(
         ending = _ending(incident, report)
         if ending:
             changes.append(Change(incident, ending))
-        else:
-            after[subject] = incident
+            continue
+        if subject in report.set_aside:  # it is not asked for in every run
+            incident = _graded(replace(incident, set_aside=True), now, thresholds)
+            if incident.level > incidents[subject].level:
+                changes.append(Change(incident))
+        after[subject] = incident
     for subject, sighting in sightings.items():
         before = incidents.get(subject)
-        incident = _seen(subject, before, sighting, now, thresholds)
+        incident = _seen(subject, before, sighting, now, thresholds, set_aside=subject in report.set_aside)
         if subject == EDGE:
             examples = tuple(sorted(report.stale)[:EXAMPLES])
             incident = replace(incident, count=len(report.stale), examples=examples)
@@ -148,7 +161,9 @@ def advance(
     return after, changes
 
 
-def _seen(subject: str, before: Incident | None, sighting: Sighting, now: int, thresholds: Thresholds) -> Incident:
+def _seen(
+    subject: str, before: Incident | None, sighting: Sighting, now: int, thresholds: Thresholds, *, set_aside: bool
+) -> Incident:
     # A clock that was ahead must not keep an incident young for ever.
     since = min(before.since, now) if before else now
     serials = [serial for serial in (before.newest if before else None, sighting.got) if serial is not None]
@@ -162,7 +177,14 @@ def _seen(subject: str, before: Incident | None, sighting: Sighting, now: int, t
         verdict=sighting.verdict,
         evidence=sighting.evidence,
         newest=max(serials, default=None),
+        level=before.level if before else Level.STALE,
+        set_aside=set_aside,
+        released=before.released if before else 0,
     )
+    return _graded(incident, now, thresholds)
+
+
+def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
     level = Level.STALE
     if incident.runs >= RUNS_BEFORE_WARNING:
         if incident.age(now) >= thresholds.critical_after:
@@ -170,7 +192,7 @@ def _seen(subject: str, before: Incident | None, sighting: Sighting, now: int, t
         elif incident.age(now) >= thresholds.warn_after:
             level = Level.WARNING
     # Once said to be bad, it stays so until it is over, whatever the clock does.
-    return replace(incident, level=max(level, before.level) if before else level)
+    return replace(incident, level=max(level, incident.level))
 
 
 def _ending(incident: Incident, report: Report) -> Ending | None:
@@ -182,7 +204,7 @@ def _ending(incident: Incident, report: Report) -> Ending | None:
         return Ending.FRESH
     if incident.subject in report.gone:
         return Ending.GONE
-    if report.reached >= incident.required:
+    if report.reached >= incident.required and incident.subject not in report.set_aside:
         return Ending.SETTLED
     return None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from .observations import Observation
 from .variants import Variant
 
 # After this many fresh answers away from the first rung, ask there again: a single stale
@@ -17,6 +19,25 @@ TRIAL_BACKOFF = 4
 # only load PyPI.
 VAIN_REQUESTS = 1000
 VAIN_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Sparing:
+    """How to ask for a page that is known to be stale: in so many `ways`, while that is so.
+
+    The first of them is the rung number `first`. An answer without the serial `known` is
+    news, and worth a climb.
+    """
+
+    ways: int
+    first: int
+    known: int | None
+
+    def is_enough(self, observations: Sequence[Observation]) -> bool:
+        """Tell whether nothing more is to be learned than these observations say."""
+        return len(observations) >= self.ways and all(
+            seen.serial == self.known and seen.status == 200 for seen in observations
+        )
 
 
 class Ladder:
@@ -35,8 +56,11 @@ class Ladder:
         """Whether the budget for requests in vain is used up."""
         return self._vain > VAIN_REQUESTS + VAIN_SHARE * self._answers
 
-    def climb(self) -> tuple[Variant, ...]:
+    def climb(self, sparing: Sparing | None = None) -> tuple[Variant, ...]:
         """Return the variants for one page, in the order to try them."""
+        if sparing is not None:
+            turn = sparing.first % len(self.rungs)
+            return self.rungs[turn:] + self.rungs[:turn]
         first = self.start
         if self.start != self.rungs[0] and self._until_trial <= 0:
             first = self.rungs[0]

@@ -1,21 +1,23 @@
-"""Memory: brings the state through a run, and says what has changed by it.
+"""Memory: brings the records through a run, and says what has changed by it.
 
 Whatever goes wrong here is said in one line, and leaves the run as it is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import filelock
 
-from . import words
-from .incidents import Change, Level, Thresholds, advance
+from . import quarantine, words
+from .incidents import Change, Level, advance
 from .notifier import Notifier, Plan
+from .options import Remembering
+from .records import Records
 from .runs import Run
-from .state import NewerStateError, State, StateError, dump, load
-from .store import Store
+from .state import Batch, NewerStateError, State, StateError
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -24,29 +26,83 @@ class Memory:
     """What is known of one mirror."""
 
     def __init__(
-        self, store: Store, master: str, thresholds: Thresholds, notifier: Notifier, clock: Callable[[], int]
+        self, records: Records, remembering: Remembering, notifier: Notifier, clock: Callable[[], int]
     ) -> None:
-        """`master`: the upstream's URL without secrets; `clock` returns seconds since 1970."""
-        self._store = store
-        self._master = master
-        self._thresholds = thresholds
+        """`clock` returns seconds since 1970."""
+        self._records = records
+        self._remembering = remembering
         self._notifier = notifier
         self._clock = clock
-        self._state = State(master)
-        self._version: object = None
+        self._running = contextlib.ExitStack()
 
     def begin(self) -> Run | None:
         """Start a run; None where the state can't be used, and the suite is to remember nothing."""
         try:
-            with self._store.lock():
-                self._read()
+            with self._records.lock():
+                pass
         except NewerStateError as error:
-            log.error("%s is left alone, and this run not remembered: %s", self._store.path, error)
+            log.error("%s is left alone, and this run not remembered: %s", self._records.store.path, error)
             return None
         except (OSError, filelock.Timeout) as error:
-            log.error("%s can't be read, this run is not remembered: %s", self._store.path, error)
+            log.error("%s can't be read, this run is not remembered: %s", self._records.store.path, error)
             return None
-        return Run(self._clock(), self._state.incidents)
+        with contextlib.suppress(OSError, filelock.Timeout):  # a run that overlaps with another goes without
+            self._running.enter_context(self._records.run_lock())
+        return Run(self._clock(), self._records.state.incidents, quiets=self._remembering.escalates)
+
+    def concerned(self) -> dict[str, int | None]:
+        """Return the packages that a plan is about: set aside with their serials, or to be (None)."""
+        state, after = self._records.state, self._remembering.quarantine_after
+        concerned: dict[str, int | None] = {}
+        if after is not None:
+            now = self._clock()
+            due = (one.subject for one in state.incidents.values() if quarantine.is_due_for(one, now, after))
+            concerned.update(dict.fromkeys(due))
+        return concerned | {name: entry.required for name, entry in state.quarantine.items()}
+
+    def plan(self, run: Run, announced: Mapping[str, int], others: int) -> quarantine.Plan:
+        """Decide on what is set aside in a run, and remember it before the mirror's serial can advance.
+
+        `announced` are the serials of those packages that the run is to sync; it asks for
+        so many `others`.
+        """
+        after = self._remembering.quarantine_after
+        if after is None:  # what was set aside is asked for as any other package
+            return quarantine.Plan(dict(self._records.state.quarantine))
+        now = self._clock()
+        try:
+            with self._records.lock():
+                state = self._records.state
+                before = state.quarantine
+                plan = quarantine.plan(before, state.incidents, announced, others, now, after)
+                if plan.quarantine == before:
+                    return plan
+                state.quarantine = plan.quarantine
+                try:
+                    self._records.write()
+                except OSError:
+                    state.quarantine = before
+                    raise
+        except (OSError, StateError, filelock.Timeout) as error:
+            log.error("%s can't be written, nothing more is set aside: %s", self._records.store.path, error)
+            return plan.without(plan.changed, before)
+        for name in sorted(plan.quarantine.keys() - before.keys()):
+            log.warning("%s", words.set_aside(state.incidents[name], now))
+        for name in sorted(before.keys() - plan.quarantine.keys()):
+            log.info("%s is dropped by the mirror's filters, and no longer set aside", name)
+        return plan
+
+    def begin_batch(self, run: Run, target: int, size: int, *, resumed: bool, announced: int) -> None:
+        """Take down how many packages there are on the way to the serial `target`.
+
+        Of a run that goes on with the todo list of an earlier one it is what that began
+        with, else at most `announced`: no more packages than serials.
+        """
+        known = self._records.state.batch
+        if resumed:
+            size = max(size, known.size if known and known.target == target else announced)
+        run.batch = Batch(target, size)
+        run.report.batch = size
 
     def end(self, run: Run, outcome: str, target: int, *, may_notify: bool = True) -> None:
         """Finish a run that came to this outcome, on its way to the serial `target`.
@@ -56,55 +112,43 @@ class Memory:
         """
         now = self._clock()
         changes: list[Change] = []
+        left: list[str] = []
         plan: Plan = {}
 
-        def advance_all() -> None:
-            state = self._state
-            state.incidents, found = advance(state.incidents, run.report, now, self._thresholds)
+        def advance_all(state: State) -> None:
+            before = state.quarantine
+            state.quarantine = quarantine.after_run(before, run.asked.keys(), run.report.gone, run.synced, now)
+            left.extend(before.keys() - state.quarantine.keys())
+            run.report.set_aside = set(state.quarantine)
+            state.incidents, found = advance(state.incidents, run.report, now, self._remembering.thresholds)
             changes.extend(found)
+            state.batch = run.batch or state.batch
             state.runs.append(run.finished(now, outcome, target))
-            if may_notify:
+            if self._remembering.escalates and may_notify:
                 plan.update(self._notifier.plan(state, now))
 
-        if not self._update(advance_all, now):
-            return
-        for change in changes:
-            log.log(_log_level(change), "%s", words.describe_change(change, now))
-        if plan:
-            arrived = self._notifier.deliver(plan)
-            self._update(lambda: self._notifier.settle(self._state, plan, arrived, now), now)
+        with self._running:
+            if not self._update(advance_all):
+                return
+            for name in sorted(left):
+                log.info("%s is no longer set aside", name)
+            if self._remembering.escalates:
+                for change in changes:
+                    log.log(_log_level(change), "%s", words.describe_change(change, now))
+            if plan:
+                arrived = self._notifier.deliver(plan)
+                self._update(lambda state: self._notifier.settle(state, plan, arrived, now))
 
-    def _update(self, change: Callable[[], None], now: int) -> bool:
+    def _update(self, change: Callable[[State], None]) -> bool:
         """Change the state and write it; false where that failed, which is then said."""
         try:
-            with self._store.lock():
-                if self._store.version() != self._version:  # by a run that overlaps with this one
-                    self._read()
-                change()
-                self._store.write(dump(self._state, now))
-                self._version = self._store.version()
+            with self._records.lock():
+                change(self._records.state)
+                self._records.write()
         except (OSError, StateError, filelock.Timeout) as error:
-            log.error("%s can't be written, this run is not remembered: %s", self._store.path, error)
+            log.error("%s can't be written, this run is not remembered: %s", self._records.store.path, error)
             return False
         return True
-
-    def _read(self) -> None:
-        self._version = self._store.version()
-        try:
-            content = self._store.read()
-            state = State(self._master) if content is None else load(content)
-        except NewerStateError:
-            raise
-        except StateError as error:
-            aside = self._store.set_aside(f"unreadable-{self._clock()}")
-            log.error("%s can't be understood, and is now %s: %s", self._store.path, aside, error)
-            state = State(self._master)
-        if state.master != self._master:
-            log.warning(
-                "The master was %s and is %s: beginning anew with what is remembered", state.master, self._master
-            )
-            state = State(self._master)
-        self._state = state
 
 
 def _log_level(change: Change) -> int:

@@ -18,7 +18,8 @@ ADAPTIVE = "freshness"
 ENCODING = "freshness_encoding"
 CACHE_BUST = "freshness_cache_bust"
 ESCALATION = "freshness_escalation"
-PLUGINS = (ADAPTIVE, ENCODING, CACHE_BUST, ESCALATION)
+QUARANTINE = "freshness_quarantine"
+PLUGINS = (ADAPTIVE, ENCODING, CACHE_BUST, ESCALATION, QUARANTINE)
 
 _ACCEPT_ENCODING = {
     "auto": None,
@@ -38,6 +39,7 @@ OPTIONS = (
     "warn_after",
     "critical_after",
     "repeat_every",
+    "quarantine_after",
     "notify",
 )
 
@@ -50,22 +52,28 @@ class OptionError(ValueError):
 
 
 @dataclass(frozen=True)
-class Escalation:
-    """What is to become of stale serials that persist."""
+class Remembering:
+    """Where stale serials are remembered, and what is to become of those that persist.
+
+    Where it `escalates` not, nobody is told. `quarantine_after` is in seconds, None where
+    nothing is to be set aside.
+    """
 
     state: str
     thresholds: Thresholds
     repeat_every: int
     notify: tuple[str, ...]
+    escalates: bool
+    quarantine_after: int | None
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the suite is to do; `escalation` is None where it is to remember nothing."""
+    """What the suite is to do; `remembering` is None where it is to remember nothing."""
 
     rungs: tuple[Variant, ...]
     cache_bust_parameter: str
-    escalation: Escalation | None = None
+    remembering: Remembering | None = None
 
 
 def enabled_plugins(enabled: str) -> tuple[str, ...]:
@@ -107,12 +115,12 @@ def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Setti
         )
     ladder = rungs(encoding, bust)
     adaptive = ADAPTIVE in enabled or encoding is None or bust is None
-    escalation = read_escalation(section)
-    escalates = ADAPTIVE in enabled or ESCALATION in enabled
-    return Settings(ladder if adaptive else ladder[:1], parameter, escalation if escalates else None)
+    remembering = read_remembering(enabled, section)
+    remembers = not {ADAPTIVE, ESCALATION, QUARANTINE}.isdisjoint(enabled)
+    return Settings(ladder if adaptive else ladder[:1], parameter, remembering if remembers else None)
 
 
-def read_escalation(section: Mapping[str, str]) -> Escalation:
+def read_remembering(enabled: Collection[str], section: Mapping[str, str]) -> Remembering:
     """Return what `[freshness]` says of remembering, whether or not that is enabled.
 
     Raises:
@@ -129,8 +137,16 @@ def read_escalation(section: Mapping[str, str]) -> Escalation:
             f"[{SECTION}] critical_after = {section.get('critical_after', '1d')}: shorter than warn_after; "
             f"allowed: {section.get('warn_after', '1h')} and longer"
         )
-    repeat_every = _duration(section, "repeat_every", "1d")
-    return Escalation(state, Thresholds(warn_after, critical_after), repeat_every, _notify(section))
+    never = section.get("quarantine_after") == "never"
+    quarantine_after = None if never else _duration(section, "quarantine_after", "6h", "; or never")
+    return Remembering(
+        state,
+        Thresholds(warn_after, critical_after),
+        _duration(section, "repeat_every", "1d"),
+        _notify(section),
+        escalates=not {ADAPTIVE, ESCALATION}.isdisjoint(enabled),
+        quarantine_after=None if {ADAPTIVE, QUARANTINE}.isdisjoint(enabled) else quarantine_after,
+    )
 
 
 def _notify(section: Mapping[str, str]) -> tuple[str, ...]:
@@ -157,12 +173,14 @@ def _has_host(url: str) -> bool:
         return False
 
 
-def _duration(section: Mapping[str, str], option: str, default: str) -> int:
+def _duration(section: Mapping[str, str], option: str, default: str, else_allowed: str = "") -> int:
     """Return an option's seconds."""
     value = section.get(option, default)
     found = _DURATION.fullmatch(value)
     if not found or not int(found[1]):
-        raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: not a duration; allowed: such as 90s, 30m, 6h, 1d")
+        raise OptionError(
+            f"[{SECTION}] {option} = {_shown(value)}: not a duration; allowed: such as 90s, 30m, 6h, 1d{else_allowed}"
+        )
     return int(found[1]) * _SECONDS[found[2]]
 
 

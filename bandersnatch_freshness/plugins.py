@@ -59,6 +59,12 @@ class FreshnessCacheBust(_Plugin):
     name = "freshness_cache_bust"
 
 
+class FreshnessQuarantine(_Plugin):
+    """Set persistently stale packages aside, so that the mirror's serial can advance."""
+
+    name = "freshness_quarantine"
+
+
 class FreshnessEscalation(_Plugin):
     """Remember stale serials across runs, and escalate those that persist."""
 

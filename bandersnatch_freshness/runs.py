@@ -6,22 +6,43 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from .incidents import EDGE, RUNS_BEFORE_WARNING, Incident, Level, Report, Sighting
+from .ladder import Sparing
 from .observations import Observation
-from .state import PastRun
-from .verdicts import judge
+from .quarantine import Plan, SetAside
+from .state import Batch, PastRun
+from .verdicts import Verdict, judge
 
 
 class Run:
     """One run of `bandersnatch mirror`."""
 
-    def __init__(self, started: int, known: Mapping[str, Incident]) -> None:
-        """`started` is in seconds since 1970; `known` are the incidents that are open."""
+    def __init__(self, started: int, known: Mapping[str, Incident], *, quiets: bool = True) -> None:
+        """`started` is in seconds since 1970; `known` are the incidents that are open.
+
+        `quiets` is whether Bandersnatch's lines about what is no news are to be lowered.
+        """
         self.started = started
         self.report = Report()
+        self.batch: Batch | None = None
+        # What is set aside: those that this run asks for, and at which serial it synced some.
+        self.asked: dict[str, Sparing | None] = {}
+        self.synced: dict[str, int] = {}
+        self._quarantine: Mapping[str, SetAside] = {}
+        self._taken: dict[str, int] = {}
         self._known = known
+        self._quiets = quiets
         self._seen: dict[str, list[Observation]] = {}
         self._cured: Counter[str] = Counter()
         self._extra_requests = 0
+
+    def follow(self, plan: Plan) -> None:
+        """Know what is set aside, and how to ask for it."""
+        self._quarantine = plan.quarantine
+        for name, ways in plan.ask.items():
+            known = self._known.get(name)
+            self.asked[name] = (
+                None if ways is None else Sparing(ways, plan.quarantine[name].asks, known.got if known else None)
+            )
 
     def saw(self, project: str, required: int, observations: Sequence[Observation], *, fresh: bool, gone: bool) -> None:
         """Take down what came of asking for a project's page once, in one or more ways."""
@@ -32,6 +53,7 @@ class Run:
         report.stale.pop(project, None)
         if fresh:
             report.fresh.add(project)
+            self.takes(project, required)
             if len(observations) > 1:
                 self._cured[str(observations[-1].variant)] += 1
         elif gone:
@@ -47,13 +69,44 @@ class Run:
         best = max((one.serial for one in seen if one.serial is not None), default=None)
         verdict = judge(seen, required, known.newest if known else None)
         # one of each variant is enough to read
-        evidence = {one.variant: one.evidence() for one in seen}
+        evidence = {str(one.variant): one.evidence() for one in seen}
+        if known and known.got == best:
+            # What was proven of this serial in earlier runs still is.
+            verdict = known.verdict if verdict is Verdict.UNKNOWN else verdict
+            evidence = {str(one["variant"]): one for one in known.evidence} | evidence
         return Sighting(required, best, verdict, tuple(evidence.values()))
+
+    def older_page(self, project: str) -> int | None:
+        """Return the serial of a page that is worth syncing although it is stale, None where none is.
+
+        Of what is set aside, the origin's own page has the newest content that exists.
+        """
+        sighting = self.report.stale.get(project)
+        if project not in self.asked or sighting is None or sighting.got is None:
+            return None
+        synced = self._quarantine[project].synced
+        is_news = synced is None or sighting.got > synced
+        return sighting.got if is_news and sighting.verdict is Verdict.ORIGIN_STALE else None
+
+    def takes(self, project: str, serial: int) -> None:
+        """Note that Bandersnatch gets a page of at least this serial."""
+        if project in self._quarantine:
+            self._taken[project] = serial
+
+    def processed(self, project: str) -> bool:
+        """Note that Bandersnatch is through with the page that it got; tell whether that was set aside."""
+        if project in self._taken:
+            self.synced[project] = self._taken[project]
+        return project in self._taken
+
+    def excuses(self, project: str) -> bool:
+        """Tell whether a failure of a project is none of the run: it is set aside, and still not to be had."""
+        return project in self.asked and project not in self._taken
 
     def is_quiet(self, project: str) -> bool:
         """Tell whether a stale page of a project is no news yet that anybody must read."""
         known = self._known.get(project)
-        return known is None or known.level is Level.STALE
+        return self._quiets and (known is None or known.level is Level.STALE)
 
     def is_persistent(self, project: str) -> bool:
         """Tell whether it was stale in so many runs that waiting within one is no use."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from . import __version__
 from .incidents import Incident, Level
+from .quarantine import SetAside
 from .verdicts import Verdict
 
 FORMAT = 1
@@ -69,6 +70,14 @@ class PastRun:
     cured: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How many packages there were to sync, on the way from one serial of the mirror to `target`."""
+
+    target: int
+    size: int
+
+
 @dataclass
 class State:
     """All of it. `master` is the upstream that its serials come from, without a password."""
@@ -78,6 +87,8 @@ class State:
     runs: list[PastRun] = field(default_factory=list)
     # What each channel was told, by its id and by subject.
     told: dict[str, dict[str, Told]] = field(default_factory=dict)
+    quarantine: dict[str, SetAside] = field(default_factory=dict)
+    batch: Batch | None = None
 
 
 def plain_url(url: str) -> str:
@@ -97,6 +108,10 @@ def dump(state: State, now: int) -> Iterator[str]:
         (subject, json.dumps(_incident_out(state.incidents[subject], with_evidence=number < EVIDENCE_KEPT)))
         for number, subject in enumerate(sorted(state.incidents))
     )
+    yield ',\n"quarantine": '
+    yield from _object((name, json.dumps(_set_aside_out(state.quarantine[name]))) for name in sorted(state.quarantine))
+    if state.batch:
+        yield f',\n"batch": {json.dumps(asdict(state.batch))}'
     yield ',\n"runs": ['
     yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in state.runs[-RUNS_KEPT:])
     yield '\n],\n"told": {'
@@ -134,14 +149,22 @@ def load(text: str | bytes) -> State:
             f"written by a newer release, {document.get('by')!r} (format {found}, known here: {FORMAT})"
         )
     try:
+        quarantine = {name: _set_aside_in(entry) for name, entry in document.get("quarantine", {}).items()}
         return State(
             master=str(document["master"]),
-            incidents={name: replace(incident, subject=name) for name, incident in document["incidents"].items()},
+            incidents={
+                name: replace(incident, subject=name, set_aside=name in quarantine)
+                for name, incident in document["incidents"].items()
+            },
             runs=[_run_in(run) for run in document["runs"]],
             told={
                 channel: {subject: _told_in(last) for subject, last in told.items()}
                 for channel, told in document.get("told", {}).items()
             },
+            quarantine=quarantine,
+            batch=Batch(**{name: int(value) for name, value in document["batch"].items()})
+            if "batch" in document
+            else None,
         )
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise StateError(f"not a state file: {type(error).__name__}: {error}") from error
@@ -183,6 +206,8 @@ def _incident_out(incident: Incident, *, with_evidence: bool) -> dict[str, Any]:
     }
     if incident.count != 1 or incident.examples:
         out |= {"count": incident.count, "examples": list(incident.examples)}
+    if incident.released:
+        out["released"] = timestamp(incident.released)
     if incident.evidence and with_evidence:
         out["evidence"] = list(incident.evidence)
     return out
@@ -202,12 +227,28 @@ def _incident_in(document: Mapping[str, Any]) -> Incident:
         newest=_serial(document["newest"]),
         count=int(document.get("count", 1)),
         examples=tuple(map(str, document.get("examples", ()))),
+        released=seconds(document["released"]) if "released" in document else 0,
         evidence=tuple(dict(one) for one in document.get("evidence", ())),
     )
 
 
 def _serial(value: Any) -> int | None:
     return None if value is None else int(value)
+
+
+def _set_aside_out(entry: SetAside) -> dict[str, Any]:
+    times = {"since": timestamp(entry.since), "asked": timestamp(entry.asked)}
+    return {"required": entry.required, "synced": entry.synced, **times, "asks": entry.asks}
+
+
+def _set_aside_in(document: Mapping[str, Any]) -> SetAside:
+    return SetAside(
+        required=int(document["required"]),
+        since=seconds(document["since"]),
+        asked=seconds(document["asked"]),
+        asks=int(document["asks"]),
+        synced=_serial(document["synced"]),
+    )
 
 
 def _told_out(last: Told) -> dict[str, Any]:

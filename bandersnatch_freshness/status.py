@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from . import quarantine
 from . import summary as summaries
 from .incidents import Level
+from .records import QUARANTINE_FILE
+from .serials import parse_serial
+from .state import State, StateError, load
 from .summary import Summary
 from .words import duration, title
 
@@ -25,7 +28,7 @@ _OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted
 
 def status(options: argparse.Namespace) -> int:
     """Show how fresh the mirror is; return 0."""
-    summary = _summary(options)
+    summary = summarize(options)
     console = Console(highlight=False)
     if options.json:
         console.print(json.dumps(summary.as_json(), indent=2), soft_wrap=True, markup=False)
@@ -39,6 +42,8 @@ def status(options: argparse.Namespace) -> int:
         console.print(f"[yellow]{escape(summary.problem)}[/]", soft_wrap=True)
         return 0
     console.print(_incidents(summary))
+    if summary.state.quarantine:
+        console.print(quarantined(summary))
     if summary.state.runs:
         console.print(_runs(summary))
     return 0
@@ -47,7 +52,7 @@ def status(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Print one line with figures for a monitoring system; return its exit code."""
     try:
-        code, line = summaries.check(_summary(options))
+        code, line = summaries.check(summarize(options))
     except (OSError, ValueError) as error:
         code, line = summaries.UNKNOWN, f"FRESHNESS UNKNOWN - {error}".replace("|", "/")
     if options.json:
@@ -56,11 +61,39 @@ def check(options: argparse.Namespace) -> int:
     return code
 
 
-def _summary(options: argparse.Namespace) -> Summary:
+def summarize(options: argparse.Namespace) -> Summary:
+    """Return how fresh the mirror is that the options name.
+
+    Raises:
+        OSError, ValueError: where its configuration can't be read or followed.
+    """
     # All of Bandersnatch is imported for this, which the other commands do without.
     from . import host
 
-    return host.summarize(options.config, int(time.time()))
+    files = host.files(options.config)
+    status, todo = (files.store(name).read() for name in ("status", "todo"))
+    state, problem, now = State(files.master), "", host.clock()
+    store = files.store(files.remembering.state)
+    try:
+        content = store.read()
+        if content is None:
+            problem = f"{store.path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
+        else:
+            state = load(content)
+        copy = files.store(QUARANTINE_FILE).read() or b""
+        state.quarantine = quarantine.recovered(state.quarantine, copy.decode("utf-8", "replace"), now)
+    except (OSError, StateError) as error:
+        problem = f"{store.path}: {error}"
+    return Summary(
+        directory=files.directory,
+        master=files.master,
+        serial=parse_serial(status.decode("ascii", "replace")) if status else None,
+        waiting=len(todo.splitlines()) - 1 if todo else 0,
+        now=now,
+        thresholds=files.remembering.thresholds,
+        state=state,
+        problem=problem,
+    )
 
 
 def _incidents(summary: Summary) -> Table | Text:
@@ -83,6 +116,27 @@ def _incidents(summary: Summary) -> Table | Text:
     more = len(summary.incidents) - INCIDENTS_SHOWN
     if more > 0:
         table.caption = f"and {more} more; all of them with --json"
+    return table
+
+
+def quarantined(summary: Summary) -> Table:
+    """Return what is set aside, as a table."""
+    table = Table(title="\nSet aside", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("package", "for", "wanted", "synced at", "asked", "next"):
+        table.add_column(column, overflow="fold")
+    entries = sorted(summary.state.quarantine.items(), key=lambda item: (item[1].since, item[0]))
+    for name, entry in entries[:INCIDENTS_SHOWN]:
+        wait = entry.next_ask() - summary.now
+        table.add_row(
+            escape(name),
+            duration(max(0, summary.now - entry.since)),
+            str(entry.required),
+            "" if entry.synced is None else str(entry.synced),
+            f"{duration(max(0, summary.now - entry.asked))} ago" if entry.asks else "not yet",
+            f"in {duration(wait)}" if wait > 0 else "in the next run",
+        )
+    if len(entries) > INCIDENTS_SHOWN:
+        table.caption = f"and {len(entries) - INCIDENTS_SHOWN} more; all of them with --json"
     return table
 
 

@@ -11,9 +11,6 @@ from typing import Any
 
 import filelock
 
-# How long a run waits for another one that is just writing.
-LOCK_SECONDS = 10
-
 
 class Store:
     """One file of the mirror's storage."""
@@ -64,6 +61,7 @@ class Store:
         handle, temporary = tempfile.mkstemp(prefix=f".{self._local.name}.", dir=self._local.parent)  # mode 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
+                self._keep_owner(handle)
                 file.writelines(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -73,23 +71,29 @@ class Store:
                 os.unlink(temporary)
             raise
 
+    def _keep_owner(self, handle: int) -> None:
+        """Let a file that root writes belong to whom the mirror belongs to."""
+        if os.geteuid() == 0 and self._local is not None:
+            like = os.stat(self._local if self._local.exists() else self._local.parent)
+            os.fchown(handle, like.st_uid, like.st_gid)
+
     def set_aside(self, suffix: str) -> str:
         """Move the file beside itself, and return its new path."""
         aside = f"{self.path}.{suffix}"
         self.path.rename(self._storage.PATH_BACKEND(aside))
         return aside
 
-    def lock(self) -> contextlib.AbstractContextManager[Any]:
-        """Return what keeps runs that overlap from undoing each other's news.
+    def lock(self, timeout: float) -> contextlib.AbstractContextManager[Any]:
+        """Return what keeps other processes out.
 
         On disk alone: a lock in an object store outlives a run that was killed.
 
         Raises:
-            filelock.Timeout: on entering, where another run holds it for too long.
+            filelock.Timeout: on entering, where another process holds it for so many seconds.
         """
         if self._local is None:
             return contextlib.nullcontext()
-        return filelock.FileLock(self._local.with_name(f".{self._local.name}.lock"), timeout=LOCK_SECONDS)
+        return filelock.FileLock(self._local.with_name(f".{self._local.name}.lock"), timeout=timeout)
 
 
 @contextlib.contextmanager

@@ -64,6 +64,7 @@ class Summary:
             "waiting": self.waiting,
             "problem": self.problem,
             "incidents": document["incidents"],
+            "quarantine": document["quarantine"],
             "runs": document["runs"],
         }
 
@@ -91,7 +92,7 @@ def check(summary: Summary) -> tuple[int, str]:
         "stale": f"{counts[Level.STALE]};;;0",
         "warning": f"{counts[Level.WARNING]};;;0",
         "critical": f"{counts[Level.CRITICAL]};;;0",
-        "quarantined": "0;;;0",  # nothing is ever set aside, so far
+        "quarantined": f"{len(summary.state.quarantine)};;;0",
         "oldest": f"{summary.oldest()}s;{limits.warn_after};{limits.critical_after};0",
         "serial_lag": f"{summary.serial_lag};;;0",
     }

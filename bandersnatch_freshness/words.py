@@ -36,9 +36,10 @@ def describe(incident: Incident, now: int) -> str:
     got = "none" if incident.got is None else str(incident.got)
     many = f" ({incident.count} packages, such as {', '.join(incident.examples)})" if incident.examples else ""
     age, since = duration(incident.age(now)), timestamp(incident.since)
+    aside = " It is set aside, and the mirror goes on without it." if incident.set_aside else ""
     return (
         f"{title(incident.subject)}{many} is stale for {age}, since {since}, in {incident.runs} runs: "
-        f"serial {incident.required} wanted, {got} got. "
+        f"serial {incident.required} wanted, {got} got.{aside} "
         f"{incident.verdict.value}: {meaning}. Tried: {tried(incident.evidence)}. To do: {advice}"
     )
 
@@ -50,6 +51,14 @@ def describe_change(change: Change, now: int) -> str:
     return (
         f"{title(change.incident.subject)} is no longer stale: {change.ending.value}. "
         f"It was {change.incident.level}, since {timestamp(change.incident.since)}"
+    )
+
+
+def set_aside(incident: Incident, now: int) -> str:
+    """Return one line for a package that the mirror goes on without from now on."""
+    return (
+        f"{incident.subject} is stale for {duration(incident.age(now))}, and set aside: "
+        "the mirror goes on without it, and asks for it again"
     )
 
 

@@ -14,10 +14,12 @@ import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
-from bandersnatch_freshness.incidents import Incident, Level, Thresholds
+from bandersnatch_freshness.incidents import Incident, Level
 from bandersnatch_freshness.memory import Memory
 from bandersnatch_freshness.notifier import Notifier
 from bandersnatch_freshness.observations import Observation
+from bandersnatch_freshness.options import read_remembering
+from bandersnatch_freshness.records import Records
 from bandersnatch_freshness.state import State, dump
 from bandersnatch_freshness.store import Store
 from bandersnatch_freshness.variants import LADDER
@@ -36,7 +38,9 @@ def storage() -> object:
 def run(directory: Path) -> None:
     """Begin and end a run that saw one package stale and one fresh."""
     notifier = Notifier([], "m", 86400)
-    memory = Memory(Store(storage(), directory, "freshness.json"), "m", Thresholds(3600, 86400), notifier, lambda: NOW)
+    state, copy = (Store(storage(), directory, name) for name in ("freshness.json", "freshness.quarantine"))
+    remembering = read_remembering(["freshness"], {})
+    memory = Memory(Records(state, copy, "m", lambda: NOW), remembering, notifier, lambda: NOW)
     seen = [Observation(variant, 200, 41, x_cache="MISS", served_by="cache-ams21021") for variant in LADDER]
     started = memory.begin()
     if started is None:

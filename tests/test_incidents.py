@@ -123,12 +123,15 @@ def test_most_packages_stale_is_one_incident() -> None:
     [
         pytest.param(stale(*MANY), True, id="all"),
         pytest.param(stale(*MANY[1:]), False, id="few"),
-        pytest.param(stale(*MANY, fresh=set(map(str, range(10)))), False, id="half"),
-        pytest.param(stale(*MANY, fresh=set(map(str, range(9)))), True, id="more-than-half"),
+        pytest.param(stale(*MANY, fresh=set(map(str, range(11)))), False, id="less-than-half"),
+        pytest.param(stale(*MANY, fresh=set(map(str, range(10)))), True, id="half"),
+        pytest.param(stale(*MANY, batch=21), False, id="all-that-is-left"),
+        pytest.param(stale(*MANY, batch=20), True, id="half-of-the-batch"),
+        pytest.param(stale(*MANY, set_aside={"p0"}), False, id="known-and-set-aside"),
     ],
 )
-def test_systemic_means_most_and_many(report: Report, systemic: bool) -> None:
-    """More than half, and at least ten."""
+def test_systemic_means_much_and_many(report: Report, systemic: bool) -> None:
+    """Half of what there is to sync, and at least ten."""
     assert report.systemic is systemic
 
 

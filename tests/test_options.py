@@ -83,25 +83,46 @@ def test_bad_options_are_said_in_one_line(section: dict[str, str], message: str)
 )
 def test_reads_durations(value: str, seconds: int) -> None:
     """A number and a unit."""
-    escalation = read_settings(["freshness"], {"warn_after": value, "critical_after": "999d"}).escalation
-    assert escalation
-    assert escalation.thresholds.warn_after == seconds
+    remembering = read_settings(["freshness"], {"warn_after": value, "critical_after": "999d"}).remembering
+    assert remembering
+    assert remembering.thresholds.warn_after == seconds
 
 
 def test_reads_one_url_a_line() -> None:
     """Blank lines don't count."""
-    escalation = read_settings(["freshness"], {"notify": "\njson://a/\n\n alertmanager://b:9093 \n"}).escalation
-    assert escalation
-    assert escalation.notify == ("json://a/", "alertmanager://b:9093")
+    remembering = read_settings(["freshness"], {"notify": "\njson://a/\n\n alertmanager://b:9093 \n"}).remembering
+    assert remembering
+    assert remembering.notify == ("json://a/", "alertmanager://b:9093")
 
 
 @pytest.mark.parametrize(
-    ("plugins", "remembers"),
-    [(["freshness"], True), (["freshness_escalation"], True), (["freshness_encoding", "freshness_cache_bust"], False)],
+    ("plugins", "escalates", "sets_aside"),
+    [
+        (["freshness"], True, True),
+        (["freshness_escalation"], True, False),
+        (["freshness_quarantine"], False, True),
+    ],
 )
-def test_only_who_escalates_remembers(plugins: list[str], remembers: bool) -> None:
-    """The plugins that only dress requests keep no state."""
-    assert (read_settings(plugins, {}).escalation is not None) is remembers
+def test_each_plugin_remembers_for_what_it_does(plugins: list[str], escalates: bool, sets_aside: bool) -> None:
+    """Escalating and setting aside can be had apart."""
+    remembering = read_settings(plugins, {}).remembering
+    assert remembering
+    assert remembering.escalates is escalates
+    assert remembering.quarantine_after == (6 * 3600 if sets_aside else None)
+
+
+def test_who_only_dresses_requests_remembers_nothing() -> None:
+    """No state is kept for that."""
+    assert read_settings(["freshness_encoding", "freshness_cache_bust"], {}).remembering is None
+
+
+def test_nothing_is_set_aside_where_that_is_switched_off() -> None:
+    """By `never`, which is no duration."""
+    remembering = read_settings(["freshness"], {"quarantine_after": "never"}).remembering
+    assert remembering
+    assert remembering.quarantine_after is None
+    with pytest.raises(OptionError, match=r"quarantine_after = soon: not a duration; .* 1d; or never$"):
+        read_settings(["freshness"], {"quarantine_after": "soon"})
 
 
 @pytest.mark.parametrize(

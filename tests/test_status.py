@@ -54,6 +54,7 @@ def test_json_has_it_all(start_lab: StartLab, make_mirror: MakeMirror) -> None:
         "waiting",
         "problem",
         "incidents",
+        "quarantine",
         "runs",
     }
     assert (document["serial"], document["serial_lag"], document["incidents"]) == (lab.serial, 0, {})

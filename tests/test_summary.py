@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bandersnatch_freshness.incidents import Incident, Level, Thresholds
+from bandersnatch_freshness.quarantine import SetAside
 from bandersnatch_freshness.state import PastRun, State
 from bandersnatch_freshness.summary import Summary, check
 from bandersnatch_freshness.verdicts import Verdict
@@ -65,12 +66,14 @@ def test_check_is_a_monitoring_plugin(reported: Summary, code: int, text: str) -
 def test_figures_follow_the_guidelines() -> None:
     """label=value[unit];warn;crit;min, for each level and the oldest."""
     lagging = replace(run(), target=50)
-    _, line = check(summary(STALE, WARNING, CRITICAL, runs=(lagging,)))
+    reported = summary(STALE, WARNING, CRITICAL, runs=(lagging,))
+    reported.state.quarantine["bar"] = SetAside(42, NOW, NOW)
+    _, line = check(reported)
     assert line.partition(" | ")[2].split() == [
         "stale=1;;;0",
         "warning=1;;;0",
         "critical=1;;;0",
-        "quarantined=0;;;0",
+        "quarantined=1;;;0",
         "oldest=172800s;3600;86400;0",
         "serial_lag=8;;;0",
     ]

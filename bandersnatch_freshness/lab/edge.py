@@ -59,10 +59,9 @@ class Edge:
     def __init__(self, origin: Origin, behaviour: Behaviour, kind: Kind, base: str) -> None:
         """`base`: the URL under which clients see the edge."""
         self.origin = origin
-        self.behaviour = behaviour
+        self.behave(behaviour)
         self.kind = kind
         self._base = base
-        self._nodes = 2 if behaviour.stuck_node is not None else 1
         self._cached: dict[_Key, Answer] = {}
         self._asked: Counter[str] = Counter()
 
@@ -105,10 +104,14 @@ class Edge:
             released.append(name)
         return released
 
+    def behave(self, behaviour: Behaviour) -> None:
+        """Do something else wrong from now on."""
+        self.behaviour = behaviour
+        self._nodes = 2 if behaviour.stuck_node is not None else 1
+
     def heal(self) -> None:
         """Behave from now on, with nothing in the cache, and with an origin that is right."""
-        self.behaviour = BEHAVIOURS["healthy"]
-        self._nodes = 1
+        self.behave(BEHAVIOURS["healthy"])
         self._cached.clear()
         self.origin.heal()
 

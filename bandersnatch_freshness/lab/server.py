@@ -156,6 +156,10 @@ class Lab:
         """Publish a release of these projects, or of all, and return their names."""
         return self._call(lambda: self._edge.release(self.names if names is None else names))
 
+    def behave(self, behaviour: Behaviour | str) -> None:
+        """Do something else wrong from now on; what the caches hold, and what was released, stays as it is."""
+        self._call(lambda: self._edge.behave(BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour))
+
     def heal(self) -> None:
         """Let the edge behave from now on, with nothing in its cache, and the origin be right."""
         self._call(lambda: self._edge.heal())
@@ -232,7 +236,7 @@ class Lab:
                 )
             )
             cache = "HIT" if hit else "MISS"
-        fault = self.behaviour.fault if path.startswith("/pypi/") and self._edge.affects(path) else ""
+        fault = self._edge.behaviour.fault if path.startswith("/pypi/") and self._edge.affects(path) else ""
         if fault == "error":
             answer = Answer(503, {"Content-Type": "text/plain"}, b"503 Service Unavailable")
         elif fault == "garbled":

@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..cache_bust import CacheBust
-from ..ladder import Ladder
+from ..ladder import Ladder, Sparing
 from ..observations import Observation, observe
 from ..options import Settings
 from ..scope import Scope
@@ -120,20 +120,20 @@ class FreshSession:
             return self.wrapped.request(method, url, **options)
         return _Request(self._unjudged(method, url, options))
 
-    async def fetch(self, url: str, required_serial: int, **options: Any) -> Outcome:
+    async def fetch(self, url: str, required_serial: int, sparing: Sparing | None = None, **options: Any) -> Outcome:
         """GET a page that must carry at least the required serial, climbing if it doesn't.
 
         The response of the outcome is open, and the caller's to close.
         """
         async with self._after_the_first():
-            outcome = await self._climb(url, required_serial, options)
-        self._learn(url, required_serial, outcome)
+            outcome = await self._climb(url, required_serial, sparing, options)
+        self._learn(url, required_serial, outcome, spared=sparing is not None)
         return outcome
 
-    def _learn(self, url: str, required_serial: int, outcome: Outcome) -> None:
+    def _learn(self, url: str, required_serial: int, outcome: Outcome, *, spared: bool) -> None:
         seen, extra = outcome.observations, len(outcome.observations) - 1
         fresh = outcome.response is not None
-        if fresh:
+        if fresh and not spared:
             self._ladder.fresh_at(seen[-1].variant, extra)
         if not extra:
             return  # as nearly every page
@@ -154,9 +154,9 @@ class FreshSession:
         if self._ladder.exhausted:
             self._say_once("Many pages are stale however they are asked for: asking for further ones just once")
 
-    async def _climb(self, url: str, required_serial: int, options: dict[str, Any]) -> Outcome:
+    async def _climb(self, url: str, required_serial: int, sparing: Sparing | None, options: dict[str, Any]) -> Outcome:
         outcome = Outcome()
-        for variant in self._ladder.climb():
+        for variant in self._ladder.climb(sparing):
             answer = await self._ask(url, variant, required_serial, options)
             outcome.observations += answer.observations
             seen = answer.observations[-1]
@@ -169,6 +169,8 @@ class FreshSession:
                     break
             elif seen.status is None:
                 break  # a broken connection or a time-out: other variants fare no better
+            if sparing is not None and sparing.is_enough(outcome.observations):
+                break
         return outcome
 
     def _worth_a_climb(self, url: str, required_serial: int, seen: Observation, error: Exception | None) -> bool:

@@ -27,7 +27,7 @@ class Cron:
         self._process = process
         self._log = log
 
-    def run(self, *times: int) -> list[str]:
+    def run(self, *times: int, ended: str = "0") -> list[str]:
         """Run at each of these seconds after noon; return the lines of the suite's logger."""
         before = len(self._log.read_text())
         assert self._process.stdin
@@ -35,7 +35,7 @@ class Cron:
         for time in times:
             self._process.stdin.write(f"{NOON + time}\n")
             self._process.stdin.flush()
-            assert self._process.stdout.readline() == "ended 0\n", self._log.read_text()
+            assert self._process.stdout.readline() == f"ended {ended}\n", self._log.read_text()
         self.lines = self._log.read_text()[before:].splitlines()
         return [line for line in self.lines if " bandersnatch.freshness " in line]
 

@@ -31,7 +31,10 @@ def main() -> None:
     for line in sys.stdin:
         now = int(line)
         time.time = lambda: now  # noqa: B023 - the run is over before the next
-        ended = asyncio.run(bandersnatch.mirror.mirror(config))
+        try:
+            ended = asyncio.run(bandersnatch.mirror.mirror(config))
+        except SystemExit as error:
+            ended = error.code
         print(f"ended {ended}", flush=True)  # noqa: T201
 
 

@@ -31,7 +31,9 @@ def as_sent(requests: Iterable[Asked]) -> list[tuple[object, ...]]:
 
 def is_fresh(mirror: Mirror, lab: Lab) -> bool:
     """Tell whether the mirror has all that the origin has."""
-    return mirror.serial == lab.serial and all(mirror.versions(name) == lab.versions(name) for name in lab.names)
+    return mirror.serial == lab.serial and all(
+        sorted(mirror.versions(name)) == sorted(lab.versions(name)) for name in lab.names
+    )
 
 
 def lines(run: Run, words: str) -> list[str]:

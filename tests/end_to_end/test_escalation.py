@@ -30,7 +30,7 @@ def test_the_first_failures_are_quiet(start_lab: StartLab, make_mirror: MakeMirr
 def test_what_persists_is_said_once_for_each_level(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """A warning, then critical, then Bandersnatch's own lines are as loud as ever; then the end."""
     lab = start_lab(ONE_STALE, projects=3)
-    mirror = make_mirror(lab, "freshness")
+    mirror = make_mirror(lab, "freshness", options={"quarantine_after": "never"})
     lab.release(["lab-00"])
     with cron(mirror) as runs:
         assert levels(runs.run(0, 5 * MINUTE)) == ["INFO"] * 2

@@ -160,15 +160,21 @@ def test_a_bug_of_ours_stops_nothing(start_lab: StartLab, make_mirror: MakeMirro
     """Whichever step of the memory it is in."""
     lab = start_lab(projects=1)
     for number, (owner, name) in enumerate(
-        [("memory.Memory", "begin"), ("memory.Memory", "end"), ("runs.Run", "saw"), ("state", "dump")]
+        [
+            ("memory.Memory", "begin"),
+            ("memory.Memory", "concerned"),
+            ("memory.Memory", "plan"),
+            ("memory.Memory", "end"),
+            ("runs.Run", "saw"),
+            ("records", "dump"),
+        ]
     ):
         place = tmp_path / f"site{number}"
         place.mkdir()
         (place / "sitecustomize.py").write_text(
-            "from bandersnatch_freshness import memory, runs, state\n"
+            "from bandersnatch_freshness import memory, records, runs\n"
             "def broken(*_, **__): raise RuntimeError('a bug of ours')\n"
             f"{owner}.{name} = broken\n"
-            "memory.dump = state.dump\n"
         )
         mirror = make_mirror(lab, "freshness")
         run = mirror.run(environment={"PYTHONPATH": str(place)})

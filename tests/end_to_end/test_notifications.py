@@ -17,7 +17,10 @@ from .observe import BANDERSNATCH
 @pytest.mark.slow
 @pytest.mark.skipif(Version("6.6") > BANDERSNATCH, reason="needs allow-non-https, for 2,881 runs without TLS")
 def test_ten_days_of_a_run_every_five_minutes(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Against one package that stays stale: 1 warning, 1 critical, 9 repeats, 1 recovery."""
+    """Against one package that stays stale: 1 warning, 1 critical, 9 repeats, 1 recovery.
+
+    And once it is said that it is set aside; so it is asked for once a day in the end.
+    """
     lab = start_lab(ONE_STALE, projects=1)
     with receiver() as server:
         options = {"notify": f"json://{server.address}/"}
@@ -31,13 +34,13 @@ def test_ten_days_of_a_run_every_five_minutes(start_lab: StartLab, make_mirror: 
                 if number % 100 == 0:
                     lab.forget()
             lab.heal()
-            loud += runs.run(10 * DAY + 5 * MINUTE)
+            loud += [line for line in runs.run(11 * DAY) if not line.startswith("INFO")]
     assert [one["title"].partition("]")[0][1:] for one in server.received] == [
         "WARNING",
         *["CRITICAL"] * 10,
         "RESOLVED",
     ]
-    assert levels(loud) == ["WARNING", "CRITICAL", "WARNING"]
+    assert levels(loud) == ["WARNING", "WARNING", "CRITICAL", "WARNING"]
 
 
 def test_runs_that_overlap_repeat_it_once(start_lab: StartLab, make_mirror: MakeMirror) -> None:

@@ -1,0 +1,148 @@
+"""The quarantine: packages set aside so that the mirror's serial can advance. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+
+from .incidents import EDGE, RUNS_BEFORE_WARNING, Incident
+from .serials import parse_serial
+
+# A package that is set aside is asked for again within a tenth of the time for which it
+# has been, and once a day at least.
+ASK_SHARE = 0.1
+ASK_WITHIN = 24 * 60 * 60
+
+# Of a run's requests, so many at most go to what is set aside; but one in each run may.
+REQUEST_SHARE = 0.05
+
+# Where more than these would be set aside, none is: that is no matter of single packages.
+MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A package that is set aside since `since`, and was `asked` for last then, `asks` times.
+
+    Times are seconds since 1970. `required` is the highest serial that was announced of
+    it. Where the mirror has meanwhile taken an older page, as the newest that the origin
+    has, `synced` is the serial of that.
+    """
+
+    required: int
+    since: int
+    asked: int
+    asks: int = 0
+    synced: int | None = None
+
+    def next_ask(self) -> int:
+        """Return when it is to be asked for again."""
+        return self.asked + int(min(ASK_WITHIN, (self.asked - self.since) * ASK_SHARE))
+
+    def is_due(self, now: int) -> bool:
+        """Tell whether it is to be asked for again; it is when the clock has jumped back."""
+        return not self.asked <= now < self.next_ask()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does about the packages that are set aside.
+
+    `quarantine` are all of them from now on, and `changed` those of them that are new or
+    have a newer release: the serial must not advance before these are remembered. `ask`
+    has the packages to ask for, with the number of ways to do so at most (None: as for
+    any package); the others in `hold` are not to be asked for.
+    """
+
+    quarantine: dict[str, SetAside]
+    changed: frozenset[str] = frozenset()
+    ask: dict[str, int | None] = field(default_factory=dict)
+    hold: frozenset[str] = frozenset()
+
+    def without(self, names: Set[str], before: Mapping[str, SetAside]) -> Plan:
+        """Return the plan for when the changes of these can't be remembered: they are packages like any other."""
+        ask = {name: ways for name, ways in self.ask.items() if name not in names}
+        return Plan(dict(before), ask=ask, hold=self.hold - names)
+
+
+def is_due_for(incident: Incident, now: int, quarantine_after: int) -> bool:
+    """Tell whether an incident has lasted long enough for its package to be set aside."""
+    # From when it was last released by hand, if it was.
+    lasted = now - max(incident.since, incident.released)
+    return incident.subject != EDGE and incident.runs >= RUNS_BEFORE_WARNING and lasted >= quarantine_after
+
+
+def plan(
+    quarantine: Mapping[str, SetAside],
+    incidents: Mapping[str, Incident],
+    announced: Mapping[str, int],
+    others: int,
+    now: int,
+    quarantine_after: int,
+) -> Plan:
+    """Return what to do in a run that is to sync `announced`: serials by package.
+
+    These are packages with incidents, and all that are set aside already, but for those
+    that the mirror's own filters dropped: these leave the quarantine. `others` is how many
+    packages the run asks for beside them.
+    """
+    after: dict[str, SetAside] = {}
+    ask: dict[str, int | None] = {}
+    for name, serial in announced.items():
+        entry = quarantine.get(name)
+        if entry is None:
+            continue
+        if serial > entry.required:
+            entry = replace(entry, required=serial)
+            ask[name] = None
+        after[name] = entry
+    new = [
+        name
+        for name in announced
+        if name not in quarantine and name in incidents and is_due_for(incidents[name], now, quarantine_after)
+    ]
+    if EDGE not in incidents and len(after) + len(new) <= MOST:
+        for name in new:
+            after[name] = SetAside(announced[name], now, now)
+            ask[name] = None
+    changed = frozenset(ask)
+    due = sorted((entry.asked, name) for name, entry in after.items() if name not in ask and entry.is_due(now))
+    budget = max(1, int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
+    ask.update({name: budget // min(budget, len(due)) for _, name in due[:budget]})
+    return Plan(after, changed, ask, frozenset(after) - set(ask))
+
+
+def after_run(
+    quarantine: Mapping[str, SetAside], asked: Set[str], gone: Set[str], synced: Mapping[str, int], now: int
+) -> dict[str, SetAside]:
+    """Return what is still set aside after a run that synced packages at these serials."""
+    after = {}
+    for name, entry in quarantine.items():
+        serial = synced.get(name)
+        if name in gone or (serial is not None and serial >= entry.required):
+            continue
+        if name in asked:
+            entry = replace(entry, since=min(entry.since, now), asked=now, asks=entry.asks + 1)
+        after[name] = entry if serial is None else replace(entry, synced=serial)
+    return after
+
+
+def dump(quarantine: Mapping[str, SetAside]) -> Iterator[str]:
+    """Return the text of the second copy: a package and its required serial a line."""
+    return (f"{name} {quarantine[name].required}\n" for name in sorted(quarantine))
+
+
+def recovered(quarantine: Mapping[str, SetAside], copy: str, now: int) -> dict[str, SetAside]:
+    """Return what is set aside, with what only the second copy knows; a line that is none is passed over."""
+    after = dict(quarantine)
+    for line in copy.splitlines():
+        name, _, text = line.partition(" ")
+        serial = parse_serial(text)
+        if not name or serial is None:
+            continue
+        entry = after.get(name)
+        if entry is None:
+            after[name] = SetAside(serial, now, now)
+        elif serial > entry.required:
+            after[name] = replace(entry, required=serial)
+    return after
