@@ -2,13 +2,16 @@
 
 PYTHON ?= python3
 
-.PHONY: demo test lint clean
+.PHONY: demo test soak lint clean
 
 demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
 	.venv/bin/bandersnatch-freshness demo
 
 test: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
 	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke host_tests
+
+soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
+	.venv/bin/nox -s soak
 
 lint: .venv/nox  ## format, lint and types
 	.venv/bin/nox -s lint

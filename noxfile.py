@@ -51,6 +51,13 @@ def smoke(session: nox.Session, bandersnatch: str) -> None:
     session.run("pytest", "-n", "2", "-m", "smoke", *session.posargs)
 
 
+@nox.session(python="3.11")
+def soak(session: nox.Session) -> None:
+    """The long form of the soak; its short form is one of the tests."""
+    install(session, "6.8.0")
+    session.run("pytest", "tests/end_to_end/test_soak.py", "--soak-runs", "200", *session.posargs)
+
+
 @nox.session
 @nox.parametrize(
     ("python", "bandersnatch"),

@@ -17,6 +17,12 @@ StartLab = Callable[..., Lab]
 MakeMirror = Callable[..., Mirror]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the soak be as long as one likes."""
+    parser.addoption("--soak-runs", type=int, default=40, help="how many runs of the soak (default: %(default)s)")
+    parser.addoption("--soak-seed", type=int, default=1, help="what its chance begins with (default: %(default)s)")
+
+
 def interruptible() -> None:
     """Let a child process be ended by Ctrl-C, also where the tests run in the background.
 

@@ -168,6 +168,10 @@ class Lab:
         """Let a project be gone from the origin, and from the edge."""
         self._call(lambda: self._edge.remove(name))
 
+    def announced(self, name: str) -> int:
+        """Return the serial that the index announces of a project."""
+        return self._call(lambda: self._origin.projects[name].announced)
+
     def versions(self, name: str) -> list[str]:
         """Return the versions that the origin has of a project."""
         return self._call(lambda: list(self._origin.projects[name].versions))
