@@ -19,6 +19,7 @@ Tried on Bandersnatch 4.4, 5.3, 6.8, 7.1 and 8.2. What is relied on there:
   the file `todolist` if there is one, else from the index. Nothing was asked for by then.
 - A package's failure goes to `on_error(exception, package=…)`, after which the serial stays
   where it is; `process_package(package)` is called with a page that was accepted.
+- `simple_directory(package)` has the mirror's own pages of a project, with their serials.
 - `need_index_sync` is whether the list of all projects is written anew.
 - `package.Package.update_metadata` asks three times for a page that is stale, with pauses,
   where it meets `StalePage`; where it meets `errors.StaleMetadata`, it gives up at once.
@@ -30,7 +31,6 @@ from __future__ import annotations
 
 import argparse
 import configparser
-import contextlib
 import functools
 import importlib.metadata
 import inspect
@@ -39,7 +39,6 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -48,16 +47,18 @@ import bandersnatch.errors
 import bandersnatch.master
 import bandersnatch.mirror
 import bandersnatch.verify
+from bandersnatch.package import Package
 from bandersnatch.storage import storage_backend_plugins
 from packaging.utils import canonicalize_name
 
 from . import options
+from .files import Files
 from .memory import Memory
 from .notifier import Notifier
 from .observations import printable
 from .quiet import QuietStaleSerials
-from .records import QUARANTINE_FILE, Records
 from .runs import Run
+from .serials import serial_in_page
 from .state import plain_url
 from .store import Store
 from .transports.aiohttp_session import FreshSession, Outcome, is_client_session
@@ -150,6 +151,7 @@ def _missing_seam() -> str | None:
         (bandersnatch.mirror.BandersnatchMirror, "_filter_packages"),
         (bandersnatch.mirror.BandersnatchMirror, "on_error"),
         (bandersnatch.mirror.BandersnatchMirror, "process_package"),
+        (bandersnatch.mirror.BandersnatchMirror, "simple_directory"),
         (bandersnatch.mirror.BandersnatchMirror, "synchronize"),
         (bandersnatch.errors, "StaleMetadata"),
         (bandersnatch.verify, "on_error"),
@@ -236,8 +238,9 @@ async def _fetch(
         _take_down(project, required_serial, outcome)
         older = _run.older_page(project) if _run else None
         if _run and older is not None:
-            outcome = await fresh.fetch(url, older, **options)
-            if outcome.response is not None:
+            found = await fresh.fetch(url, older, **options)
+            if found.response is not None:
+                outcome = found
                 _run.takes(project, older)
     except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own
         fresh.step_aside()
@@ -297,33 +300,6 @@ def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
                 _fail_open(_end, memory, run, outcome, self)
 
     return remembered
-
-
-@dataclass(frozen=True)
-class Files:
-    """A mirror as a command finds it, from its configuration; it may be at work meanwhile."""
-
-    directory: str
-    master: str
-    remembering: options.Remembering
-    storage: Any
-
-    def store(self, name: str) -> Store:
-        """Return a file of the mirror's storage; a relative name lies in its directory."""
-        return Store(self.storage, self.directory, name)
-
-    def lock(self) -> contextlib.AbstractContextManager[Any]:
-        """Return Bandersnatch's own lock; a run holds it while it starts.
-
-        Raises:
-            filelock.Timeout: on entering, where it stays held for a second.
-        """
-        lock = self.storage.get_lock(str(self.store(".lock").path))
-        return lock.acquire(timeout=1)  # type: ignore[no-any-return]
-
-    def records(self, clock: Callable[[], int]) -> Records:
-        """Return what is remembered of the mirror; `clock` returns seconds since 1970."""
-        return Records(self.store(self.remembering.state), self.store(QUARANTINE_FILE), self.master, clock)
 
 
 def files(config_file: str) -> Files:
@@ -403,12 +379,19 @@ def _plan(memory: Memory, run: Run, names: Mapping[str, str], mirror: Any) -> No
     others = len(packages) - len(listed)
     memory.begin_batch(run, target, len(packages), resumed=resumed, announced=target - synced)
     plan = memory.plan(run, {name: int(packages[raw]) for name, raw in listed.items()}, others)
-    run.follow(plan)
+    run.follow(plan, {name: _serial_of_copy(mirror, name) for name in plan.ask})
     for name, raw in listed.items():
         if name in plan.hold:
             del packages[raw]
         elif name in plan.ask:
             packages[raw] = plan.quarantine[name].required
+
+
+def _serial_of_copy(mirror: Any, project: str) -> int:
+    """Return the serial of the mirror's own copy of a project, 0 where it has none."""
+    directory = mirror.simple_directory(Package(project))
+    pages = (Store(mirror.storage_backend, directory, name).read() for name in ("index.html", "index.v1_json"))
+    return max(serial_in_page((page or b"").decode("utf-8", "replace")) or 0 for page in pages)
 
 
 def _noting_success(process_package: Callable[..., Any]) -> Callable[..., Any]:

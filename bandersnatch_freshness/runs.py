@@ -28,6 +28,7 @@ class Run:
         self.asked: dict[str, Sparing | None] = {}
         self.synced: dict[str, int] = {}
         self._quarantine: Mapping[str, SetAside] = {}
+        self._copies: Mapping[str, int] = {}
         self._taken: dict[str, int] = {}
         self._known = known
         self._quiets = quiets
@@ -35,9 +36,10 @@ class Run:
         self._cured: Counter[str] = Counter()
         self._extra_requests = 0
 
-    def follow(self, plan: Plan) -> None:
-        """Know what is set aside, and how to ask for it."""
+    def follow(self, plan: Plan, copies: Mapping[str, int]) -> None:
+        """Know what is set aside, how to ask for it, and the serials of the mirror's own copies of it."""
         self._quarantine = plan.quarantine
+        self._copies = copies
         for name, ways in plan.ask.items():
             known = self._known.get(name)
             self.asked[name] = (
@@ -79,14 +81,14 @@ class Run:
     def older_page(self, project: str) -> int | None:
         """Return the serial of a page that is worth syncing although it is stale, None where none is.
 
-        Of what is set aside, the origin's own page has the newest content that exists.
+        Of what is set aside, the origin's own page has the newest content that exists; but
+        it may be older than what the mirror has.
         """
         sighting = self.report.stale.get(project)
         if project not in self.asked or sighting is None or sighting.got is None:
             return None
-        synced = self._quarantine[project].synced
-        is_news = synced is None or sighting.got > synced
-        return sighting.got if is_news and sighting.verdict is Verdict.ORIGIN_STALE else None
+        has = max(self._quarantine[project].synced or 0, self._copies.get(project, 0))
+        return sighting.got if sighting.verdict is Verdict.ORIGIN_STALE and sighting.got > has else None
 
     def takes(self, project: str, serial: int) -> None:
         """Note that Bandersnatch gets a page of at least this serial."""

@@ -7,6 +7,7 @@ import re
 
 # More digits are no serial: PyPI counted some 30 million events in its first 20 years.
 _SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
+_IN_PAGE = re.compile(r'(?:<!--SERIAL |"_last-serial": ?"?)([0-9]{1,18})', re.ASCII)
 
 
 def parse_serial(text: str | None) -> int | None:
@@ -17,6 +18,15 @@ def parse_serial(text: str | None) -> int | None:
     """
     text = (text or "").strip(" \t")
     return int(text) if _SERIAL.fullmatch(text) else None
+
+
+def serial_in_page(text: str) -> int | None:
+    """Return the serial of a simple page as Bandersnatch writes it, None where there is none.
+
+    Source: bandersnatch/simple.py; in HTML as in the pages of PyPI, in JSON by PEP 700.
+    """
+    found = _IN_PAGE.search(text)
+    return int(found[1]) if found else None
 
 
 def serial_in_body(body: bytes) -> int | None:

@@ -1,6 +1,9 @@
 """Where to start asking, and when to stop climbing."""
 
-from bandersnatch_freshness.ladder import TRIAL_AFTER, TRIAL_BACKOFF, VAIN_REQUESTS, Ladder
+import pytest
+
+from bandersnatch_freshness.ladder import TRIAL_AFTER, TRIAL_BACKOFF, VAIN_REQUESTS, Ladder, Sparing
+from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.variants import LADDER, PLAIN, AcceptEncoding, Variant
 
 STRIP = Variant(AcceptEncoding.ABSENT)
@@ -100,3 +103,28 @@ def test_useful_climbs_cost_no_budget() -> None:
     for _ in range(2 * VAIN_REQUESTS):
         ladder.fresh_at(STRIP, 1)
     assert not ladder.exhausted
+
+
+def test_what_is_known_to_be_stale_is_asked_for_in_other_ways_each_time() -> None:
+    """Whatever was learned of other pages; with the whole ladder behind, should there be news."""
+    ladder = Ladder(LADDER)
+    ladder.fresh_at(STRIP, 1)
+    climbs = [ladder.climb(Sparing(1, turn, 41)) for turn in range(8)]
+    assert [climb[0] for climb in climbs] == [*LADDER, LADDER[0]]
+    assert {frozenset(climb) for climb in climbs} == {frozenset(LADDER)}
+
+
+@pytest.mark.parametrize(
+    ("observations", "is_enough"),
+    [
+        pytest.param([(200, 41), (200, 41)], True, id="as-known"),
+        pytest.param([(200, 41)], False, id="one-way-left"),
+        pytest.param([(200, 41), (200, 40)], False, id="older"),
+        pytest.param([(200, 41), (200, None)], False, id="no-serial"),
+        pytest.param([(200, 41), (404, 41)], False, id="not-found"),
+    ],
+)
+def test_news_is_worth_a_climb(observations: list[tuple[int, int | None]], is_enough: bool) -> None:
+    """Anything but the stale page that is known."""
+    seen = [Observation(PLAIN, status, serial) for status, serial in observations]
+    assert Sparing(2, 0, 41).is_enough(seen) is is_enough

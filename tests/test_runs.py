@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bandersnatch_freshness.incidents import EDGE, Incident, Level
+from bandersnatch_freshness.ladder import Sparing
 from bandersnatch_freshness.observations import Observation
+from bandersnatch_freshness.quarantine import Plan, SetAside
 from bandersnatch_freshness.runs import Run
 from bandersnatch_freshness.variants import LADDER
 from bandersnatch_freshness.verdicts import Verdict
@@ -71,3 +75,63 @@ def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
     run = Run(0, {EDGE: edge})
     assert run.is_persistent("foo")
     assert run.is_quiet("foo")
+
+
+def following(verdict: Verdict = Verdict.ORIGIN_STALE, synced: int | None = None, copy: int = 0) -> Run:
+    """Return a run that asks for foo, which is set aside, in one way, and for bar in all."""
+    incident = Incident("foo", 0, 0, 3, 42, 41, verdict, evidence=({"variant": "strip", "serial": 41},))
+    run = Run(0, {"foo": incident})
+    entries = {"foo": SetAside(42, 0, 0, 5, synced), "bar": SetAside(50, 0, 0), "held": SetAside(1, 0, 0)}
+    run.follow(Plan(entries, ask={"foo": 1, "bar": None}, hold=frozenset({"held"})), {"foo": copy})
+    return run
+
+
+def test_what_is_set_aside_is_asked_for_as_planned() -> None:
+    """Beginning another way each time, until there is news."""
+    assert following().asked == {"foo": Sparing(1, 5, 41), "bar": None}
+
+
+def test_one_way_of_asking_unproves_nothing() -> None:
+    """The verdict of earlier runs stands while the serial is the same, and so does the evidence."""
+    run = following()
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
+    assert run.report.stale["foo"].verdict is Verdict.ORIGIN_STALE
+    assert [one["variant"] for one in run.report.stale["foo"].evidence] == ["strip", "plain"]
+    run.saw("foo", 42, [Observation(PLAIN, 200, 40)] * 2, fresh=False, gone=False)
+    assert run.report.stale["foo"].got == 41
+    run = following()
+    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False, gone=False)
+    assert run.report.stale["foo"].verdict is Verdict.UNKNOWN
+    assert [one["variant"] for one in run.report.stale["foo"].evidence] == ["plain"]
+
+
+@pytest.mark.parametrize(
+    ("run", "serial"),
+    [
+        pytest.param(following(), 41, id="all-there-is"),
+        pytest.param(following(synced=40), 41, id="newer-than-before"),
+        pytest.param(following(synced=41), None, id="synced-already"),
+        pytest.param(following(copy=41), None, id="the-mirror-has-it"),
+        pytest.param(following(Verdict.UNKNOWN), None, id="no-proof"),
+    ],
+)
+def test_an_older_page_is_worth_syncing_once(run: Run, serial: int | None) -> None:
+    """Where the origin has no newer one."""
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
+    run.saw("baz", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
+    assert run.older_page("foo") == serial
+    assert run.older_page("baz") is None
+
+
+def test_what_is_set_aside_may_fail_until_its_page_is_there() -> None:
+    """From then on its failures are those of any package."""
+    run = following()
+    assert [run.excuses(name) for name in ("foo", "bar", "held", "baz")] == [True, True, False, False]
+    run.saw("foo", 42, [Observation(PLAIN, 200, 42)], fresh=True, gone=False)
+    assert not run.excuses("foo")
+    assert run.synced == {}
+    assert run.processed("foo")
+    assert run.synced == {"foo": 42}
+    run.saw("baz", 42, [Observation(PLAIN, 200, 42)], fresh=True, gone=False)
+    assert not run.processed("baz")
+    assert run.synced == {"foo": 42}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bandersnatch_freshness.serials import parse_serial, serial_in_body
+from bandersnatch_freshness.serials import parse_serial, serial_in_body, serial_in_page
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,18 @@ def test_a_serial_is_digits_and_nothing_else(text: str | None, serial: int | Non
 def test_a_body_has_a_serial_or_not(body: bytes, serial: int | None) -> None:
     """Whatever the body is, reading it raises nothing."""
     assert serial_in_body(body) == serial
+
+
+@pytest.mark.parametrize(
+    ("text", "serial"),
+    [
+        pytest.param("<html></html>\n<!--SERIAL 4872850-->", 4872850, id="html"),
+        pytest.param('{"meta": {"_last-serial": "4872850", "api-version": "1.1"}}', 4872850, id="json"),
+        pytest.param('{"meta":{"_last-serial":4872850}}', 4872850, id="json-number"),
+        pytest.param("<html></html>\n<!--SERIAL None-->", None, id="no-serial"),
+        pytest.param("", None, id="empty"),
+    ],
+)
+def test_reads_the_serial_of_a_mirrors_page(text: str, serial: int | None) -> None:
+    """In both forms that Bandersnatch writes."""
+    assert serial_in_page(text) == serial

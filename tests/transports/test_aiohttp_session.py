@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bandersnatch_freshness.ladder import Sparing
 from bandersnatch_freshness.options import Settings
 from bandersnatch_freshness.transports.aiohttp_session import FreshSession, Outcome, is_client_session
 from bandersnatch_freshness.variants import LADDER, AcceptEncoding, Variant
@@ -286,6 +287,24 @@ async def test_a_404_that_no_way_cures_is_handed_on(raise_for_status: bool) -> N
             assert isinstance(outcome.error, aiohttp.ClientResponseError)
             assert outcome.error.status == 404
             assert len(upstream.asked) == requests
+
+
+async def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None:
+    """In as many ways as allowed; and what is learned of it, is of no other page."""
+    upstream = Upstream(lambda request: page("42" if "fresh" in request.path else "41"))
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, Sparing(2, 4, 41))
+        assert (outcome.response, outcome.error) == (None, None)
+        assert len(upstream.asked) == 2
+        outcome = await session.fetch(upstream.url("/pypi/bar/json"), 42, Sparing(2, 0, 40))
+        assert len(upstream.asked) == 2 + len(LADDER)
+        outcome = await session.fetch(upstream.url("/pypi/fresh/json"), 42, Sparing(1, 2, 41))
+        assert outcome.response is not None
+        outcome.response.release()
+        async with session.get(upstream.url("/simple/")):
+            pass
+    assert "cb" in upstream.asked[-2].query
+    assert "Accept-Encoding" in upstream.asked[-1].headers
 
 
 async def test_a_404_is_not_mistaken_for_stale_because_an_old_copy_is_left() -> None:

@@ -1,0 +1,123 @@
+"""The state and the second copy of what is set aside, in a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import filelock
+import pytest
+
+from bandersnatch_freshness.incidents import Incident
+from bandersnatch_freshness.quarantine import SetAside
+from bandersnatch_freshness.records import Records
+from bandersnatch_freshness.state import Batch, NewerStateError
+from bandersnatch_freshness.store import Store
+from bandersnatch_freshness.verdicts import Verdict
+
+NOON = 1_539_691_200
+FOO = SetAside(42, NOON - 60, NOON, 3, 41)
+
+
+def records(directory: Path, master: str = "https://master.example") -> Records:
+    """Return the records of a mirror, on a storage such as Bandersnatch's."""
+    storage = SimpleNamespace(
+        PATH_BACKEND=Path, exists=lambda path: path.exists(), read_file=lambda path, text: path.read_bytes()
+    )
+    state, copy = (Store(storage, directory, name) for name in ("state.json", "copy"))
+    return Records(state, copy, master, lambda: NOON)
+
+
+def write(directory: Path) -> None:
+    """Leave the records of a mirror with an incident and something set aside."""
+    made = records(directory)
+    with made.lock():
+        made.state.quarantine["foo"] = FOO
+        made.state.incidents["foo"] = Incident("foo", NOON, NOON, 3, 42, 41, Verdict.UNKNOWN, released=NOON)
+        made.state.batch = Batch(99, 7)
+        made.write()
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    """All of it; and an incident knows that its package is set aside."""
+    write(tmp_path)
+    read = records(tmp_path)
+    with read.lock():
+        assert read.state.quarantine == {"foo": FOO}
+        assert read.state.batch == Batch(99, 7)
+        incident = read.state.incidents["foo"]
+    assert (incident.set_aside, incident.released) == (True, NOON)
+    assert (tmp_path / "copy").read_text() == "foo 42\n"
+
+
+def test_what_another_process_wrote_is_known(tmp_path: Path) -> None:
+    """Before anything is written over it."""
+    first = records(tmp_path)
+    with first.lock():
+        first.write()
+    write(tmp_path)
+    with first.lock():
+        assert first.state.quarantine == {"foo": FOO}
+
+
+def test_the_copy_is_written_when_it_changes(tmp_path: Path) -> None:
+    """Not in every run."""
+    write(tmp_path)
+    before = (tmp_path / "copy").stat().st_ino
+    again = records(tmp_path)
+    with again.lock():
+        again.state.batch = None
+        again.write()
+        assert (tmp_path / "copy").stat().st_ino == before
+        again.state.quarantine.clear()
+        again.write()
+    assert (tmp_path / "copy").read_text() == ""
+
+
+def test_a_copy_that_can_not_be_written_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The state is what counts; the next write tries again."""
+    (tmp_path / "state.json").touch()
+    made = records(tmp_path)
+    with made.lock():
+        (tmp_path / "copy").mkdir()
+        made.state.quarantine["foo"] = FOO
+        made.write()
+        assert "copy can't be written" in caplog.messages[-1]
+        (tmp_path / "copy").rmdir()
+        made.write()
+    assert (tmp_path / "copy").read_text() == "foo 42\n"
+
+
+def test_a_lost_state_gets_its_quarantine_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """And says so."""
+    write(tmp_path)
+    (tmp_path / "state.json").unlink()
+    again = records(tmp_path)
+    with again.lock():
+        assert again.state.quarantine == {"foo": SetAside(42, NOON, NOON)}
+    assert "doesn't know of 1 packages set aside: taken from" in caplog.text
+
+
+def test_another_master_owes_what_the_old_one_did(tmp_path: Path) -> None:
+    """Whatever serial it has; all else begins anew."""
+    write(tmp_path)
+    other = records(tmp_path, "https://other.example")
+    with other.lock():
+        assert other.state.quarantine == {"foo": SetAside(0, NOON - 60, NOON, 3)}
+        assert other.state.incidents == {}
+
+
+def test_a_newer_state_is_left_alone(tmp_path: Path) -> None:
+    """By whoever wants to change it."""
+    (tmp_path / "state.json").write_text('{"format": 99}')
+    with pytest.raises(NewerStateError), records(tmp_path).lock():
+        pytest.fail("entered")
+
+
+def test_one_run_at_a_time_holds_the_lock_of_runs(tmp_path: Path) -> None:
+    """While others may read and write the records."""
+    first, second = records(tmp_path), records(tmp_path)
+    with first.run_lock(), second.lock(), pytest.raises(filelock.Timeout), second.run_lock():
+        pytest.fail("entered")
+    with second.run_lock():
+        pass
