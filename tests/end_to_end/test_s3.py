@@ -17,6 +17,7 @@ from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
 from ..test_status import command
+from .cron import HOUR, cron
 from .observe import BANDERSNATCH, lines
 
 pytestmark = pytest.mark.skipif(
@@ -100,3 +101,21 @@ def test_what_is_no_state_is_set_aside_there(bucket: Bucket, start_lab: StartLab
     state, aside = bucket.names("freshness.json")
     assert json.loads(bucket.read(state))["incidents"] == {}
     assert bucket.read(aside) == b"{"
+
+
+def test_what_is_set_aside_is_there_too(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """In the state, in its second copy, and released on the todo list."""
+    lab = start_lab(projects=3)
+    mirror = bucket.mirror(make_mirror, lab)
+    lab.behave(Behaviour("one", origin_behind=1, every=1000))
+    lab.release()
+    with cron(mirror) as runs:
+        runs.run(0, HOUR, 2 * HOUR, 6 * HOUR)
+    assert json.loads(bucket.read("freshness.json"))["quarantine"].keys() == {"lab-00"}
+    owed = f"lab-00 {lab.serial - 2}"
+    assert bucket.read("freshness.quarantine") == f"{owed}\n".encode()
+    assert bucket.read("status") == str(lab.serial).encode()
+    released = command("quarantine", mirror, "release", "--all")
+    assert (released.returncode, released.stderr) == (0, "")
+    assert bucket.read("todo") == f"{lab.serial}\n{owed}".encode()
+    assert bucket.read("freshness.quarantine") == b""
