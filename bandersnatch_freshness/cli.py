@@ -64,7 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     release.add_argument("packages", nargs="*", metavar="PACKAGE", help="a package that is set aside")
     release.add_argument("--all", action="store_true", help="all of them, as before the plugins are removed")
-    for command in (status, check, quarantine, listing, release):
+    run = commands.add_parser(
+        "run",
+        help="bandersnatch mirror, sync, verify or delete, with the suite from the first request on",
+        description="Run Bandersnatch's own command with the suite in place from its first request. Exits with 0 if "
+        "all is fresh or will be soon, 1 if Bandersnatch failed, 2 if there are critical incidents.",
+    )
+    run.add_argument("--debug", action="store_true", help="as in bandersnatch")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="mirror, sync, verify or delete, …")
+    for command in (status, check, quarantine, listing, release, run):
         _add_config(command, argparse.SUPPRESS)  # or the default would undo what stands before the command
     for reporting in (status, check, listing):
         reporting.add_argument("--json", action="store_true", help="print JSON")
@@ -117,6 +125,12 @@ def _check(options: argparse.Namespace) -> int:
     return status.check(options)
 
 
+def _run(options: argparse.Namespace) -> int:
+    from . import run_command
+
+    return run_command.main(options)
+
+
 def _quarantine(options: argparse.Namespace) -> int:
     from . import quarantine_command
 
@@ -127,6 +141,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "status": _status,
     "check": _check,
     "quarantine": _quarantine,
+    "run": _run,
     "lab": _lab,
     "demo": _demo,
 }

@@ -14,6 +14,12 @@ Tried on Bandersnatch 4.4, 5.3, 6.8, 7.1 and 8.2. What is relied on there:
 - `mirror.BandersnatchMirror.synchronize(specific_packages)` is one run; after it
   `synced_serial`, `target_serial` and `errors` say what it came to. It has the storage
   backend and the mirror's directory as `storage_backend` and `homedir`.
+- `determine_packages_to_sync` asks for the index: in 8.2 by `Master.fetch_simple_index`, in
+  6.8 and 7.1 by that or by XML-RPC, before by XML-RPC only, and in all of them through
+  `Master.all_packages()` or `Master.changed_packages(last_serial)`, which return serials by
+  name. What it leaves in `packages_to_sync`, `need_wrapup` (whether the serial may advance)
+  and `need_index_sync` decides on the run.
+- `Master.url_fetch(url, file_path)` is what `verify` and `delete` get JSON documents by.
 - In a run that is not of specific packages, `_filter_packages` is called once, when
   `packages_to_sync` (serials by name, not normalized) and `target_serial` are known: from
   the file `todolist` if there is one, else from the index. Nothing was asked for by then.
@@ -30,6 +36,7 @@ Tried on Bandersnatch 4.4, 5.3, 6.8, 7.1 and 8.2. What is relied on there:
 from __future__ import annotations
 
 import argparse
+import asyncio
 import configparser
 import functools
 import importlib.metadata
@@ -38,10 +45,11 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import aiohttp
 import bandersnatch.configuration
 import bandersnatch.errors
 import bandersnatch.master
@@ -53,12 +61,14 @@ from packaging.utils import canonicalize_name
 
 from . import options
 from .files import Files
+from .guard import Guard, IndexRefusedError, measure
+from .incidents import INDEX
 from .memory import Memory
 from .notifier import Notifier
 from .observations import printable
 from .quiet import QuietStaleSerials
 from .runs import Run
-from .serials import serial_in_page
+from .serials import serial_in_body, serial_in_page
 from .state import plain_url
 from .store import Store
 from .transports.aiohttp_session import FreshSession, Outcome, is_client_session
@@ -70,9 +80,17 @@ _T = TypeVar("_T")
 _KEY = "_freshness_session"
 
 _settings: options.Settings | None = None
+_configuration: Any = None
 _configured_from: object = None
+# Of the run under way: what is remembered, what it sees, and what guards it. Of a `sync`:
+# the mirror and what is to be believed of its own serials.
 _memory: Memory | None = None
 _run: Run | None = None
+_guard: Guard | None = None
+_syncing: tuple[Any, Guard] | None = None
+_looked: Guard | None = None
+# Whether anything but a stale page has failed since Bandersnatch was started.
+_has_failed = False
 
 
 def start(configuration: Any) -> None:
@@ -81,8 +99,8 @@ def start(configuration: Any) -> None:
     Raises:
         SystemExit: where the configuration can't be followed; one logged line says why.
     """
-    global _settings, _configured_from
-    enabled = configuration["plugins"]["enabled"]
+    global _settings, _configuration, _configured_from
+    enabled = configuration.get("plugins", "enabled", fallback="")
     section = _section(configuration)
     if (enabled, section) == _configured_from:
         return
@@ -90,7 +108,7 @@ def start(configuration: Any) -> None:
         settings = options.read_settings(options.enabled_plugins(enabled), section)
     except options.OptionError as error:
         stop(configuration, error)
-    _configured_from = (enabled, section)
+    _configured_from, _configuration = (enabled, section), configuration
     if _settings is None:
         missing = _missing_seam()
         if missing:
@@ -148,7 +166,11 @@ def _missing_seam() -> str | None:
         (bandersnatch.master, "StalePage"),
         (master, "get"),
         (master, "__aenter__"),
+        (master, "all_packages"),
+        (master, "changed_packages"),
+        (master, "url_fetch"),
         (bandersnatch.mirror.BandersnatchMirror, "_filter_packages"),
+        (bandersnatch.mirror.BandersnatchMirror, "determine_packages_to_sync"),
         (bandersnatch.mirror.BandersnatchMirror, "on_error"),
         (bandersnatch.mirror.BandersnatchMirror, "process_package"),
         (bandersnatch.mirror.BandersnatchMirror, "simple_directory"),
@@ -167,9 +189,15 @@ def _hook() -> None:
     master: Any = bandersnatch.master.Master
     master.session = _SessionSeam()
     master.get = _checked(master.get)
+    master.url_fetch = _guarded_fetch(master.url_fetch)
+    if hasattr(master, "fetch_simple_index"):
+        master.fetch_simple_index = _judged_index(master.fetch_simple_index)
+    master.all_packages = _judged_changes(master.all_packages)
+    master.changed_packages = _judged_changes(master.changed_packages)
     mirror: Any = bandersnatch.mirror.BandersnatchMirror
     mirror.on_error = _lenient(_outspoken(mirror.on_error))
     mirror.synchronize = _remembered(mirror.synchronize)
+    mirror.determine_packages_to_sync = _guarded_index(mirror.determine_packages_to_sync)
     mirror._filter_packages = _setting_aside(mirror._filter_packages)
     mirror.process_package = _noting_success(mirror.process_package)
     quiet = QuietStaleSerials(
@@ -233,6 +261,8 @@ async def _fetch(
     logging.getLogger("bandersnatch.master").debug("Getting %s (serial %s)", plain_url(url), required_serial)
     try:
         project = fresh.title(url)
+        least = _least(project) if required_serial == 0 else 0
+        required_serial = max(required_serial, least)
         sparing = _run.asked.get(project) if _run else None
         outcome = await fresh.fetch(url, required_serial, sparing, **options)
         _take_down(project, required_serial, outcome)
@@ -247,10 +277,12 @@ async def _fetch(
         async for response in as_ever():
             yield response
         return
+    if least and outcome.response is None and not outcome.gone:
+        _say_kept(project, least)
     excused = _run is not None and _run.excuses(project) and not outcome.gone
     if outcome.error is not None and not excused:
         raise outcome.error
-    if outcome.response is None and (excused or (_run is not None and _run.is_persistent(project))):
+    if outcome.response is None and (excused or least or (_run is not None and _run.is_persistent(project))):
         # Ends Bandersnatch's attempts at once: it was no use to pause in the last runs.
         raise bandersnatch.errors.StaleMetadata(package_name=project, attempts=1)
     if outcome.response is None:
@@ -280,24 +312,30 @@ def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(synchronize)
     async def remembered(self: Any, specific_packages: Any = None, *args: Any, **kwargs: Any) -> Any:
-        global _memory, _run
-        memory = _fail_open(_memory_of, self) if specific_packages is None else None
-        _run = _fail_open(memory.begin) if memory else None
-        _memory = memory if _run else None
+        global _guard, _memory, _run, _syncing
+        memory = _fail_open(_memory_of, self)
+        if specific_packages is None:
+            _run = _fail_open(memory.begin) if memory else None
+            _memory = memory if _run else None
+            _guard = memory.guard() if memory and _settings and _settings.guards else None
+        elif memory and _settings and _settings.guards:
+            guard = _fail_open(memory.look)
+            _syncing = (self, guard) if guard else None
         outcome = "interrupted"
         try:
             result = await synchronize(self, specific_packages, *args, **kwargs)
-            outcome = "errors" if self.errors else "fresh"
+            outcome = "errors" if self.errors or (_guard and _guard.refusal) else "fresh"
             return result
         except Exception:
             outcome = "failed"
             raise
         finally:
-            run, _run, _memory = _run, None, None
+            run, guard = _run, _guard
+            _run = _memory = _guard = _syncing = None
             if outcome == "interrupted" and self.stop_on_error and self.errors:
                 outcome = "errors"  # Bandersnatch ended it by itself
             if memory and run:
-                _fail_open(_end, memory, run, outcome, self)
+                _fail_open(_end, memory, run, guard, outcome, self)
 
     return remembered
 
@@ -316,13 +354,42 @@ def files(config_file: str) -> Files:
         section = _section(configuration)
         enabled = options.enabled_plugins(configuration.get("plugins", "enabled", fallback=""))
         options.read_settings(enabled, section)
-        remembering = options.read_remembering(enabled, section)
-        directory, master = configuration.get("mirror", "directory"), plain_url(configuration.get("mirror", "master"))
+        return _files(configuration, options.read_remembering(enabled, section))
     except (options.OptionError, configparser.Error) as error:
         raise ValueError(f"{config_file}: {error}") from error
+
+
+def _files(configuration: Any, remembering: options.Remembering) -> Files:
+    directory, master = configuration.get("mirror", "directory"), plain_url(configuration.get("mirror", "master"))
     backend = configuration.get("mirror", "storage-backend", fallback="filesystem")
     storage = next(iter(storage_backend_plugins(backend, config=configuration, clear_cache=True)))
     return Files(directory, master, remembering, storage)
+
+
+def run(arguments: Sequence[str]) -> bool:
+    """Run the command `bandersnatch` with the suite in place from its first request.
+
+    Returns whether nothing but stale pages has failed.
+    """
+    from bandersnatch import main  # brings its own event loop, where there is another one
+
+    async_main = main.async_main
+
+    async def guarded_main(args: Any, config: Any) -> Any:
+        start(config)
+        if not options.enabled_plugins(config.get("plugins", "enabled", fallback="")):
+            log.warning("%s: [plugins] enabled has no freshness plugin: as plain bandersnatch", _config_file(config))
+        return await async_main(args, config)
+
+    main.async_main = guarded_main
+    sys.argv = ["bandersnatch", *arguments]
+    try:
+        code = main.main()
+    except SystemExit as ended:
+        code = ended.code
+    finally:
+        asyncio.set_event_loop(asyncio.new_event_loop())  # storage plugins want one
+    return not code and not _has_failed
 
 
 def _read_configuration(config_file: str) -> Any:
@@ -342,6 +409,120 @@ def _fail_open(step: Callable[..., _T], *args: Any) -> _T | None:
     except Exception:
         log.exception("An error inside bandersnatch-freshness: going on as without it")
         return None
+
+
+def _guarded_index(determine: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a `determine_packages_to_sync` that leaves the mirror as it is where the index is too old, or broken."""
+
+    @functools.wraps(determine)
+    async def guarded(self: Any) -> None:
+        run, guard = _run, _guard
+        if run:
+            run.is_full = not self.synced_serial
+        if guard:
+            guard.expect(int(self.synced_serial or 0))
+        try:
+            await determine(self)
+        except IndexRefusedError as error:
+            level = logging.INFO if run and run.is_quiet(INDEX) else logging.ERROR
+            log.log(level, "The index is not used, and the mirror stays as it is: %s", error)
+            self.packages_to_sync = {}
+            self.target_serial = self.synced_serial
+            self.need_wrapup = self.need_index_sync = False
+
+    return guarded
+
+
+def _judged_index(fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a `fetch_simple_index` that raises `IndexRefusedError` for what must not be acted on."""
+
+    @functools.wraps(fetch_simple_index)
+    async def judged(self: Any) -> Any:
+        guard = _guard
+        if guard is None:
+            return await fetch_simple_index(self)
+        try:
+            index = await fetch_simple_index(self)
+            serial, projects = measure(index)
+        except aiohttp.ContentTypeError as error:
+            kind = error.headers.get("Content-Type", "") if error.headers else ""
+            guard.refuse(f"it is no JSON, but {printable(kind) or 'of no type'}")
+        except ValueError as error:
+            guard.refuse(printable(str(error)))
+        finally:
+            fresh = _fresh_session(self, vars(self).get("session"))
+            guard.observations = fresh.index if fresh else ()
+        guard.admit(serial, projects)
+        return index
+
+    return judged
+
+
+def _judged_changes(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an `all_packages` or `changed_packages` that does the same for what XML-RPC answers."""
+
+    @functools.wraps(ask)
+    async def judged(self: Any, last_serial: int | None = None) -> Any:
+        changes = await (ask(self) if last_serial is None else ask(self, last_serial))
+        if _guard is not None:
+            _guard.admit_changes(changes, last_serial)
+        return changes
+
+    return judged
+
+
+def _least(project: str) -> int:
+    """Return the least serial that a page without a required one must carry: that of the mirror's own copy."""
+    if _syncing is None:
+        return 0
+    mirror, guard = _syncing
+    document = Store(mirror.storage_backend, mirror.webdir, f"json/{project}").read() or b""
+    return guard.trusted(max(serial_in_body(document) or 0, _serial_of_copy(mirror, project)))
+
+
+def _say_kept(project: str, least: int) -> None:
+    log.error("%s: no way gets a page as new as the mirror's own, of serial %d: that stays", project, least)
+
+
+def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a `url_fetch` that replaces no JSON document by an older one.
+
+    `bandersnatch verify` has it write beside the document, with ".new" added to its name.
+    """
+
+    @functools.wraps(url_fetch)
+    async def guarded(self: Any, url: str, file_path: Any, *args: Any, **kwargs: Any) -> Any:
+        fresh = _fresh_session(self, vars(self).get("session"))
+        if fresh is None or not fresh.settings.guards or not fresh.covers("GET", url):
+            return await url_fetch(self, url, file_path, *args, **kwargs)
+        own = file_path.with_name(file_path.name.removesuffix(".new"))
+        try:
+            least = _look(self).trusted(serial_in_body(own.read_bytes()) or 0) if own.exists() else 0
+            outcome = await fresh.fetch(url, least) if least else None
+        except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own
+            fresh.step_aside()
+            outcome = None
+        if outcome is None:
+            return await url_fetch(self, url, file_path, *args, **kwargs)
+        if outcome.response is None and not outcome.gone:
+            _say_kept(fresh.title(url), least)
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.response is None:
+            raise bandersnatch.errors.StaleMetadata(package_name=fresh.title(url), attempts=1)
+        async with outcome.response as response:
+            return file_path.write_bytes(await response.read())
+
+    return guarded
+
+
+def _look(master: Any) -> Guard:
+    """Return what guards a command that has no mirror object: what is remembered is read once."""
+    global _looked
+    if _looked is None and _settings and _settings.remembering and _configuration:
+        files = _files(_configuration, _settings.remembering)
+        _looked = Memory(files.records(clock), _settings.remembering, Notifier([], "", 0), clock).look()
+    return _looked or Guard(None)
 
 
 def _setting_aside(filter_packages: Callable[..., None]) -> Callable[..., None]:
@@ -439,10 +620,10 @@ def clock() -> int:
     return int(time.time())
 
 
-def _end(memory: Memory, run: Run, outcome: str, mirror: Any) -> None:
+def _end(memory: Memory, run: Run, guard: Guard | None, outcome: str, mirror: Any) -> None:
     run.report.reached = int(mirror.synced_serial or 0)
     # Ended by Ctrl-C, it is to end at once; the next run sends what this one would have.
-    memory.end(run, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
+    memory.end(run, guard, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
 
 
 def _outspoken(on_error: Callable[..., None]) -> Callable[..., None]:
@@ -450,6 +631,8 @@ def _outspoken(on_error: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(on_error)
     def outspoken(first: Any, exception: BaseException, *args: Any, **kwargs: Any) -> None:
+        global _has_failed
+        _has_failed = _has_failed or not isinstance(exception, bandersnatch.errors.StaleMetadata)
         if isinstance(exception, (TypeError, ValueError)):
             package = kwargs.get("package")
             log.error(

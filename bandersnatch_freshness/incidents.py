@@ -22,8 +22,10 @@ SYSTEMIC_SHARE = 0.5
 SYSTEMIC_PACKAGES = 10
 EXAMPLES = 5
 
-# The subject of the incident of the whole edge; no project can have this name.
+# The subjects of the incidents of the whole edge and of the index; no project can have
+# these names.
 EDGE = "*"
+INDEX = "/simple/"
 
 
 class Level(enum.IntEnum):
@@ -81,7 +83,8 @@ class Incident:
 class Report:
     """What one run saw of the packages that it asked for.
 
-    `set_aside` are those that don't keep the mirror's serial back. `batch` is how many
+    `index` is what is wrong with the simple index, and `index_is_right` whether it was seen
+    to be right. `set_aside` are those that don't keep the mirror's serial back. `batch` is how many
     packages there are to sync in this run and those before it that it goes on from.
     `reached` is the serial of the mirror after the run: below it, nothing is left to sync
     but what is set aside.
@@ -93,6 +96,8 @@ class Report:
     set_aside: set[str] = field(default_factory=set)
     batch: int = 0
     reached: int = 0
+    index: Sighting | None = None
+    index_is_right: bool = False
 
     @property
     def systemic(self) -> bool:
@@ -135,6 +140,8 @@ def advance(
     if report.systemic:
         sightings = {name: seen for name, seen in sightings.items() if name in incidents}
         sightings[EDGE] = _edge(report)
+    if report.index:
+        sightings[INDEX] = report.index
     after: dict[str, Incident] = {}
     changes = []
     for subject, incident in incidents.items():
@@ -200,6 +207,8 @@ def _ending(incident: Incident, report: Report) -> Ending | None:
     if incident.subject == EDGE:
         answered = report.fresh or report.gone or report.stale
         return Ending.EDGE if answered or report.reached >= incident.required else None
+    if incident.subject == INDEX:
+        return Ending.FRESH if report.index_is_right else None
     if incident.subject in report.fresh:
         return Ending.FRESH
     if incident.subject in report.gone:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import filelock
 
 from . import quarantine, words
+from .guard import Guard
 from .incidents import Change, Level, advance
 from .notifier import Notifier, Plan
 from .options import Remembering
@@ -49,6 +50,17 @@ class Memory:
         with contextlib.suppress(OSError, filelock.Timeout):  # a run that overlaps with another goes without
             self._running.enter_context(self._records.run_lock())
         return Run(self._clock(), self._records.state.incidents, quiets=self._remembering.escalates)
+
+    def guard(self) -> Guard:
+        """Return what guards a run, from what is known of the master."""
+        state = self._records.state
+        return Guard(state.index, another_master=state.another_master)
+
+    def look(self) -> Guard:
+        """Return what guards a command that is no run; nothing is remembered of that."""
+        with contextlib.suppress(OSError, StateError, filelock.Timeout), self._records.lock():
+            pass
+        return self.guard()
 
     def concerned(self) -> dict[str, int | None]:
         """Return the packages that a plan is about: set aside with their serials, or to be (None)."""
@@ -104,7 +116,7 @@ class Memory:
         run.batch = Batch(target, size)
         run.report.batch = size
 
-    def end(self, run: Run, outcome: str, target: int, *, may_notify: bool = True) -> None:
+    def end(self, run: Run, guard: Guard | None, outcome: str, target: int, *, may_notify: bool = True) -> None:
         """Finish a run that came to this outcome, on its way to the serial `target`.
 
         What is to be sent is noted in the state before it is sent, so that a run which
@@ -120,6 +132,11 @@ class Memory:
             state.quarantine = quarantine.after_run(before, run.asked.keys(), run.report.gone, run.synced, now)
             left.extend(before.keys() - state.quarantine.keys())
             run.report.set_aside = set(state.quarantine)
+            max_age = self._remembering.index_max_age
+            if guard is not None and max_age is not None:
+                state.index, run.report.index, run.report.index_is_right = guard.after(now, max_age)
+            if run.is_full and outcome == "fresh":
+                state.another_master = False
             state.incidents, found = advance(state.incidents, run.report, now, self._remembering.thresholds)
             changes.extend(found)
             state.batch = run.batch or state.batch

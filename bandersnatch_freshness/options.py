@@ -19,7 +19,8 @@ ENCODING = "freshness_encoding"
 CACHE_BUST = "freshness_cache_bust"
 ESCALATION = "freshness_escalation"
 QUARANTINE = "freshness_quarantine"
-PLUGINS = (ADAPTIVE, ENCODING, CACHE_BUST, ESCALATION, QUARANTINE)
+GUARD = "freshness_guard"
+PLUGINS = (ADAPTIVE, ENCODING, CACHE_BUST, GUARD, ESCALATION, QUARANTINE)
 
 _ACCEPT_ENCODING = {
     "auto": None,
@@ -40,6 +41,7 @@ OPTIONS = (
     "critical_after",
     "repeat_every",
     "quarantine_after",
+    "index_max_age",
     "notify",
 )
 
@@ -56,7 +58,7 @@ class Remembering:
     """Where stale serials are remembered, and what is to become of those that persist.
 
     Where it `escalates` not, nobody is told. `quarantine_after` is in seconds, None where
-    nothing is to be set aside.
+    nothing is to be set aside; so is `index_max_age`, None where nothing is guarded.
     """
 
     state: str
@@ -65,15 +67,20 @@ class Remembering:
     notify: tuple[str, ...]
     escalates: bool
     quarantine_after: int | None
+    index_max_age: int | None
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the suite is to do; `remembering` is None where it is to remember nothing."""
+    """What the suite is to do; `remembering` is None where it is to remember nothing.
+
+    Where it `guards`, nothing older than what the mirror has is to get in.
+    """
 
     rungs: tuple[Variant, ...]
     cache_bust_parameter: str
     remembering: Remembering | None = None
+    guards: bool = False
 
 
 def enabled_plugins(enabled: str) -> tuple[str, ...]:
@@ -102,8 +109,10 @@ def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Setti
             shown = f"{printable(option)} = {_shown(section[option])}"
             raise OptionError(f"[{SECTION}] {shown}: no such option; {_allowed(OPTIONS)}")
 
-    # What a plugin doesn't exist for, it leaves as it is: only `freshness` adapts both.
-    untouched = ("auto", "auto") if ADAPTIVE in enabled else ("keep", "never")
+    # What a plugin doesn't exist for, it leaves as it is. The guard refuses what is too old,
+    # and asks for something newer.
+    guards = not {ADAPTIVE, GUARD}.isdisjoint(enabled)
+    untouched = ("auto", "auto") if guards else ("keep", "never")
     encoding = _choice(section, "accept_encoding", _ACCEPT_ENCODING, "strip" if ENCODING in enabled else untouched[0])
     bust = _choice(section, "cache_bust", _CACHE_BUST, "always" if CACHE_BUST in enabled else untouched[1])
 
@@ -114,10 +123,10 @@ def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Setti
             "allowed: letters, digits and . _ ~ -"
         )
     ladder = rungs(encoding, bust)
-    adaptive = ADAPTIVE in enabled or encoding is None or bust is None
+    adaptive = guards or encoding is None or bust is None
     remembering = read_remembering(enabled, section)
-    remembers = not {ADAPTIVE, ESCALATION, QUARANTINE}.isdisjoint(enabled)
-    return Settings(ladder if adaptive else ladder[:1], parameter, remembering if remembers else None)
+    remembers = not {ADAPTIVE, GUARD, ESCALATION, QUARANTINE}.isdisjoint(enabled)
+    return Settings(ladder if adaptive else ladder[:1], parameter, remembering if remembers else None, guards)
 
 
 def read_remembering(enabled: Collection[str], section: Mapping[str, str]) -> Remembering:
@@ -139,6 +148,7 @@ def read_remembering(enabled: Collection[str], section: Mapping[str, str]) -> Re
         )
     never = section.get("quarantine_after") == "never"
     quarantine_after = None if never else _duration(section, "quarantine_after", "6h", "; or never")
+    index_max_age = _duration(section, "index_max_age", "6h")
     return Remembering(
         state,
         Thresholds(warn_after, critical_after),
@@ -146,6 +156,7 @@ def read_remembering(enabled: Collection[str], section: Mapping[str, str]) -> Re
         _notify(section),
         escalates=not {ADAPTIVE, ESCALATION}.isdisjoint(enabled),
         quarantine_after=None if {ADAPTIVE, QUARANTINE}.isdisjoint(enabled) else quarantine_after,
+        index_max_age=None if {ADAPTIVE, GUARD}.isdisjoint(enabled) else index_max_age,
     )
 
 

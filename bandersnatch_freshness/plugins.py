@@ -59,6 +59,12 @@ class FreshnessCacheBust(_Plugin):
     name = "freshness_cache_bust"
 
 
+class FreshnessGuard(_Plugin):
+    """Let nothing in that is older than what the mirror has."""
+
+    name = "freshness_guard"
+
+
 class FreshnessQuarantine(_Plugin):
     """Set persistently stale packages aside, so that the mirror's serial can advance."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
-from .incidents import EDGE, RUNS_BEFORE_WARNING, Incident
+from .incidents import EDGE, INDEX, RUNS_BEFORE_WARNING, Incident
 from .serials import parse_serial
 
 # A package that is set aside is asked for again within a tenth of the time for which it
@@ -69,7 +69,7 @@ def is_due_for(incident: Incident, now: int, quarantine_after: int) -> bool:
     """Tell whether an incident has lasted long enough for its package to be set aside."""
     # From when it was last released by hand, if it was.
     lasted = now - max(incident.since, incident.released)
-    return incident.subject != EDGE and incident.runs >= RUNS_BEFORE_WARNING and lasted >= quarantine_after
+    return incident.subject not in (EDGE, INDEX) and incident.runs >= RUNS_BEFORE_WARNING and lasted >= quarantine_after
 
 
 def plan(

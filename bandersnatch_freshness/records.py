@@ -101,5 +101,5 @@ class Records:
             )
             # No serial of the old one means anything, but what it owed is to be had from the new one.
             owed = {name: replace(entry, required=0, synced=None) for name, entry in found.items()}
-            state = State(self._master, quarantine=owed)
+            state = State(self._master, quarantine=owed, another_master=True)
         self.state = state

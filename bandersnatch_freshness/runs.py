@@ -24,6 +24,8 @@ class Run:
         self.started = started
         self.report = Report()
         self.batch: Batch | None = None
+        # Whether it asks for all packages that there are.
+        self.is_full = False
         # What is set aside: those that this run asks for, and at which serial it synced some.
         self.asked: dict[str, Sparing | None] = {}
         self.synced: dict[str, int] = {}

@@ -33,6 +33,11 @@ class Scope:
         paths = {parts.path, parts.path.removeprefix(self._prefix)}
         return any(_METADATA.fullmatch(path) for path in paths)
 
+    def is_index(self, url: str) -> bool:
+        """Tell whether a URL is the simple index."""
+        path = _split(url).path
+        return path.removeprefix(self._prefix) in ("/simple", "/simple/")
+
     def title(self, url: str) -> str:
         """Name what the URL is about, for a log line: the project, else the path."""
         path = _split(url).path

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import __version__
+from .guard import Index
 from .incidents import Incident, Level
 from .quarantine import SetAside
 from .verdicts import Verdict
@@ -89,6 +90,9 @@ class State:
     told: dict[str, dict[str, Told]] = field(default_factory=dict)
     quarantine: dict[str, SetAside] = field(default_factory=dict)
     batch: Batch | None = None
+    index: Index | None = None
+    # Whether the mirror may still hold serials of another master.
+    another_master: bool = False
 
 
 def plain_url(url: str) -> str:
@@ -112,6 +116,10 @@ def dump(state: State, now: int) -> Iterator[str]:
     yield from _object((name, json.dumps(_set_aside_out(state.quarantine[name]))) for name in sorted(state.quarantine))
     if state.batch:
         yield f',\n"batch": {json.dumps(asdict(state.batch))}'
+    if state.index:
+        yield f',\n"index": {json.dumps({**asdict(state.index), "moved": timestamp(state.index.moved)})}'
+    if state.another_master:
+        yield ',\n"another_master": true'
     yield ',\n"runs": ['
     yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in state.runs[-RUNS_KEPT:])
     yield '\n],\n"told": {'
@@ -162,6 +170,8 @@ def load(text: str | bytes) -> State:
                 for channel, told in document.get("told", {}).items()
             },
             quarantine=quarantine,
+            index=_index_in(document["index"]) if "index" in document else None,
+            another_master=document.get("another_master") is True,
             batch=Batch(**{name: int(value) for name, value in document["batch"].items()})
             if "batch" in document
             else None,
@@ -234,6 +244,10 @@ def _incident_in(document: Mapping[str, Any]) -> Incident:
 
 def _serial(value: Any) -> int | None:
     return None if value is None else int(value)
+
+
+def _index_in(document: Mapping[str, Any]) -> Index:
+    return Index(int(document["serial"]), seconds(document["moved"]), int(document["projects"]))
 
 
 def _set_aside_out(entry: SetAside) -> dict[str, Any]:

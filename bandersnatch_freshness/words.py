@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .incidents import EDGE, Change, Incident
+from .incidents import EDGE, INDEX, Change, Incident
 from .observations import Evidence
 from .state import timestamp
 from .verdicts import Verdict
@@ -27,7 +27,7 @@ _MEANING: Mapping[Verdict, tuple[str, str]] = {
 
 def title(subject: str) -> str:
     """Name what an incident is about."""
-    return "most of what was asked for" if subject == EDGE else subject
+    return {EDGE: "most of what was asked for", INDEX: "the index"}.get(subject, subject)
 
 
 def describe(incident: Incident, now: int) -> str:

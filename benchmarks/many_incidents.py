@@ -47,7 +47,7 @@ def run(directory: Path) -> None:
         raise SystemExit("the state can't be read")
     started.saw("package-000001", 42, seen, fresh=False, gone=False)
     started.saw("package-000002", 42, seen[:1], fresh=True, gone=False)
-    memory.end(started, "errors", 42)
+    memory.end(started, memory.guard(), "errors", 42)
 
 
 def main(number: int) -> None:

@@ -17,7 +17,9 @@ from .conftest import MakeMirror, StartLab
 def command(name: str, mirror: Mirror, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command on a mirror."""
     line = [sys.executable, "-m", "bandersnatch_freshness", name, "-c", str(mirror.config), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        line, env=mirror.environment(), cwd=mirror.config.parent, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.smoke

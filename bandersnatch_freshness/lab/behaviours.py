@@ -23,6 +23,10 @@ class Behaviour:
     stuck_index: frozenset[str] = frozenset()
     # Copies of the index that every purge reaches one release late.
     late_index: frozenset[str] = frozenset()
+    # What is wrong with the index from the origin: "empty", "half", "html" or "no-serial".
+    index: str = ""
+    # The edge does not know HEAD.
+    refuses_head: bool = False
     # Only every so many-th project is concerned.
     every: int = 1
     # Stuck copies carry no serial header, as from a fallback backend.
@@ -62,6 +66,10 @@ BEHAVIOURS = {
         stuck_index=frozenset({"gzip"}),
         late_index=frozenset({"identity"}),
     ),
+    "index-empty": Behaviour("the index lists no project", index="empty"),
+    "index-half": Behaviour("the index lists every third project only", index="half"),
+    "index-html": Behaviour("the index is in HTML, whatever is asked for", index="html"),
+    "index-no-serial": Behaviour("the index has no serial, in its header or in its body", index="no-serial"),
     "fallback": Behaviour(
         "the gzip copy of every page is old and carries no serial header",
         "pypi/warehouse#8568",

@@ -59,11 +59,12 @@ class Edge:
     def __init__(self, origin: Origin, behaviour: Behaviour, kind: Kind, base: str) -> None:
         """`base`: the URL under which clients see the edge."""
         self.origin = origin
-        self.behave(behaviour)
         self.kind = kind
         self._base = base
         self._cached: dict[_Key, Answer] = {}
         self._asked: Counter[str] = Counter()
+        self.behaviour = behaviour
+        self.behave(behaviour)
 
     def answer(self, request: Request) -> tuple[Answer, bool]:
         """Answer a request for metadata, and tell whether it was a hit."""
@@ -106,6 +107,8 @@ class Edge:
 
     def behave(self, behaviour: Behaviour) -> None:
         """Do something else wrong from now on."""
+        if behaviour.index:
+            self._drop("/simple/", COPIES)
         self.behaviour = behaviour
         self._nodes = 2 if behaviour.stuck_node is not None else 1
 
@@ -114,6 +117,14 @@ class Edge:
         self.behave(BEHAVIOURS["healthy"])
         self._cached.clear()
         self.origin.heal()
+
+    def roll_back(self, name: str) -> None:
+        """Have the origin's page of a project as it was before its last release, and drop all copies of it."""
+        project = self.origin.projects[name]
+        project.versions.pop()
+        project.serial -= 1 if project.serial == project.announced else 0
+        for path in _pages(name):
+            self._drop(path, COPIES)
 
     def remove(self, name: str) -> None:
         """Purge a project that is gone from the origin."""
@@ -147,7 +158,8 @@ class Edge:
                 del self._cached[key]
 
     def _fill(self, key: _Key) -> None:
-        answer = self.origin.page(key.path, SIMPLE_JSON if key.json else "text/html", self._base)
+        accept = SIMPLE_JSON if key.json else "text/html"
+        answer = self.origin.page(key.path, accept, self._base, self.behaviour.index)
         found = re.fullmatch(r"/(?:pypi|simple)/([^/]+)/(?:json)?", key.path)
         if self.behaviour.gone and found and self.affects(found[1]):
             answer = Answer(404, {"Content-Type": "text/plain"}, b"404 Not Found")

@@ -81,16 +81,20 @@ class Origin:
         content = self._files.get(path)
         return Answer(404) if content is None else Answer(200, {"Content-Type": "application/octet-stream"}, content)
 
-    def page(self, path: str, accept: str, base: str) -> Answer:
+    def page(self, path: str, accept: str, base: str, broken_index: str = "") -> Answer:
         """Return an index, a project page or a JSON document.
 
         `base` is the URL of the server as the client sees it; files lie below it.
+        `broken_index` is what is wrong with the index, as a behaviour has it.
         """
         wants_json = SIMPLE_JSON in accept
         if path in ("/simple/", "/simple"):
             if path == "/simple":
                 return Answer(301, {"Location": "/simple/"})
-            return self._labelled(self.serial, *self._index(wants_json))
+            answer = self._labelled(self.serial, *self._index(wants_json and broken_index != "html", broken_index))
+            if broken_index == "no-serial":
+                del answer.headers[SERIAL_HEADER]
+            return answer
         if found := re.fullmatch(r"/simple/([^/]+)(/?)", path):
             project = self.projects.get(found[1])
             if project and not found[2]:
@@ -121,12 +125,17 @@ class Origin:
         etag = f'"{hashlib.sha256(body).hexdigest()[:22]}"'
         return Answer(200, {"Content-Type": kind, SERIAL_HEADER: str(serial), "ETag": etag}, body)
 
-    def _index(self, wants_json: bool) -> tuple[str, bytes]:
+    def _index(self, wants_json: bool, broken: str) -> tuple[str, bytes]:
         projects = sorted(self.projects.values(), key=lambda project: project.name)
+        projects = {"empty": [], "half": projects[::3]}.get(broken, projects)
         if wants_json:
+            serials = broken != "no-serial"
             return SIMPLE_JSON, _json(
-                meta={"api-version": "1.4", "_last-serial": self.serial},
-                projects=[{"name": project.name, "_last-serial": project.announced} for project in projects],
+                meta={"api-version": "1.4"} | ({"_last-serial": self.serial} if serials else {}),
+                projects=[
+                    {"name": project.name} | ({"_last-serial": project.announced} if serials else {})
+                    for project in projects
+                ],
             )
         return _html("Simple index", self.serial, {f"/simple/{project.name}/": project.name for project in projects})
 

@@ -164,6 +164,10 @@ class Lab:
         """Let the edge behave from now on, with nothing in its cache, and the origin be right."""
         self._call(lambda: self._edge.heal())
 
+    def roll_back(self, name: str) -> None:
+        """Let the origin serve the page of a project as it was before its last release, and no cache a newer one."""
+        self._call(lambda: self._edge.roll_back(name))
+
     def remove(self, name: str) -> None:
         """Let a project be gone from the origin, and from the edge."""
         self._call(lambda: self._edge.remove(name))
@@ -229,7 +233,7 @@ class Lab:
             answer = self._xmlrpc(body)
         elif request.method in ("GET", "HEAD") and path.startswith("/packages/"):
             answer = self._origin.file(path)
-        elif request.method in ("GET", "HEAD"):
+        elif request.method == "GET" or (request.method == "HEAD" and not self._edge.behaviour.refuses_head):
             answer, hit = self._edge.answer(
                 Request(
                     path,

@@ -24,7 +24,7 @@ from ..observations import Observation, observe
 from ..options import Settings
 from ..scope import Scope
 from ..serials import serial_in_body
-from ..variants import PLAIN, AcceptEncoding, Variant
+from ..variants import LADDER, PLAIN, AcceptEncoding, Variant
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -34,6 +34,10 @@ _MAX_FIELD_SIZE = 64 * 1024
 
 # So long at most do the other workers wait for the first answer of a run.
 _SCOUT_SECONDS = 2
+
+# The copies of the index that are compared: those an edge keeps apart, and what is past it.
+INDEX_COPIES = (PLAIN, Variant(AcceptEncoding.ABSENT), Variant(AcceptEncoding.DEFLATE), LADDER[-1])
+_MOST_COMPARED = 3
 
 # Of more pages than this that no way cures, a run says that there are more.
 _STALE_PAGES_SAID = 10
@@ -85,6 +89,8 @@ class FreshSession:
         self._given_up: set[str] = set()
         self._told: set[str] = set()
         self._stale_pages = 0
+        # What the copies of the index showed when they were compared last.
+        self.index: list[Observation] = []
         self._scout: asyncio.Event | None = None
         self._broken = False
 
@@ -115,10 +121,16 @@ class FreshSession:
         return self.request("HEAD", url, **{"allow_redirects": False, **options})
 
     def request(self, method: str, url: str | URL, **options: Any) -> Any:
-        """Request as `aiohttp.ClientSession.request` does, dressed likewise."""
+        """Request as `aiohttp.ClientSession.request` does, dressed likewise.
+
+        Where the suite guards, the simple index comes from the copy with the highest serial.
+        """
+        if self.settings.guards and method == "GET" and self.covers(method, url) and self._scope.is_index(str(url)):
+            return _Request(self._failing_open(self._freshest(URL(url), options), method, url, options))
         if self._ladder.start == PLAIN or not self.covers(method, url):
             return self.wrapped.request(method, url, **options)
-        return _Request(self._unjudged(method, url, options))
+        sending = self._request(method, URL(url), self._ladder.start, options)
+        return _Request(self._failing_open(sending, method, url, options))
 
     async def fetch(self, url: str, required_serial: int, sparing: Sparing | None = None, **options: Any) -> Outcome:
         """GET a page that must carry at least the required serial, climbing if it doesn't.
@@ -219,10 +231,57 @@ class FreshSession:
             self._told.add(line)
             log.info(line)
 
-    async def _unjudged(self, method: str, url: str | URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
-        """Send a request that nothing is required of, as the last fresh answer was asked for."""
+    async def _freshest(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
+        """GET a page of which no serial is required from the copy with the highest one.
+
+        The copies are compared by what the headers say, before anything of a body is read.
+        """
+        response = await self._request("GET", url, self._ladder.start, options)
+        seen = self.index = [observe(self._ladder.start, response.status, response.headers)]
         try:
-            return await self._request(method, URL(url), self._ladder.start, options)
+            method = "HEAD"
+            if not seen[0].variant.cache_bust:
+                url = response.url  # past a redirect, which would cost each of them a request more
+            for variant in [one for one in INDEX_COPIES if one in self.settings.rungs and one != seen[0].variant]:
+                if len(seen) <= _MOST_COMPARED:
+                    seen.append(await self._peek(method, url, variant, options))
+                    if seen[-1].serial is None:
+                        method = "GET"  # this server does not answer HEAD rightly
+            if len(seen) > 1 and all(one.serial is None for one in seen):
+                self._say_once(
+                    "No copy of the index has a serial in its header: which one is the freshest can't be told, "
+                    "only that of the one taken, by its body"
+                )
+            newest = max(seen, key=lambda one: -1 if one.serial is None else one.serial)
+            if newest.serial is not None and newest.serial > (seen[0].serial or -1):
+                log.info("The index was stale, taken by %s: %s", newest.variant, ", ".join(map(str, seen)))
+                response.close()
+                response = await self._request("GET", url, newest.variant, options)
+                seen.append(observe(newest.variant, response.status, response.headers))
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    async def _peek(self, method: str, url: URL, variant: Variant, options: dict[str, Any]) -> Observation:
+        """Look at the headers of one copy; of a body nothing is read."""
+        try:
+            response = await self._request(method, url, variant, {**options, "allow_redirects": True})
+        except _Failed as failed:
+            status = getattr(failed.error, "status", None)
+            return Observation(variant, status, problem=type(failed.error).__name__)
+        if method == "HEAD":
+            response.release()
+        else:
+            response.close()
+        return observe(variant, response.status, response.headers)
+
+    async def _failing_open(
+        self, sending: Awaitable[aiohttp.ClientResponse], method: str, url: str | URL, options: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
+        """Send a request that nothing is required of."""
+        try:
+            return await sending
         except _Failed as failed:
             error = failed.error
         except Exception:  # noqa: BLE001 - fail open; it is logged

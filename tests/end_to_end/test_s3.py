@@ -119,3 +119,16 @@ def test_what_is_set_aside_is_there_too(bucket: Bucket, start_lab: StartLab, mak
     assert (released.returncode, released.stderr) == (0, "")
     assert bucket.read("todo") == f"{lab.serial}\n{owed}".encode()
     assert bucket.read("freshness.quarantine") == b""
+
+
+def test_sync_replaces_nothing_older_there_either(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The mirror's own copy is read from where it is."""
+    lab = start_lab(projects=2)
+    mirror = bucket.mirror(make_mirror, lab)
+    lab.release()
+    assert mirror.run().returncode == 0
+    page = bucket.read("web/simple/lab-00/index.html")
+    lab.roll_back("lab-00")
+    run = mirror.run("sync", "lab-00")
+    assert len(lines(run, "lab-00: no way gets a page as new as the mirror's own")) == 1
+    assert bucket.read("web/simple/lab-00/index.html") == page

@@ -449,3 +449,63 @@ async def test_only_a_real_client_session_is_one(mocker: Any) -> None:
     assert not is_client_session(None)
     async with aiohttp.ClientSession() as session:
         assert is_client_session(session)
+
+
+def guarded(upstream: Upstream, session: FreshSession) -> FreshSession:
+    """Return a session like this one that guards the index."""
+    return FreshSession(session.wrapped, upstream.url(""), Settings(LADDER, "cb", guards=True))
+
+
+def index(serial_of: Callable[[web.Request], str | None]) -> Upstream:
+    """Return a server whose index has this serial for a request; its body is what it was asked for with."""
+
+    def answer(request: web.Request) -> web.Response:
+        return page(serial_of(request), request.headers.get("Accept-Encoding", "none"))
+
+    return Upstream(answer)
+
+
+@pytest.mark.parametrize(
+    ("serials", "methods", "body"),
+    [
+        pytest.param({}, ["GET", "HEAD", "HEAD", "HEAD"], "gzip", id="all-alike"),
+        pytest.param({"none": "43"}, ["GET", "HEAD", "HEAD", "HEAD", "GET"], "none", id="one-newer"),
+        pytest.param({"none": "41"}, ["GET", "HEAD", "HEAD", "HEAD"], "gzip", id="one-older"),
+        pytest.param({"none": None}, ["GET", "HEAD", "GET", "GET"], "gzip", id="one-without"),
+        pytest.param(dict.fromkeys(("gzip", "none", "deflate")), ["GET", "HEAD", "GET", "GET"], "gzip", id="none-has"),
+    ],
+)
+async def test_the_index_comes_from_the_freshest_copy(
+    serials: dict[str, str | None], methods: list[str], body: str
+) -> None:
+    """Compared by three requests at most; a GET where HEAD shows nothing."""
+    upstream = index(lambda request: serials.get(request.headers.get("Accept-Encoding", "none").split(",")[0], "42"))
+    async with upstream.session(LADDER) as plain:
+        session = guarded(upstream, plain)
+        async with session.get(upstream.url("/simple"), headers={"Accept": "x"}) as response:
+            assert (await response.text()).startswith(body)
+        assert [request.method for request in upstream.asked] == methods
+        assert {request.headers["Accept"] for request in upstream.asked} == {"x"}
+        assert len(session.index) == len(methods)
+        async with session.get(upstream.url("/simple/foo/")):
+            pass
+    assert len(upstream.asked) == len(methods) + 1
+
+
+async def test_an_index_that_is_refused_is_the_callers_error() -> None:
+    """As without the suite: nothing is compared."""
+    upstream = Upstream(lambda _: web.Response(status=503))
+    async with upstream.session(LADDER) as plain:
+        with pytest.raises(aiohttp.ClientResponseError):
+            await guarded(upstream, plain).get(upstream.url("/simple/"))
+    assert len(upstream.asked) == 1
+
+
+async def test_copies_that_can_not_be_had_are_not_the_freshest() -> None:
+    """An error for one of them is no error for the index."""
+    upstream = Upstream(lambda request: page() if len(upstream.asked) == 1 else web.Response(status=405))
+    async with upstream.session(LADDER) as plain:
+        session = guarded(upstream, plain)
+        async with session.get(upstream.url("/simple/")) as response:
+            assert response.status == 200
+    assert [one.status for one in session.index] == [200, 405, 405, 405]

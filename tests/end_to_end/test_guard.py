@@ -1,0 +1,466 @@
+"""`freshness_guard`, through the real `bandersnatch`: nothing older than what the mirror has gets in."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.version import Version
+
+from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
+from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.server import Lab
+from bandersnatch_freshness.serials import serial_in_page
+
+from ..conftest import MakeMirror, StartLab
+from ..test_status import command
+from .cron import HOUR, MINUTE, cron, state
+from .observe import BANDERSNATCH, is_fresh, lines, metadata, pages
+
+needs_simple = pytest.mark.skipif(
+    Version("6.8") > BANDERSNATCH, reason="takes the list of changes from the simple index from 6.8 on"
+)
+needs_xmlrpc = pytest.mark.skipif(Version("8") <= BANDERSNATCH, reason="has no XML-RPC any more")
+
+# Up to 7.1 both ways to get the list of changes can be chosen.
+SIMPLE = {"api-method": "simple"} if Version("8") > BANDERSNATCH else {}
+XMLRPC = {"api-method": "xmlrpc"}
+
+STUCK_INDEX = Behaviour("all copies of the index are stuck", stuck_index=ALL_COPIES)
+
+
+def index_requests(lab: Lab) -> list[str]:
+    """Return the methods of the requests for the index that were answered with it."""
+    return [asked.method for asked in lab.asked if asked.path == "/simple/"]
+
+
+def untouched(mirror: Mirror) -> dict[str, Any]:
+    """Return what must stay as it is where the index is refused: content, and when it was written."""
+    web = mirror.directory / "web"
+    paths = [mirror.directory / "status", mirror.directory / "todo", *web.rglob("*")]
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in paths if path.is_file()}
+
+
+@needs_simple
+@pytest.mark.smoke
+def test_the_index_is_taken_from_the_freshest_copy(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Compared by three small requests; bare Bandersnatch sees nothing to do."""
+    lab = start_lab("index-stale")
+    bare, mirror = make_mirror(lab, mirror=SIMPLE), make_mirror(lab, "freshness", mirror=SIMPLE)
+    for one in (bare, mirror):
+        one.run()
+    lab.release()
+    behind = lab.serial
+    lab.release(["lab-01"])
+    lab.forget()
+    bare.run()
+    assert bare.serial < behind
+    lab.forget()
+    run = mirror.run()
+    assert is_fresh(mirror, lab)
+    assert index_requests(lab) == ["GET", "HEAD", "HEAD", "HEAD", "GET"]
+    (line,) = lines(run, "The index was stale")
+    assert "taken by deflate" in line
+
+
+@needs_simple
+def test_a_fresh_index_is_fetched_once(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """With the requests that compare it, and none for projects that have not changed."""
+    lab = start_lab()
+    mirror = make_mirror(lab, "freshness_guard", mirror=SIMPLE)
+    mirror.run()
+    lab.forget()
+    mirror.run()
+    assert index_requests(lab) == ["GET", "HEAD", "HEAD", "HEAD"]
+    assert pages(lab) == {}
+
+
+@needs_simple
+def test_where_head_is_not_answered_headers_are_enough(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The copies are compared by GETs that end with the headers, three requests all the same."""
+    lab = start_lab(
+        Behaviour("no HEAD", refuses_head=True, stuck_index=frozenset({"gzip"}), late_index=frozenset({"identity"}))
+    )
+    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
+    mirror.run()
+    lab.release()
+    lab.release()
+    lab.forget()
+    mirror.run()
+    assert is_fresh(mirror, lab)
+    assert index_requests(lab) == ["GET", "HEAD", "GET", "GET", "GET"]
+
+
+@needs_simple
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        pytest.param("index-empty", "it lists no project", id="empty"),
+        pytest.param("index-half", "it lists 3 projects, and listed 8 before", id="half"),
+        pytest.param("index-html", "it is no JSON, but text/html", id="html"),
+        pytest.param("index-no-serial", "it carries no serial", id="no-serial"),
+    ],
+)
+def test_a_broken_index_is_never_acted_on(
+    behaviour: str, reason: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Everything stays as it is, an incident opens, and the next run tries again."""
+    lab = start_lab()
+    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
+    mirror.run()
+    before = untouched(mirror)
+    lab.behave(behaviour)
+    lab.release()
+    run = mirror.run()
+    assert run.returncode == 0
+    assert "Traceback" not in run.output
+    (line,) = lines(run, "The index is not used, and the mirror stays as it is")
+    assert reason in line
+    assert untouched(mirror) == before
+    assert state(mirror)["incidents"].keys() == {"/simple/"}
+    assert pages(lab) == {f"lab-{number:02}": 1 for number in range(8)}
+    lab.heal()
+    mirror.run()
+    assert is_fresh(mirror, lab)
+    assert state(mirror)["incidents"] == {}
+
+
+@needs_simple
+@pytest.mark.smoke
+@pytest.mark.parametrize("plugin", ["freshness", "freshness_guard"])
+def test_an_index_older_than_the_mirror_is_never_acted_on(
+    plugin: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Whatever is on the disk stays so."""
+    lab = start_lab("healthy", "pypi")
+    mirror = make_mirror(lab, plugin, mirror=SIMPLE)
+    mirror.run()
+    lab.behave(STUCK_INDEX)
+    lab.release()
+    old = lab.serial
+    lab.behave("healthy")
+    with cron(mirror) as runs:
+        runs.run(0)
+    mirror_serial = mirror.serial
+    assert mirror_serial < old  # all copies are stuck at what the first run saw
+    (mirror.directory / "status").write_text(str(old))
+    before = untouched(mirror)
+    with cron(mirror) as runs:
+        (line, *_) = runs.run(HOUR)
+        assert f"its serial {mirror_serial} is older than the mirror's own, {old}" in line
+    assert untouched(mirror) == before
+    incident = state(mirror)["incidents"]["/simple/"]
+    assert (incident["required"], incident["got"]) == (old, mirror_serial)
+    assert state(mirror)["runs"][-1]["outcome"] == "errors"
+    lab.heal()
+    with cron(mirror) as runs:
+        runs.run(2 * HOUR)
+    assert mirror.serial == lab.serial
+    assert state(mirror)["incidents"] == {}
+
+
+@needs_simple
+def test_a_mirror_that_begins_anew_knows_what_it_had(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A full check with an old index would sync old pages."""
+    lab = start_lab()
+    mirror = make_mirror(lab, "freshness_guard", mirror=SIMPLE)
+    lab.behave(STUCK_INDEX)
+    lab.release()
+    (mirror.directory).mkdir()
+    mirror.run()
+    first = mirror.serial
+    lab.heal()
+    lab.release()
+    mirror.run()
+    assert mirror.serial == lab.serial > first
+    (mirror.directory / "status").unlink()
+    seen = json.loads((mirror.directory / "freshness.json").read_text())
+    seen["index"]["serial"] += 1000
+    (mirror.directory / "freshness.json").write_text(json.dumps(seen))
+    run = mirror.run()
+    assert lines(run, "is older than the mirror's own")
+    assert mirror.serial == 0
+
+
+@needs_simple
+def test_an_index_that_does_not_move_is_an_incident(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Even where every copy agrees; it is over with the next release."""
+    lab = start_lab()
+    mirror = make_mirror(lab, "freshness", options={"index_max_age": "2h"}, mirror=SIMPLE)
+    with cron(mirror) as runs:
+        runs.run(0, HOUR, 2 * HOUR - 1)
+        assert state(mirror)["incidents"] == {}
+        runs.run(2 * HOUR)
+        assert state(mirror)["incidents"]["/simple/"]["got"] == lab.serial
+        found = runs.run(3 * HOUR, 4 * HOUR)
+        assert any(line.startswith("WARNING") and "the index is stale for 2 h" in line for line in found)
+        lab.release(["lab-00"])
+        runs.run(5 * HOUR)
+    assert state(mirror)["incidents"] == {}
+    assert is_fresh(mirror, lab)
+
+
+@needs_xmlrpc
+def test_xml_rpc_is_guarded_too(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A list that ends below the mirror's serial, and a list of changes that does not move."""
+    lab = start_lab()
+    options = {"index_max_age": "2h"}
+    mirror = make_mirror(lab, "freshness_guard", options=options, mirror=XMLRPC)
+    with cron(mirror) as runs:
+        runs.run(0)
+        lab.release(["lab-00"])
+        runs.run(HOUR)
+        assert is_fresh(mirror, lab)
+        runs.run(4 * HOUR)
+        assert "/simple/" in state(mirror)["incidents"]
+        (mirror.directory / "status").unlink()
+        seen = json.loads((mirror.directory / "freshness.json").read_text())
+        seen["index"]["serial"] += 1000
+        (mirror.directory / "freshness.json").write_text(json.dumps(seen))
+        (line, *_) = runs.run(5 * HOUR)
+        assert "is older than the mirror's own" in line
+    assert mirror.serial == 0
+
+
+STALE = Behaviour("all copies of pages are stuck", stuck=ALL_COPIES)
+
+
+def synced(lab: Lab, mirror: Mirror) -> None:
+    """Let the mirror have the second release of all projects, and the edge only the first."""
+    lab.behave(STALE)
+    lab.release()  # the edge has the first in its cache
+    stuck = lab.serial
+    lab.heal()
+    mirror.run()
+    assert mirror.serial == stuck
+    assert len(list((mirror.directory / "web" / "packages").rglob("lab_00-*.whl"))) == 2
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("plugins", [("freshness",), ("freshness_guard",)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param({"json": "true"}, id="json"),
+        pytest.param({"json": "false"}, id="simple-page"),
+        pytest.param({"json": "false", "hash-index": "true"}, id="hash-index"),
+        pytest.param({"json": "false", "keep_index_versions": "2"}, id="versions"),
+        pytest.param({"json": "false", "simple-format": "JSON"}, id="simple-json"),
+    ],
+)
+def test_sync_replaces_nothing_by_something_older(
+    plugins: tuple[str, ...], how: dict[str, str], start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """What can be had in no way stays as it is, with one line; what can, is taken."""
+    lab = start_lab(projects=3)
+    mirror = make_mirror(lab, *plugins, mirror=how)
+    synced(lab, mirror)
+    before = untouched(mirror)
+    lab.roll_back("lab-00")
+    run = mirror.run("sync", "lab-00")
+    assert len(lines(run, "lab-00: no way gets a page as new as the mirror's own")) == 1
+    index = mirror.directory / "web" / "simple" / "index"
+    assert {p: c for p, c in untouched(mirror).items() if not p.startswith(str(index))} == {
+        p: c for p, c in before.items() if not p.startswith(str(index))
+    }
+    lab.heal()
+    lab.release(["lab-00"])
+    run = mirror.run("sync", "lab-00")
+    assert not lines(run, "no way gets")
+    assert str(lab.serial) in "".join(
+        path.read_text() for path in (mirror.directory / "web" / "simple").rglob("lab-00/index.*")
+    )
+
+
+class Reader:
+    """A client that reads a page of the mirror again and again, as pip does."""
+
+    def __init__(self, page: Path) -> None:
+        """Start reading; enter to know what was seen in the end."""
+        self.seen: list[str] = []
+        self._page = page
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def _read(self) -> None:
+        while not self._done.is_set():
+            text = self._page.read_text()
+            if [text] != self.seen[-1:]:
+                self.seen.append(text)
+
+    def __enter__(self) -> Reader:
+        """Start."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self._done.set()
+        self._thread.join()
+
+
+@pytest.mark.skipif(Version("6.8") > BANDERSNATCH, reason="up to 5.3 Bandersnatch itself copies pages into place")
+def test_pip_never_sees_a_broken_or_an_older_page(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Through runs, syncs and checks, while the origin goes back and forth."""
+    lab = start_lab(projects=2)
+    mirror = make_mirror(lab, "freshness")
+    mirror.run()
+    with Reader(mirror.directory / "web" / "simple" / "lab-00" / "index.html") as reader:
+        for _ in range(3):
+            lab.heal()
+            lab.release()
+            mirror.run()
+            lab.roll_back("lab-00")
+            mirror.run("sync", "lab-00")
+            verify(mirror, "--delete")
+    serials = [serial_in_page(text) for text in reader.seen]
+    assert len(serials) > 2
+    assert serials == sorted(serial for serial in serials if serial is not None)
+    assert all(text.rstrip().endswith("-->") for text in reader.seen)
+
+
+def test_sync_climbs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Where one copy is as new as the mirror's own, it is taken."""
+    lab = start_lab(projects=3)
+    mirror = make_mirror(lab, "freshness")
+    lab.behave("gzip-stale")
+    lab.release()
+    mirror.run()
+    assert is_fresh(mirror, lab)
+    lab.forget()
+    run = mirror.run("sync", "lab-00")
+    assert lines(run, "lab-00 was stale, cured by strip")
+    assert is_fresh(mirror, lab)
+
+
+def verify(mirror: Mirror, *arguments: str) -> Any:
+    """Run `verify --json-update` with the suite from its first request on."""
+    return command("run", mirror, "verify", "--json-update", *arguments)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("plugin", ["freshness", "freshness_guard"])
+def test_verify_deletes_nothing_newer(plugin: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Bare Bandersnatch takes the old document, and deletes the newest release file for it."""
+    lab = start_lab(projects=3)
+    bare, mirror = make_mirror(lab), make_mirror(lab, plugin)
+    for one in (bare, mirror):
+        one.run()
+    synced(lab, bare)
+    mirror.run()
+    lab.roll_back("lab-00")
+
+    def newest(one: Mirror) -> list[Path]:
+        return list((one.directory / "web" / "packages").rglob("lab_00-2.0*.whl"))
+
+    bare.run("verify", "--json-update", "--delete")
+    assert not newest(bare)
+    run = verify(mirror, "--delete")
+    assert len([line for line in run.stderr.splitlines() if "lab-00: no way gets a page as new" in line]) == 1
+    assert newest(mirror)
+    assert mirror.versions("lab-00") == ["1.0", "2.0"]
+    assert not list((mirror.directory / "web" / "json").glob("*.new"))
+
+
+def test_verify_keeps_what_a_cached_404_says_is_gone(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A 404 in one copy is asked for again."""
+    lab = start_lab("cached-404", projects=2)
+    mirror = make_mirror(lab, "freshness_guard")
+    mirror.run()
+    (name,) = lab.release(["lab-00"])
+    mirror.run()
+    before = mirror.versions(name)
+    assert before == lab.versions(name)
+    run = verify(mirror, "--delete")
+    assert run.returncode == 0
+    assert mirror.versions(name) == before
+    assert list((mirror.directory / "web" / "packages").rglob(f"{name.replace('-', '_')}*.whl"))
+
+
+def test_another_master_is_believed(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Its serials are another's; nothing of the old one's holds them up, and one line says so."""
+    old, new = start_lab(projects=3), start_lab(projects=3)
+    for _ in range(5):
+        old.release()
+    mirror = make_mirror(old, "freshness_guard", mirror=SIMPLE if Version("6.8") <= BANDERSNATCH else {})
+    mirror.run()
+    assert mirror.serial == old.serial > new.serial
+    mirror.configure(master=new.https_url)
+    environment = {"SSL_CERT_FILE": str(new.ca_file)}
+    run = mirror.run(environment=environment)
+    assert len(lines(run, "The master was")) == 1
+    assert not lines(run, "The index is not used")
+    if BANDERSNATCH.major > 5:  # before, an empty list of changes says nothing of its end
+        assert state(mirror)["index"]["serial"] == new.serial
+    run = mirror.run("sync", "lab-00", environment=environment)
+    assert not lines(run, "no way gets")
+    assert mirror.versions("lab-00") == ["1.0"]
+    run = mirror.run("mirror", "--force-check", environment=environment)
+    assert mirror.serial == new.serial, run.output
+    assert "another_master" not in state(mirror)
+
+
+@needs_simple
+def test_an_upstream_without_serial_headers_is_usable(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """As a mirror of a mirror: the serials in the bodies count, and it is said once what that means."""
+    lab = start_lab("no-serial", projects=3)
+    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
+    run = mirror.run()
+    assert is_fresh(mirror, lab)
+    assert len(lines(run, "No copy of the index has a serial in its header")) == 1
+    lab.release()
+    mirror.run()
+    assert is_fresh(mirror, lab)
+    assert state(mirror)["index"]["serial"] == lab.serial
+    assert state(mirror)["incidents"] == {}
+
+
+@pytest.mark.smoke
+def test_run_tells_by_its_exit_code(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """0 where all is well, 1 where Bandersnatch failed, 2 with critical incidents; else as the command itself."""
+    lab = start_lab(projects=3)
+    mirror = make_mirror(lab, "freshness", options={"warn_after": "1s", "critical_after": "1s"})
+    run = command("run", mirror, "mirror")
+    assert run.returncode == 0
+    assert "Syncing" in run.stderr
+    assert is_fresh(mirror, lab)
+    lab.behave(Behaviour("one fails", fault="error", every=1000))
+    lab.release(["lab-00"])
+    assert command("run", mirror, "mirror").returncode == 1
+    lab.behave(Behaviour("one is stale", origin_behind=1, every=1000))
+    lab.release(["lab-00"])
+    with cron(mirror) as runs:
+        runs.run(0, MINUTE, HOUR)
+    assert command("run", mirror, "mirror").returncode == 2
+    assert command("run", mirror, "delete", "lab-01").returncode == 2
+    assert mirror.versions("lab-01") == []
+    assert command("run", mirror, "mirorr").returncode == 1
+    mirror.configure("freshness", warn_after="soon")
+    refused = command("run", mirror, "mirror")
+    assert refused.returncode == 1
+    assert "warn_after = soon: not a duration" in refused.stderr
+
+
+def test_run_without_a_plugin_is_bandersnatch(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
+    """And says so; a configuration that is not there is Bandersnatch's business."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab)
+    run = command("run", mirror, "mirror")
+    assert run.returncode == 0
+    assert "[plugins] enabled has no freshness plugin: as plain bandersnatch" in run.stderr
+    assert is_fresh(mirror, lab)
+    mirror.config.unlink()
+    assert command("run", mirror, "mirror").returncode == 1
+
+
+def test_metadata_requests_on_a_healthy_edge(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The guard adds nothing where there is no index to compare, and no request for a page."""
+    lab = start_lab()
+    mirror = make_mirror(lab, "freshness_guard", mirror=XMLRPC if Version("8") > BANDERSNATCH else {})
+    mirror.run()
+    compared = 3 if Version("8") <= BANDERSNATCH else 0
+    assert len([asked for asked in metadata(lab) if asked.method == "HEAD" and asked.path == "/simple/"]) == compared
+    assert pages(lab) == dict.fromkeys(lab.names, 1)

@@ -1,0 +1,148 @@
+"""What is too old to be let in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bandersnatch_freshness.guard import Guard, Index, IndexRefusedError, measure
+from bandersnatch_freshness.observations import Observation
+from bandersnatch_freshness.variants import PLAIN
+from bandersnatch_freshness.verdicts import Verdict
+
+HOUR = 3600
+NOON = 1_539_691_200
+KNOWN = Index(50, NOON - HOUR, 100)
+
+
+def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool = False) -> Guard:
+    """Return a guard of a mirror that is at this serial."""
+    made = Guard(known, another_master=another_master)
+    made.expect(synced)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "serial", "projects", "refusal"),
+    [
+        pytest.param(guard(), 50, 100, "", id="as-before"),
+        pytest.param(guard(), 60, 101, "", id="newer"),
+        pytest.param(guard(), 49, 100, "its serial 49 is older than the mirror's own, 50", id="older"),
+        pytest.param(guard(), None, 100, "it carries no serial", id="no-serial"),
+        pytest.param(guard(), 60, 0, "it lists no project", id="empty"),
+        pytest.param(guard(), 60, 49, "it lists 49 projects, and listed 100 before", id="less-than-half"),
+        pytest.param(guard(), 60, 50, "", id="half"),
+        pytest.param(guard(None), 49, 100, "its serial 49 is older than", id="nothing-remembered"),
+        pytest.param(guard(None), 50, 1, "", id="nothing-to-compare-with"),
+        pytest.param(guard(None, 0), 1, 0, "", id="a-new-mirror-of-an-empty-upstream"),
+        pytest.param(guard(synced=45), 49, 100, "", id="newer-than-the-mirror"),
+        pytest.param(guard(synced=0), 49, 100, "its serial 49 is older than", id="begins-anew"),
+        pytest.param(guard(None, 99, another_master=True), 9, 10, "", id="another-master"),
+        pytest.param(guard(KNOWN, 99, another_master=True), 49, 100, "its serial 49", id="another-master-known"),
+    ],
+)
+def test_an_index_is_admitted_or_refused(made: Guard, serial: int | None, projects: int, refusal: str) -> None:
+    """By the mirror's own serial, and by what the index was before."""
+    if not refusal:
+        made.admit(serial, projects)
+        assert made.refusal == ""
+        return
+    with pytest.raises(IndexRefusedError, match=refusal):
+        made.admit(serial, projects)
+    index, sighting, is_right = made.after(NOON, 6 * HOUR)
+    assert (index == KNOWN or index is None, is_right) == (True, False)
+    assert sighting is not None
+    assert sighting.required == made.least
+
+
+@pytest.mark.parametrize(
+    ("serial", "now", "index", "is_stuck"),
+    [
+        pytest.param(60, NOON, Index(60, NOON, 101), False, id="moved"),
+        pytest.param(50, NOON, Index(50, NOON - HOUR, 101), False, id="not-moved"),
+        pytest.param(50, NOON + 5 * HOUR - 1, Index(50, NOON - HOUR, 101), False, id="not-for-long"),
+        pytest.param(50, NOON + 5 * HOUR, Index(50, NOON - HOUR, 101), True, id="for-too-long"),
+        pytest.param(50, NOON - 2 * HOUR, Index(50, NOON - 2 * HOUR, 101), False, id="clock-jumped-back"),
+    ],
+)
+def test_an_index_that_does_not_move_is_noticed(serial: int, now: int, index: Index, is_stuck: bool) -> None:
+    """Though it is acted on."""
+    made = guard()
+    made.observations = [Observation(PLAIN, 200, serial)]
+    made.admit(serial, 101)
+    after, sighting, is_right = made.after(now, 6 * HOUR)
+    assert after == index
+    assert is_right is not is_stuck
+    if is_stuck:
+        assert sighting is not None
+        assert (sighting.required, sighting.got, sighting.verdict) == (51, 50, Verdict.UNKNOWN)
+        assert [one["variant"] for one in sighting.evidence] == ["plain"]
+    else:
+        assert sighting is None
+
+
+def test_a_run_that_did_not_ask_says_nothing() -> None:
+    """As one that goes on with a todo list."""
+    assert guard().after(NOON + 99 * HOUR, 6 * HOUR) == (KNOWN, None, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "since", "refused"),
+    [
+        pytest.param({"foo": 51}, 50, False, id="changes"),
+        pytest.param({}, 50, False, id="no-changes"),
+        pytest.param({"foo": 49}, 50, True, id="changes-of-before"),
+        pytest.param({f"p{number}": number for number in range(101)}, None, False, id="all"),
+        pytest.param({f"p{number}": 49 for number in range(101)}, None, True, id="all-older"),
+        pytest.param({f"p{number}": 51 for number in range(49)}, None, True, id="half-of-all"),
+    ],
+)
+def test_xml_rpc_is_judged_by_what_it_lists(changes: dict[str, int], since: int | None, refused: bool) -> None:
+    """It has no serial of its own."""
+    made = guard()
+    if refused:
+        with pytest.raises(IndexRefusedError):
+            made.admit_changes(changes, since)
+    else:
+        made.admit_changes(changes, since)
+        assert made.after(NOON, 6 * HOUR)[1:] == (None, True)
+
+
+def test_what_was_judged_is_not_judged_again() -> None:
+    """The changes that Bandersnatch takes from the simple index are few of its projects."""
+    made = guard()
+    made.admit(60, 100)
+    made.admit_changes({"foo": 60}, None)
+    assert made.after(NOON, 6 * HOUR)[0] == Index(60, NOON, 100)
+
+
+def test_serials_of_another_master_mean_nothing() -> None:
+    """Unless this one has been as far itself."""
+    assert guard().trusted(60) == 60
+    assert guard(KNOWN, another_master=True).trusted(60) == 0
+    assert guard(KNOWN, another_master=True).trusted(40) == 40
+    assert guard(None, another_master=True).trusted(1) == 0
+
+
+@pytest.mark.parametrize(
+    ("index", "measured"),
+    [
+        pytest.param({"meta": {"_last-serial": 42}, "projects": [{}, {}]}, (42, 2), id="pypi"),
+        pytest.param({"meta": {"_last-serial": "42"}, "projects": []}, (42, 0), id="text"),
+        pytest.param(
+            {"meta": {}, "projects": [{"_last-serial": 41}, {"_last-serial": 42}, {}]}, (42, 3), id="of-projects"
+        ),
+        pytest.param({"projects": [{"name": "foo"}]}, (None, 1), id="none"),
+    ],
+)
+def test_measures_an_index(index: Any, measured: tuple[int | None, int]) -> None:
+    """Its own serial, else that of its newest project."""
+    assert measure(index) == measured
+
+
+@pytest.mark.parametrize("index", [None, [], "x", {}, {"projects": 5}, {"projects": [5]}, {"meta": 5, "projects": []}])
+def test_says_what_is_no_index(index: Any) -> None:
+    """Instead of an error from inside."""
+    with pytest.raises(ValueError, match="it is no simple index in JSON"):
+        measure(index)
