@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -41,6 +41,7 @@ class Guard:
         self.observations: Sequence[Observation] = ()
         self._known = known
         self._another_master = another_master
+        self._count_own: Callable[[], int] = lambda: 0
         self._serial: int | None = None
         self._projects = 0
         self._is_judged = False
@@ -50,25 +51,36 @@ class Guard:
         newest = self._known.serial if self._known else 0
         return 0 if self._another_master and serial > newest else serial
 
-    def expect(self, synced: int) -> None:
+    def expect(self, synced: int, count_own: Callable[[], int]) -> None:
         """Set the least serial of the index, for a mirror that is at this one.
 
-        A mirror that begins anew has been at what the index said before.
+        A mirror that begins anew has been at what the index said before. Where that is not
+        remembered, `count_own` tells how many projects the mirror has.
         """
+        self._count_own = count_own
         self.least = self.trusted(synced) or (self._known.serial if self._known else 0)
 
-    def admit(self, serial: int | None, projects: int | None) -> None:
-        """Let in an index, or a list of changes that is None projects long, with its serial.
+    def admit_index(self, index: Any) -> None:
+        """Let in a simple index in JSON.
 
         Raises:
             IndexRefusedError: where it is broken, or older than the mirror.
         """
+        try:
+            self._admit(*measure(index))
+        except ValueError as error:
+            self.refuse(str(error))
+
+    def _admit(self, serial: int | None, projects: int | None) -> None:
         self._is_judged = True
         before = self._known.projects if self._known else 0
-        if projects == 0 and (before or self.least):
-            self.refuse("it lists no project")
-        if projects is not None and projects < before * LEAST_SHARE:
-            self.refuse(f"it lists {projects} projects, and listed {before} before")
+        if projects is not None:
+            had = before or self._count_own()
+            if projects == 0 and (had or self.least):
+                self.refuse("it lists no project")
+            if projects < had * LEAST_SHARE:
+                reference = f"and listed {had} before" if before else f"the mirror has {had}"
+                self.refuse(f"it lists {projects} projects, {reference}")
         if serial is None:
             self.refuse("it carries no serial")
         if serial < self.least:
@@ -87,9 +99,9 @@ class Guard:
             return
         newest = max(map(int, changes.values()), default=None)
         if since is None:
-            self.admit(newest, len(changes))
+            self._admit(newest, len(changes))
         elif newest is not None:
-            self.admit(newest, None)
+            self._admit(newest, None)
         else:  # it has not moved, as far as is known
             self._serial = self.least or None
 

@@ -42,6 +42,7 @@ import functools
 import importlib.metadata
 import inspect
 import logging
+import os
 import socket
 import sys
 import time
@@ -61,7 +62,7 @@ from packaging.utils import canonicalize_name
 
 from . import options
 from .files import Files
-from .guard import Guard, IndexRefusedError, measure
+from .guard import Guard, IndexRefusedError
 from .incidents import INDEX
 from .memory import Memory
 from .notifier import Notifier
@@ -78,6 +79,7 @@ log = logging.getLogger("bandersnatch.freshness")
 _T = TypeVar("_T")
 
 _KEY = "_freshness_session"
+_SAID = "_freshness_said"
 
 _settings: options.Settings | None = None
 _configuration: Any = None
@@ -277,12 +279,12 @@ async def _fetch(
         async for response in as_ever():
             yield response
         return
-    if least and outcome.response is None and not outcome.gone:
-        _say_kept(project, least)
+    if least and outcome.response is None and outcome.error is None:
+        raise _kept(project, least)
     excused = _run is not None and _run.excuses(project) and not outcome.gone
     if outcome.error is not None and not excused:
         raise outcome.error
-    if outcome.response is None and (excused or least or (_run is not None and _run.is_persistent(project))):
+    if outcome.response is None and (excused or (_run is not None and _run.is_persistent(project))):
         # Ends Bandersnatch's attempts at once: it was no use to pause in the last runs.
         raise bandersnatch.errors.StaleMetadata(package_name=project, attempts=1)
     if outcome.response is None:
@@ -420,7 +422,7 @@ def _guarded_index(determine: Callable[..., Any]) -> Callable[..., Any]:
         if run:
             run.is_full = not self.synced_serial
         if guard:
-            guard.expect(int(self.synced_serial or 0))
+            guard.expect(int(self.synced_serial or 0), functools.partial(_count_own_projects, self))
         try:
             await determine(self)
         except IndexRefusedError as error:
@@ -433,6 +435,15 @@ def _guarded_index(determine: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def _count_own_projects(mirror: Any) -> int:
+    """Return how many projects the mirror has; on disk alone, 0 where that takes a request for each thousand."""
+    if mirror.storage_backend.PATH_BACKEND is not Path:
+        return 0
+    simple = Path(mirror.webdir) / "simple"
+    directories = [one for one in simple.iterdir() if one.is_dir()] if mirror.hash_index else [simple]
+    return sum(entry.is_dir() for directory in directories for entry in os.scandir(directory))
+
+
 def _judged_index(fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
     """Return a `fetch_simple_index` that raises `IndexRefusedError` for what must not be acted on."""
 
@@ -443,19 +454,28 @@ def _judged_index(fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
             return await fetch_simple_index(self)
         try:
             index = await fetch_simple_index(self)
-            serial, projects = measure(index)
         except aiohttp.ContentTypeError as error:
             kind = error.headers.get("Content-Type", "") if error.headers else ""
             guard.refuse(f"it is no JSON, but {printable(kind) or 'of no type'}")
         except ValueError as error:
-            guard.refuse(printable(str(error)))
+            guard.refuse(f"it is no JSON: {printable(str(error))}")
         finally:
             fresh = _fresh_session(self, vars(self).get("session"))
             guard.observations = fresh.index if fresh else ()
-        guard.admit(serial, projects)
+        _admit(guard.admit_index, index)
         return index
 
     return judged
+
+
+def _admit(step: Callable[..., None], *args: Any) -> None:
+    """Do a step of the guard's; where that fails otherwise than by a refusal, say so and let all in."""
+    try:
+        step(*args)
+    except IndexRefusedError:
+        raise
+    except Exception:
+        log.exception("An error inside bandersnatch-freshness: going on as without it")
 
 
 def _judged_changes(ask: Callable[..., Any]) -> Callable[..., Any]:
@@ -465,7 +485,7 @@ def _judged_changes(ask: Callable[..., Any]) -> Callable[..., Any]:
     async def judged(self: Any, last_serial: int | None = None) -> Any:
         changes = await (ask(self) if last_serial is None else ask(self, last_serial))
         if _guard is not None:
-            _guard.admit_changes(changes, last_serial)
+            _admit(_guard.admit_changes, changes, last_serial)
         return changes
 
     return judged
@@ -480,8 +500,12 @@ def _least(project: str) -> int:
     return guard.trusted(max(serial_in_body(document) or 0, _serial_of_copy(mirror, project)))
 
 
-def _say_kept(project: str, least: int) -> None:
+def _kept(project: str, least: int) -> Exception:
+    """Say that the mirror's own page stays, and return what ends Bandersnatch's attempts without another word."""
     log.error("%s: no way gets a page as new as the mirror's own, of serial %d: that stays", project, least)
+    error: Exception = bandersnatch.errors.StaleMetadata(package_name=project, attempts=1)
+    setattr(error, _SAID, True)
+    return error
 
 
 def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
@@ -504,12 +528,10 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
             outcome = None
         if outcome is None:
             return await url_fetch(self, url, file_path, *args, **kwargs)
-        if outcome.response is None and not outcome.gone:
-            _say_kept(fresh.title(url), least)
         if outcome.error is not None:
             raise outcome.error
         if outcome.response is None:
-            raise bandersnatch.errors.StaleMetadata(package_name=fresh.title(url), attempts=1)
+            raise _kept(fresh.title(url), least)
         async with outcome.response as response:
             return file_path.write_bytes(await response.read())
 
@@ -627,11 +649,13 @@ def _end(memory: Memory, run: Run, guard: Guard | None, outcome: str, mirror: An
 
 
 def _outspoken(on_error: Callable[..., None]) -> Callable[..., None]:
-    """Return an `on_error` that says what Bandersnatch's own drops without a line."""
+    """Return an `on_error` that says what Bandersnatch's own drops without a line, and nothing twice."""
 
     @functools.wraps(on_error)
     def outspoken(first: Any, exception: BaseException, *args: Any, **kwargs: Any) -> None:
         global _has_failed
+        if hasattr(exception, _SAID):
+            return
         _has_failed = _has_failed or not isinstance(exception, bandersnatch.errors.StaleMetadata)
         if isinstance(exception, (TypeError, ValueError)):
             package = kwargs.get("package")

@@ -16,10 +16,15 @@ NOON = 1_539_691_200
 KNOWN = Index(50, NOON - HOUR, 100)
 
 
-def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool = False) -> Guard:
-    """Return a guard of a mirror that is at this serial."""
+def index_of(serial: int | None, projects: int) -> dict[str, Any]:
+    """Return an index with this serial and so many projects."""
+    return {"meta": {"_last-serial": serial}, "projects": [{"name": f"p{number}"} for number in range(projects)]}
+
+
+def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool = False, own: int = 0) -> Guard:
+    """Return a guard of a mirror that is at this serial, with so many projects of its own."""
     made = Guard(known, another_master=another_master)
-    made.expect(synced)
+    made.expect(synced, lambda: own)
     return made
 
 
@@ -35,6 +40,8 @@ def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool
         pytest.param(guard(), 60, 50, "", id="half"),
         pytest.param(guard(None), 49, 100, "its serial 49 is older than", id="nothing-remembered"),
         pytest.param(guard(None), 50, 1, "", id="nothing-to-compare-with"),
+        pytest.param(guard(None, own=100), 60, 49, "it lists 49 projects, the mirror has 100", id="own-projects"),
+        pytest.param(guard(None, own=10), 60, 49, "", id="a-mirror-of-a-part"),
         pytest.param(guard(None, 0), 1, 0, "", id="a-new-mirror-of-an-empty-upstream"),
         pytest.param(guard(synced=45), 49, 100, "", id="newer-than-the-mirror"),
         pytest.param(guard(synced=0), 49, 100, "its serial 49 is older than", id="begins-anew"),
@@ -45,11 +52,11 @@ def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool
 def test_an_index_is_admitted_or_refused(made: Guard, serial: int | None, projects: int, refusal: str) -> None:
     """By the mirror's own serial, and by what the index was before."""
     if not refusal:
-        made.admit(serial, projects)
+        made.admit_index(index_of(serial, projects))
         assert made.refusal == ""
         return
     with pytest.raises(IndexRefusedError, match=refusal):
-        made.admit(serial, projects)
+        made.admit_index(index_of(serial, projects))
     index, sighting, is_right = made.after(NOON, 6 * HOUR)
     assert (index == KNOWN or index is None, is_right) == (True, False)
     assert sighting is not None
@@ -70,7 +77,7 @@ def test_an_index_that_does_not_move_is_noticed(serial: int, now: int, index: In
     """Though it is acted on."""
     made = guard()
     made.observations = [Observation(PLAIN, 200, serial)]
-    made.admit(serial, 101)
+    made.admit_index(index_of(serial, 101))
     after, sighting, is_right = made.after(now, 6 * HOUR)
     assert after == index
     assert is_right is not is_stuck
@@ -112,7 +119,7 @@ def test_xml_rpc_is_judged_by_what_it_lists(changes: dict[str, int], since: int 
 def test_what_was_judged_is_not_judged_again() -> None:
     """The changes that Bandersnatch takes from the simple index are few of its projects."""
     made = guard()
-    made.admit(60, 100)
+    made.admit_index(index_of(60, 100))
     made.admit_changes({"foo": 60}, None)
     assert made.after(NOON, 6 * HOUR)[0] == Index(60, NOON, 100)
 
@@ -142,7 +149,7 @@ def test_measures_an_index(index: Any, measured: tuple[int | None, int]) -> None
 
 
 @pytest.mark.parametrize("index", [None, [], "x", {}, {"projects": 5}, {"projects": [5]}, {"meta": 5, "projects": []}])
-def test_says_what_is_no_index(index: Any) -> None:
+def test_refuses_what_is_no_index(index: Any) -> None:
     """Instead of an error from inside."""
-    with pytest.raises(ValueError, match="it is no simple index in JSON"):
-        measure(index)
+    with pytest.raises(IndexRefusedError, match="it is no simple index in JSON"):
+        guard().admit_index(index)

@@ -129,6 +129,24 @@ def test_a_broken_index_is_never_acted_on(
 
 
 @needs_simple
+@pytest.mark.parametrize("hashed", ["false", "true"])
+def test_a_broken_index_is_known_by_what_the_mirror_has(
+    hashed: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """In the first run with the suite, where nothing is remembered of the index."""
+    lab = start_lab(projects=12)
+    mirror = make_mirror(lab, mirror={**SIMPLE, "hash-index": hashed})
+    mirror.run()
+    before = mirror.serial
+    mirror.configure("plugins", enabled="freshness_guard")
+    lab.behave("index-half")
+    lab.release()
+    run = mirror.run()
+    assert lines(run, "it lists 4 projects, the mirror has 12")
+    assert mirror.serial == before
+
+
+@needs_simple
 @pytest.mark.smoke
 @pytest.mark.parametrize("plugin", ["freshness", "freshness_guard"])
 def test_an_index_older_than_the_mirror_is_never_acted_on(
@@ -262,6 +280,7 @@ def test_sync_replaces_nothing_by_something_older(
     lab.roll_back("lab-00")
     run = mirror.run("sync", "lab-00")
     assert len(lines(run, "lab-00: no way gets a page as new as the mirror's own")) == 1
+    assert "Traceback" not in run.output
     index = mirror.directory / "web" / "simple" / "index"
     assert {p: c for p, c in untouched(mirror).items() if not p.startswith(str(index))} == {
         p: c for p, c in before.items() if not p.startswith(str(index))
@@ -360,6 +379,7 @@ def test_verify_deletes_nothing_newer(plugin: str, start_lab: StartLab, make_mir
     assert not newest(bare)
     run = verify(mirror, "--delete")
     assert len([line for line in run.stderr.splitlines() if "lab-00: no way gets a page as new" in line]) == 1
+    assert "Traceback" not in run.stderr
     assert newest(mirror)
     assert mirror.versions("lab-00") == ["1.0", "2.0"]
     assert not list((mirror.directory / "web" / "json").glob("*.new"))

@@ -167,12 +167,14 @@ def test_a_bug_of_ours_stops_nothing(start_lab: StartLab, make_mirror: MakeMirro
             ("memory.Memory", "end"),
             ("runs.Run", "saw"),
             ("records", "dump"),
+            ("guard.Guard", "after"),
+            ("guard.Guard", "_admit"),
         ]
     ):
         place = tmp_path / f"site{number}"
         place.mkdir()
         (place / "sitecustomize.py").write_text(
-            "from bandersnatch_freshness import memory, records, runs\n"
+            "from bandersnatch_freshness import guard, memory, records, runs\n"
             "def broken(*_, **__): raise RuntimeError('a bug of ours')\n"
             f"{owner}.{name} = broken\n"
         )
