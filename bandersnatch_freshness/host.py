@@ -469,13 +469,15 @@ def _judged_index(fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _admit(step: Callable[..., None], *args: Any) -> None:
-    """Do a step of the guard's; where that fails otherwise than by a refusal, say so and let all in."""
+    """Do a step of the guard's; where that fails otherwise than by a refusal, say so and guard this run no more."""
+    global _guard
     try:
         step(*args)
     except IndexRefusedError:
         raise
     except Exception:
         log.exception("An error inside bandersnatch-freshness: going on as without it")
+        _guard = None  # 8.2 asks for the index by two seams, which would both say it
 
 
 def _judged_changes(ask: Callable[..., Any]) -> Callable[..., Any]:
