@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except (OSError, ValueError) as error:
         print(f"bandersnatch-freshness {options.command}: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return _FAILURES.get(options.command, 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,7 +72,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--debug", action="store_true", help="as in bandersnatch")
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="mirror, sync, verify or delete, …")
-    for command in (status, check, quarantine, listing, release, run):
+    probe = commands.add_parser(
+        "probe",
+        help="the diagnosis: which way of asking gets a fresh page, and what to set",
+        description="Ask for a package's page in many ways, and say which difference between them decides whether it "
+        "is fresh, and what to set. Needs no mirror: give --master where there is no bandersnatch.conf. Exits with 0 "
+        "if every way is fresh, 1 if some are stale, 2 if all are, 3 if that can't be told.",
+    )
+    probe.add_argument("packages", nargs="*", metavar="PACKAGE", help="without one, the index is probed")
+    probe.add_argument("--master", metavar="URL", help="whom to ask, instead of what the configuration says")
+    probe.add_argument(
+        "--expect", type=int, metavar="SERIAL", help="what a fresh page has (default: what the index announces)"
+    )
+    forms = probe.add_mutually_exclusive_group()
+    forms.add_argument("--curl", action="store_true", help="print each request as a curl command")
+    forms.add_argument("--markdown", action="store_true", help="print a report to paste into an issue")
+    forms.add_argument("--json", action="store_true", help="print JSON")
+    for command in (status, check, quarantine, listing, release, run, probe):
         _add_config(command, argparse.SUPPRESS)  # or the default would undo what stands before the command
     for reporting in (status, check, listing):
         reporting.add_argument("--json", action="store_true", help="print JSON")
@@ -125,6 +141,12 @@ def _check(options: argparse.Namespace) -> int:
     return status.check(options)
 
 
+def _probe(options: argparse.Namespace) -> int:
+    from .probe import command
+
+    return command.main(options)
+
+
 def _run(options: argparse.Namespace) -> int:
     from . import run_command
 
@@ -142,6 +164,10 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "check": _check,
     "quarantine": _quarantine,
     "run": _run,
+    "probe": _probe,
     "lab": _lab,
     "demo": _demo,
 }
+
+# Exit codes where a command can't be followed, other than 1.
+_FAILURES = {"probe": 3}

@@ -38,6 +38,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import configparser
+import contextlib
 import functools
 import importlib.metadata
 import inspect
@@ -47,6 +48,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -55,6 +57,7 @@ import bandersnatch.configuration
 import bandersnatch.errors
 import bandersnatch.master
 import bandersnatch.mirror
+import bandersnatch.utils
 import bandersnatch.verify
 from bandersnatch.package import Package
 from bandersnatch.storage import storage_backend_plugins
@@ -69,17 +72,34 @@ from .notifier import Notifier
 from .observations import printable
 from .quiet import QuietStaleSerials
 from .runs import Run
-from .serials import serial_in_body, serial_in_page
+from .serials import parse_serial, serial_in_body, serial_in_page
 from .state import plain_url
 from .store import Store
 from .transports.aiohttp_session import FreshSession, Outcome, is_client_session
 
 log = logging.getLogger("bandersnatch.freshness")
 
+USER_AGENT: str = bandersnatch.utils.USER_AGENT
+
 _T = TypeVar("_T")
 
 _KEY = "_freshness_session"
 _SAID = "_freshness_said"
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Whom a mirror asks (the URL may hold a password), by which proxy, and with which plugins and options of ours.
+
+    `serial` is the mirror's own, None before its first sync.
+    """
+
+    master: str
+    proxy: str = ""
+    enabled: str = ""
+    section: Mapping[str, str] = field(default_factory=dict)
+    serial: int | None = None
+
 
 _settings: options.Settings | None = None
 _configuration: Any = None
@@ -359,6 +379,26 @@ def files(config_file: str) -> Files:
         return _files(configuration, options.read_remembering(enabled, section))
     except (options.OptionError, configparser.Error) as error:
         raise ValueError(f"{config_file}: {error}") from error
+
+
+def upstream(config_file: str) -> Upstream:
+    """Return whom a mirror asks, and how.
+
+    Raises:
+        OSError, ValueError: as `files`.
+    """
+    found = files(config_file)
+    configuration = _read_configuration(config_file)
+    serial = None
+    with contextlib.suppress(OSError):
+        serial = parse_serial((found.store("status").read() or b"").decode("ascii", "replace"))
+    return Upstream(
+        configuration.get("mirror", "master"),
+        configuration.get("mirror", "proxy", fallback="") or "",
+        configuration.get("plugins", "enabled", fallback=""),
+        _section(configuration),
+        serial,
+    )
 
 
 def _files(configuration: Any, remembering: options.Remembering) -> Files:

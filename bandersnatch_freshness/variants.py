@@ -13,6 +13,17 @@ class AcceptEncoding(enum.Enum):
     CLIENT = "plain"  # whatever the HTTP client sends by itself
     ABSENT = "strip"
     DEFLATE = "deflate"  # a copy that hardly anybody asks for
+    # The probe asks for these copies too; the ladder, which is to be short, does not.
+    EMPTY = "empty"
+    IDENTITY = "identity"
+    GZIP = "gzip"
+    BR = "br"
+
+    @property
+    def header(self) -> str | None:
+        """The header's value; None where the suite sends none."""
+        silent = (AcceptEncoding.CLIENT, AcceptEncoding.ABSENT)
+        return None if self in silent else "" if self is AcceptEncoding.EMPTY else self.value
 
 
 @dataclass(frozen=True)

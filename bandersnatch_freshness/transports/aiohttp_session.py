@@ -289,6 +289,18 @@ class FreshSession:
             return await self.wrapped.request(method, url, **options)
         raise error  # outside of the handler, so that it looks as the client raised it
 
+    async def ask(self, url: str, variant: Variant, **options: Any) -> aiohttp.ClientResponse:
+        """GET once, dressed in a variant that is given; what is learned elsewhere plays no part.
+
+        Raises:
+            Exception: what the wrapped session raises.
+        """
+        try:
+            return await self._request("GET", URL(url), variant, options)
+        except _Failed as failed:
+            error = failed.error
+        raise error  # outside of the handler, so that it looks as the client raised it
+
     async def _request(
         self, method: str, url: URL, variant: Variant, options: dict[str, Any]
     ) -> aiohttp.ClientResponse:
@@ -377,8 +389,8 @@ def _dress(variant: Variant, options: dict[str, Any]) -> dict[str, Any]:
     if variant.accept_encoding is not AcceptEncoding.CLIENT:
         headers.popall("Accept-Encoding", None)
         skip.add("Accept-Encoding")  # or aiohttp puts its own back
-    if variant.accept_encoding is AcceptEncoding.DEFLATE:
-        headers["Accept-Encoding"] = "deflate"
+    if variant.accept_encoding.header is not None:
+        headers["Accept-Encoding"] = variant.accept_encoding.header
     if variant.no_cache:
         headers["Cache-Control"] = "no-cache"
     return {**options, "headers": headers, "skip_auto_headers": skip}

@@ -1,0 +1,1 @@
+"""The probe: which difference between two requests decides whether an answer is fresh."""

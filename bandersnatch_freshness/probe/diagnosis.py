@@ -1,0 +1,265 @@
+"""The diagnosis: which difference decides, and what to do about it. No I/O."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from ..observations import Observation
+from ..variants import LADDER, PLAIN, Variant
+from ..verdicts import Verdict, judge
+from .ways import FACTORS, Way
+
+# Differences that ask for no other copy, but for none from a cache.
+_PAST_CACHES = ("cache_bust", "no_cache")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking once.
+
+    `url` and `sent` are the request as it went out; `size` is that of the body as it
+    travelled, in bytes, None where it was not read to its end; `milliseconds` is the time
+    until then.
+    """
+
+    way: Way
+    observation: Observation
+    url: str
+    sent: Mapping[str, str] = field(default_factory=dict)
+    size: int | None = None
+    milliseconds: int = 0
+
+
+class Outcome(enum.IntEnum):
+    """What all ways together came to; the value is the exit code."""
+
+    FRESH = 0
+    SOME_STALE = 1
+    ALL_STALE = 2
+    UNDETERMINED = 3
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the answers say. `required` is the serial that a fresh one has at least.
+
+    `decides` are the fields of a way of which one change alone makes a fresh answer of a
+    stale one, or the other way round. `fresh` are the variants of the plugins' ladder that
+    got nothing but fresh answers, in its order. `sentences` say all of it to a person.
+    """
+
+    outcome: Outcome
+    verdict: Verdict
+    required: int | None
+    decides: tuple[str, ...]
+    fresh: tuple[Variant, ...]
+    sentences: tuple[str, ...]
+
+    @property
+    def cure(self) -> Variant | None:
+        """What helps where a plain request does not."""
+        return self.fresh[0] if self.fresh and self.fresh[0] != PLAIN else None
+
+
+def required_serial(answers: Iterable[Answer], expected: int | None) -> int | None:
+    """Return the serial that a fresh answer has at least: what is expected, or more where some answer has more."""
+    serials = [one.observation.serial for one in answers if one.observation.serial is not None]
+    return max([*serials, *([] if expected is None else [expected])], default=None)
+
+
+def fresh_variants(answers: Iterable[Answer], base: Way, required: int) -> tuple[Variant, ...]:
+    """Return the variants of the ladder that got nothing but fresh answers, asked for as the plugins do.
+
+    Of a plain request only what came before others may have changed what the caches hold.
+    """
+    answers = list(answers)
+    found = []
+    for variant in LADDER:
+        way = base.dressed(variant)
+        states = [
+            is_fresh(one, required, base) for one in (_early(answers) if way == base else answers) if one.way == way
+        ]
+        if states and all(states):
+            found.append(variant)
+    return tuple(found)
+
+
+def is_fresh(answer: Answer, required: int, base: Way) -> bool | None:
+    """Tell whether an answer is fresh; None where it says nothing of that.
+
+    As the plugins do, a missing serial and a 404 are taken for stale; but other pages than
+    the one that Bandersnatch asks for need not have a serial.
+    """
+    seen = answer.observation
+    if seen.serial is not None:
+        return seen.serial >= required
+    if seen.status == 404 or (seen.status == 200 and answer.way.page is base.page):
+        return False
+    return None
+
+
+def diagnose(answers: Sequence[Answer], base: Way, expected: int | None) -> Diagnosis:
+    """Return what the answers say, in the order in which they came."""
+    required = required_serial(answers, expected)
+    if required is None:
+        return Diagnosis(Outcome.UNDETERMINED, Verdict.UNKNOWN, None, (), (), (_nothing(answers),))
+    states = {is_fresh(one, required, base) for one in answers} - {None}
+    if not any(one.way.page is base.page and is_fresh(one, required, base) is not None for one in answers):
+        same_page = [one for one in answers if one.way.page is base.page]
+        return Diagnosis(Outcome.UNDETERMINED, Verdict.UNKNOWN, required, (), (), (_nothing(same_page),))
+    verdict = judge([one.observation for one in answers], required)
+    outcome = Outcome.SOME_STALE
+    if len(states) == 1:
+        outcome = Outcome.FRESH if True in states else Outcome.ALL_STALE
+    elif verdict is Verdict.FRESH:
+        verdict = Verdict.EDGE_STALE  # the newer answer is the proof
+    plain = {is_fresh(one, required, base) for one in _early(answers) if one.way == base} - {None}
+    decisive = _decisive(answers, base, required, plain) if len(plain) == 1 else {}
+    fresh = fresh_variants(answers, base, required)
+    sentences = {
+        Outcome.FRESH: lambda: [f"Every way of asking gets serial {required}: nothing is stale."],
+        Outcome.SOME_STALE: lambda: [
+            *_what_differs(answers, base, required, plain, decisive),
+            _what_helps(fresh, plain),
+        ],
+        Outcome.ALL_STALE: lambda: [_who_is_behind(answers, verdict, required)],
+    }[outcome]()
+    sentences += [*_was_refreshed(answers, base, required, plain), *_failures(answers)]
+    return Diagnosis(outcome, verdict, required, tuple(decisive), fresh, tuple(sentences))
+
+
+def _early(answers: Sequence[Answer]) -> list[Answer]:
+    """Return what came before the first request that may change what a cache holds for others."""
+    return list(takewhile(lambda one: not (one.way.cache_bust or one.way.no_cache), answers))
+
+
+def _decisive(answers: Sequence[Answer], base: Way, required: int, plain: set[bool | None]) -> dict[str, list[Way]]:
+    """Return the single differences that turn the base line's answer into its opposite, with the ways that show it."""
+    states: dict[Way, set[bool | None]] = {}
+    for one in answers:
+        if len(one.way.differences(base)) == 1:
+            states.setdefault(one.way, set()).add(is_fresh(one, required, base))
+    opposite = {True not in plain}
+    decisive: dict[str, list[Way]] = {}
+    for way, seen in states.items():
+        if seen == opposite:
+            decisive.setdefault(way.differences(base)[0], []).append(way)
+    return decisive
+
+
+def _what_differs(
+    answers: Sequence[Answer],
+    base: Way,
+    required: int,
+    plain: set[bool | None],
+    decisive: Mapping[str, Sequence[Way]],
+) -> list[str]:
+    if len(plain) > 1:
+        return [_by_luck(answers, base, required)]
+    if not plain:
+        return ["Bandersnatch's way of asking got no answer; some others are stale, and some fresh."]
+    is_now, turns = ("fresh", "stale") if True in plain else ("stale", "fresh")
+    if decisive:
+        said = [
+            f"What decides is {FACTORS[factor]}: as Bandersnatch asks, the answer is {is_now}; "
+            f"{turns} with {', '.join(way.describe(base) for way in found)}."
+            for factor, found in decisive.items()
+            if factor not in _PAST_CACHES
+        ]
+        past = [way.describe(base) for factor in _PAST_CACHES for way in decisive.get(factor, ())]
+        if past and said:
+            said.append(f"Past the cache it is {turns} too: with {', '.join(past)}.")
+        elif past:
+            said.append(f"Only past the cache is the answer {turns}: with {', '.join(past)}.")
+        return said
+    others = dict.fromkeys(
+        one.way.describe(base)
+        for one in answers
+        if one.way != base and is_fresh(one, required, base) is (True not in plain)
+    )
+    return [
+        f"No single difference decides: as Bandersnatch asks, the answer is {is_now}; "
+        f"{turns} only with {'; '.join(others) or 'luck'}."
+    ]
+
+
+def _by_luck(answers: Sequence[Answer], base: Way, required: int) -> str:
+    """Say that equal questions got different answers, and whether the nodes that answered explain it."""
+    nodes: dict[bool, set[str]] = {True: set(), False: set()}
+    for one in _early(answers):
+        state = is_fresh(one, required, base)
+        if state is not None:
+            nodes[state].add(one.observation.served_by)
+    said = "It is a matter of luck: the same question got a fresh answer and a stale one."
+    if "" not in nodes[True] | nodes[False] and not nodes[True] & nodes[False]:
+        said += f" What decides is the node: {_named(nodes[False])} holds the old copy, {_named(nodes[True])} does not."
+    return said
+
+
+def _named(nodes: Iterable[str]) -> str:
+    return ", ".join(sorted(nodes))
+
+
+def _what_helps(fresh: Sequence[Variant], plain: set[bool | None]) -> str:
+    if plain == {True}:
+        return "Bandersnatch's own way of asking is fresh, and the plugins change nothing while it is."
+    if len(plain) > 1:
+        return "What helps: the plugins, which ask again in other ways, and may meet another node each time."
+    if fresh:
+        return f"What helps: the plugins' variant {fresh[0]}, of all that are fresh the one they try first."
+    return (
+        "None of the ways in which the plugins ask gets a fresh answer every time; whoever runs the cache has to act."
+    )
+
+
+def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required: int) -> str:
+    serials = {one.observation.serial for one in answers if one.observation.serial is not None}
+    if not serials:
+        problems = ", ".join(dict.fromkeys(one.observation.problem or "no serial" for one in answers))
+        return f"Serial {required} is announced, but no way of asking gets such a page: {problems}."
+    agree = f"All ways of asking agree on serial {max(serials)}, {required - max(serials)} behind {required}"
+    if verdict is Verdict.ORIGIN_STALE:
+        past = next(one for one in answers if one.observation.came_past_caches)
+        seen = past.observation
+        how = f"X-Cache: {seen.x_cache}" if seen.x_cache else f"Cache-Status: {seen.cache_status}"
+        return (
+            f"{agree}, and at least one answer came past all caches ({how}): the origin itself is behind. "
+            "Nothing helps but a report to whoever runs it."
+        )
+    if verdict is Verdict.EDGE_STALE:
+        return (
+            f"Every way of asking is stale, at different serials from {min(serials)} to {max(serials)}: caches differ."
+        )
+    return (
+        f"{agree}. Whether a cache or the origin is behind can't be told: no answer says that it came past all caches."
+    )
+
+
+def _was_refreshed(answers: Sequence[Answer], base: Way, required: int, plain: set[bool | None]) -> list[str]:
+    later = [one for one in answers[len(_early(answers)) :] if one.way == base]
+    if plain == {False} and any(is_fresh(one, required, base) for one in later):
+        return ["Asking past the cache has refreshed its copy: as Bandersnatch asks, the answer is fresh by now."]
+    return []
+
+
+def _failures(answers: Sequence[Answer]) -> list[str]:
+    """Say what was not answered at all, or by an error of the server's."""
+    problems = [
+        one.observation.problem for one in answers if one.observation.status is None or one.observation.status >= 500
+    ]
+    named = ", ".join(dict.fromkeys(problems))
+    return [f"{len(problems)} of {len(answers)} requests failed: {named}."] if problems else []
+
+
+def _nothing(answers: Sequence[Answer]) -> str:
+    """Say in one sentence why nothing can be said."""
+    statuses = {one.observation.status for one in answers}
+    if statuses == {404}:
+        return "It is not found, in any way of asking: is the name right?"
+    if 200 in statuses:
+        return "No answer carries a serial, in its header or in its body: what is fresh can't be told."
+    problems = dict.fromkeys(one.observation.problem for one in answers)
+    return f"No way of asking gets the page: {', '.join(problems)}."

@@ -1,0 +1,190 @@
+"""The report of a probe: a table for a terminal, curl commands, Markdown, JSON. No I/O."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from rich.markup import escape
+from rich.table import Table
+
+from ..observations import printable
+from ..state import plain_url
+from . import ways
+from .asking import curl_arguments
+from .diagnosis import Answer, Diagnosis, Outcome, is_fresh
+from .ways import Way
+
+_COLUMNS = ("how asked", "serial", "behind by", "age", "cache", "node", "bytes", "ms")
+_OUTCOMES = {
+    Outcome.FRESH: "green",
+    Outcome.SOME_STALE: "yellow",
+    Outcome.ALL_STALE: "bold red",
+    Outcome.UNDETERMINED: "yellow",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """The probe of one project, or of the index (""), on a master without secrets.
+
+    `advice` are the lines for bandersnatch.conf, "" where nothing is to be set.
+    `announced` is the serial that the index announces, None where it wasn't asked or didn't say.
+    """
+
+    master: str
+    project: str
+    answers: Sequence[Answer]
+    diagnosis: Diagnosis
+    advice: str
+    announced: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What was probed."""
+        return self.project or "the index"
+
+    @property
+    def base(self) -> Way:
+        """The base line of its ways."""
+        return ways.base(self.project)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the table's cells, an answer a row."""
+        serials = [one.observation.serial for one in self.answers if one.observation.serial is not None]
+        marks = {max(serials): " (freshest)", min(serials): " (stalest)"} if len(set(serials)) > 1 else {}
+        return [self._row(one, marks) for one in self.answers]
+
+    def _row(self, answer: Answer, marks: dict[int, str]) -> tuple[str, ...]:
+        seen, required = answer.observation, self.diagnosis.required
+        how = answer.way.describe(self.base) or f"as Bandersnatch asks ({answer.sent.get('Accept-Encoding', 'none')})"
+        behind = ""
+        if seen.serial is not None and required is not None:
+            behind = f"{max(0, required - seen.serial)}{marks.get(seen.serial, '')}"
+        return (
+            how,
+            seen.problem or ("no serial" if seen.serial is None else str(seen.serial)),
+            behind,
+            seen.age,
+            seen.x_cache or seen.cache_status,
+            seen.served_by,
+            "" if answer.size is None else str(answer.size),
+            str(answer.milliseconds),
+        )
+
+    def table(self) -> Table:
+        """Return the answers as a table for a terminal: fresh ones green, stale ones red."""
+        table = Table(title=f"{escape(self.title)} at {escape(self.master)}", title_justify="left", header_style="bold")
+        for name in _COLUMNS:
+            table.add_column(name, overflow="fold", justify="right" if name in ("bytes", "ms") else "left")
+        styles = {True: "green", False: "red", None: "dim"}
+        for answer, row in zip(self.answers, self.rows(), strict=True):
+            required = self.diagnosis.required
+            fresh = None if required is None else is_fresh(answer, required, self.base)
+            table.add_row(*map(escape, row), style=styles[fresh])
+        return table
+
+    def conclusion(self) -> str:
+        """Return the diagnosis and the advice, marked up for a terminal."""
+        text = f"[{_OUTCOMES[self.diagnosis.outcome]}]" + escape("\n".join(self.diagnosis.sentences)) + "[/]"
+        if self.advice:
+            text += "\n\nIn bandersnatch.conf:\n\n" + escape(_indented(self.advice))
+        return text
+
+    def curl(self) -> str:
+        """Return each request as a curl command for a POSIX shell, which prints the answer's headers."""
+        return "\n".join(f"# {self._row(one, {})[0]}\n{curl_command(one)}" for one in self.answers)
+
+    def markdown(self) -> str:
+        """Return a report to paste into an issue."""
+        head = [f"### {self.title} at {self.master}", ""]
+        table = [f"| {' | '.join(_COLUMNS)} |", "|" + " --- |" * len(_COLUMNS)]
+        table += [f"| {' | '.join(map(_cell, row))} |" for row in self.rows()]
+        advice = ["", "In `bandersnatch.conf`:", "", _indented(self.advice)] if self.advice else []
+        return "\n".join([*head, *map(_cell, self.diagnosis.sentences), *advice, "", *table, ""])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as plain data, as docs/probe.md describes it."""
+        diagnosis = self.diagnosis
+        return {
+            "project": self.project,
+            "outcome": diagnosis.outcome.name.lower().replace("_", "-"),
+            "verdict": diagnosis.verdict.value,
+            "required": diagnosis.required,
+            "announced": self.announced,
+            "decides": list(diagnosis.decides),
+            "fresh_variants": list(map(str, diagnosis.fresh)),
+            "diagnosis": list(diagnosis.sentences),
+            "advice": self.advice,
+            "answers": [self._answer(one) for one in self.answers],
+        }
+
+    def _answer(self, answer: Answer) -> dict[str, Any]:
+        way = answer.way
+        required = self.diagnosis.required
+        return {
+            **answer.observation.evidence(),
+            "how": way.describe(self.base),
+            "client": way.client.value,
+            "page": way.page.value,
+            "address": way.address,
+            "url": shown_url(answer.url),
+            "sent": _without_secrets(answer.sent),
+            "fresh": None if required is None else is_fresh(answer, required, self.base),
+            "bytes": answer.size,
+            "milliseconds": answer.milliseconds,
+        }
+
+
+def curl_command(answer: Answer) -> str:
+    """Return a curl command that asks the same again, but for a cache-bust's timestamp: that is a new one."""
+    headers = _without_secrets(answer.sent)
+    pinned = []
+    if answer.way.address:
+        parts = urlsplit(answer.url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+        address = f"[{answer.way.address}]" if ":" in answer.way.address else answer.way.address
+        pinned = ["--resolve", f"{parts.hostname}:{port}:{address}"]
+    words = ["curl", "--silent", "--show-error", "--output", "/dev/null", "--dump-header", "-"]
+    url = shown_url(answer.url)
+    quoted = shlex.quote(url)
+    if answer.way.cache_bust:
+        until = url.rindex("=") + 1
+        quoted = f'{shlex.quote(url[:until])}"$(date +%s)"'
+    return f"{shlex.join([*words, *curl_arguments(headers), *pinned])} {quoted}"
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without user and password; what query it has is the suite's own."""
+    query = urlsplit(url).query
+    return plain_url(url) + (f"?{query}" if query else "")
+
+
+def _without_secrets(headers: Any) -> dict[str, str]:
+    secret = ("authorization", "proxy-authorization", "cookie", "host")
+    return {name: printable(value) for name, value in headers.items() if name.lower() not in secret}
+
+
+def _cell(text: str) -> str:
+    """Return a text as it is to be read in a Markdown table, whatever it has in it."""
+    for mark in "\\`*_[]<>|#~&":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def exit_code(reports: Iterable[Report]) -> int:
+    """Return the exit code for all that was probed.
+
+    What could not be determined comes first; else all must be fresh, or all stale.
+    """
+    outcomes = {one.diagnosis.outcome for one in reports}
+    if Outcome.UNDETERMINED in outcomes:
+        return Outcome.UNDETERMINED
+    return outcomes.pop() if len(outcomes) == 1 else Outcome.SOME_STALE

@@ -1,0 +1,187 @@
+"""The diagnosis: what answers say, from tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bandersnatch_freshness.observations import Observation
+from bandersnatch_freshness.probe import ways
+from bandersnatch_freshness.probe.diagnosis import Answer, Diagnosis, Outcome, diagnose, required_serial
+from bandersnatch_freshness.probe.ways import Agent, Client, Page, Way
+from bandersnatch_freshness.variants import PLAIN, AcceptEncoding, Variant
+from bandersnatch_freshness.verdicts import Verdict
+
+BASE = ways.base("foo")
+STRIP = replace(BASE, accept_encoding=AcceptEncoding.ABSENT)
+BUST = replace(BASE, cache_bust=True)
+NO_CACHE = replace(BASE, no_cache=True)
+AGENT = replace(BASE, agent=Agent.CURL)
+CLIENT = replace(BASE, client=Client.REQUESTS)
+ADDRESS = replace(BASE, address="192.0.2.1")
+PAGE = replace(BASE, page=Page.SIMPLE_JSON)
+CURL = Way(Page.JSON_API, AcceptEncoding.ABSENT, client=Client.CURL, agent=Agent.CURL)
+
+
+def answer(way: Way, serial: int | None, status: int | None = 200, **more: str) -> Answer:
+    """Return an answer to one way of asking."""
+    problem = "" if status == 200 else "time-out" if status is None else f"status {status}"
+    return Answer(way, Observation(way.variant, status, serial, problem, **more), "https://pypi.example/pypi/foo/json")
+
+
+def diagnosis(*answers: Answer, expected: int | None = 42) -> Diagnosis:
+    """Return what these answers say."""
+    return diagnose(answers, BASE, expected)
+
+
+@pytest.mark.parametrize(
+    ("way", "decides"),
+    [
+        pytest.param(STRIP, "accept_encoding", id="encoding"),
+        pytest.param(BUST, "cache_bust", id="cache-bust"),
+        pytest.param(NO_CACHE, "no_cache", id="no-cache"),
+        pytest.param(AGENT, "agent", id="agent"),
+        pytest.param(CLIENT, "client", id="client"),
+        pytest.param(ADDRESS, "address", id="address"),
+        pytest.param(PAGE, "page", id="page"),
+    ],
+)
+@pytest.mark.parametrize(("plain", "other"), [pytest.param(41, 42, id="cured"), pytest.param(42, 41, id="spoiled")])
+def test_a_single_difference_that_turns_the_answer_decides(way: Way, decides: str, plain: int, other: int) -> None:
+    """From stale to fresh as well as the other way round."""
+    found = diagnosis(answer(BASE, plain), answer(BASE, plain), answer(way, other))
+    assert found.decides == (decides,)
+    assert found.outcome is Outcome.SOME_STALE
+    assert found.verdict is Verdict.EDGE_STALE
+
+
+def test_differences_that_come_together_decide_nothing() -> None:
+    """Curl as typed differs in three; which of them it is shows only one by one."""
+    found = diagnosis(answer(BASE, 41), answer(CURL, 42), answer(AGENT, 41))
+    assert found.decides == ()
+    assert "No single difference decides" in found.sentences[0]
+    assert "client curl" in found.sentences[0]
+
+
+def test_the_cure_is_the_first_of_the_ladder_that_is_always_fresh() -> None:
+    """One that helped once and failed once is none."""
+    answers = [answer(BASE, 41), answer(STRIP, 42), answer(STRIP, 41), answer(BUST, 42)]
+    assert diagnosis(*answers).cure == Variant(cache_bust=True)
+    assert diagnosis(*answers, answer(STRIP, 42)).fresh == (Variant(cache_bust=True),)
+
+
+def test_what_helps_but_is_no_way_of_the_plugins_is_no_cure() -> None:
+    """They don't change the User-Agent."""
+    found = diagnosis(answer(BASE, 41), answer(AGENT, 42), answer(STRIP, 41))
+    assert (found.decides, found.cure) == (("agent",), None)
+    assert "None of the ways in which the plugins ask" in found.sentences[-1]
+
+
+def test_all_fresh() -> None:
+    """Nothing decides, nothing is to be cured."""
+    found = diagnosis(answer(BASE, 42), answer(STRIP, 43), expected=41)
+    assert (found.outcome, found.verdict, found.required) == (Outcome.SOME_STALE, Verdict.EDGE_STALE, 43)
+    found = diagnosis(answer(BASE, 42), answer(STRIP, 42))
+    assert (found.outcome, found.verdict, found.cure) == (Outcome.FRESH, Verdict.FRESH, None)
+    assert found.fresh == (PLAIN, STRIP.variant)
+
+
+def test_the_origin_is_blamed_on_proof_alone() -> None:
+    """Copies that agree, and one that came past all caches."""
+    cached = diagnosis(answer(BASE, 41, x_cache="HIT"), answer(STRIP, 41, x_cache="HIT"))
+    assert (cached.outcome, cached.verdict) == (Outcome.ALL_STALE, Verdict.UNKNOWN)
+    assert "can't be told" in cached.sentences[0]
+    missed = diagnosis(answer(BASE, 41, x_cache="HIT"), answer(STRIP, 41, x_cache="MISS, MISS"))
+    assert (missed.outcome, missed.verdict) == (Outcome.ALL_STALE, Verdict.ORIGIN_STALE)
+    assert "X-Cache: MISS, MISS" in missed.sentences[0]
+    by_rfc = diagnosis(answer(BASE, 41), answer(STRIP, 41, cache_status="edge; fwd=uri-miss"))
+    assert by_rfc.verdict is Verdict.ORIGIN_STALE
+    assert "Cache-Status: edge; fwd=uri-miss" in by_rfc.sentences[0]
+
+
+def test_copies_that_are_all_stale_and_differ_are_caches() -> None:
+    """The origin has but one serial."""
+    found = diagnosis(answer(BASE, 40), answer(STRIP, 41))
+    assert (found.outcome, found.verdict) == (Outcome.ALL_STALE, Verdict.EDGE_STALE)
+
+
+def test_equal_questions_with_different_answers() -> None:
+    """Luck; and where the nodes say so, which of them it is."""
+    found = diagnosis(
+        answer(BASE, 41, served_by="b"), answer(BASE, 42, served_by="a"), answer(STRIP, 42, served_by="a")
+    )
+    assert found.decides == ()
+    assert "matter of luck" in found.sentences[0]
+    assert "the node: b holds the old copy, a does not" in found.sentences[0]
+    nameless = diagnosis(answer(BASE, 41), answer(BASE, 42))
+    assert "the node" not in nameless.sentences[0]
+    both = diagnosis(answer(BASE, 41, served_by="a"), answer(BASE, 42, served_by="a"))
+    assert "the node" not in both.sentences[0]
+
+
+def test_a_copy_that_asking_has_refreshed_is_no_luck() -> None:
+    """What is fresh after no-cache was stale before."""
+    found = diagnosis(answer(BASE, 41), answer(NO_CACHE, 42), answer(BASE, 42))
+    assert found.decides == ("no_cache",)
+    assert found.cure == NO_CACHE.variant
+    assert "has refreshed its copy" in found.sentences[-1]
+
+
+@pytest.mark.parametrize(
+    ("plain", "outcome", "words"),
+    [
+        pytest.param(answer(BASE, None, 404), Outcome.ALL_STALE, "status 404", id="404"),
+        pytest.param(answer(BASE, None), Outcome.ALL_STALE, "no serial", id="no-serial"),
+        pytest.param(answer(BASE, None, 503), Outcome.UNDETERMINED, "status 503", id="503"),
+        pytest.param(answer(BASE, None, None), Outcome.UNDETERMINED, "time-out", id="time-out"),
+    ],
+)
+def test_answers_without_a_serial(plain: Answer, outcome: Outcome, words: str) -> None:
+    """A 404 and a page without a serial are stale where one is announced, as for the plugins; errors say nothing."""
+    found = diagnosis(plain, plain)
+    assert found.outcome is outcome
+    assert words in " ".join(found.sentences)
+
+
+@pytest.mark.parametrize(
+    ("plain", "words"),
+    [
+        pytest.param(answer(BASE, None, 404), "is the name right?", id="404"),
+        pytest.param(answer(BASE, None), "No answer carries a serial", id="no-serial"),
+        pytest.param(answer(BASE, None, None), "No way of asking gets the page: time-out.", id="time-out"),
+    ],
+)
+def test_nothing_to_judge_by(plain: Answer, words: str) -> None:
+    """Nothing announced, nothing seen: one sentence."""
+    found = diagnosis(plain, plain, expected=None)
+    assert (found.outcome, found.required) == (Outcome.UNDETERMINED, None)
+    assert len(found.sentences) == 1
+    assert words in found.sentences[0]
+
+
+def test_other_pages_need_no_serial() -> None:
+    """A static mirror's simple page has none, and is not stale for that."""
+    found = diagnosis(answer(BASE, 42), answer(PAGE, None))
+    assert found.outcome is Outcome.FRESH
+
+
+def test_requests_that_failed_are_counted() -> None:
+    """Beside what the others say."""
+    found = diagnosis(answer(BASE, 42), answer(CLIENT, None, None), answer(AGENT, None, 502))
+    assert found.outcome is Outcome.FRESH
+    assert found.sentences[-1] == "2 of 3 requests failed: time-out, status 502."
+
+
+@pytest.mark.parametrize(
+    ("serials", "expected", "required"),
+    [
+        pytest.param([41, 42], None, 42, id="best-seen"),
+        pytest.param([41], 43, 43, id="expected"),
+        pytest.param([44], 43, 44, id="the-index-is-stale"),
+        pytest.param([None], None, None, id="nothing"),
+    ],
+)
+def test_required_serial(serials: list[int | None], expected: int | None, required: int | None) -> None:
+    """The highest of what is known."""
+    assert required_serial([answer(BASE, serial) for serial in serials], expected) == required
