@@ -42,6 +42,10 @@ def is_whole(path: Path) -> bool:
     return hashlib.blake2b(path.read_bytes(), digest_size=32).hexdigest() == "".join(path.parts[-4:-1])
 
 
+# So many runs does the beginning take.
+BEGINNING = 12
+
+
 class Soak:
     """A mirror of a restless lab."""
 
@@ -51,6 +55,14 @@ class Soak:
         self.mirror = mirror
         self.random = random
         self.killed = 0
+
+    def begins(self, number: int) -> None:
+        """Let a third of the packages be stale for so long that they are set aside, while others have releases."""
+        if number == 0:
+            self.lab.behave(SPELLS[0])
+            self.lab.release()
+        else:
+            self.lab.release(self.random.sample([name for name in self.lab.names if int(name[-2:]) % 3], 2))
 
     def something_happens(self) -> None:
         """Let the edge or the origin fail, heal, and release."""
@@ -139,7 +151,10 @@ def test_nothing_is_lost(start_lab: StartLab, make_mirror: MakeMirror, request: 
     soak = Soak(lab, mirror, Random(seed))  # noqa: S311 - no secret
     was_set_aside: set[str] = set()
     for number in range(runs):
-        soak.something_happens()
+        if number < BEGINNING:
+            soak.begins(number)
+        else:
+            soak.something_happens()
         had = soak.files()
         lab.forget()
         soak.run()
