@@ -66,12 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--all", action="store_true", help="all of them, as before the plugins are removed")
     run = commands.add_parser(
         "run",
+        prefix_chars="\0",  # every option but its own help is Bandersnatch's
+        add_help=False,
+        usage="bandersnatch-freshness [-c FILE] run [-c FILE] [--debug] {mirror,sync,verify,delete} ...",
         help="bandersnatch mirror, sync, verify or delete, with the suite from the first request on",
         description="Run Bandersnatch's own command with the suite in place from its first request. Exits with 0 if "
         "all is fresh or will be soon, 1 if Bandersnatch failed, 2 if there are critical incidents.",
     )
-    run.add_argument("--debug", action="store_true", help="as in bandersnatch")
-    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="mirror, sync, verify or delete, …")
+    run.add_argument("arguments", nargs="*", metavar="...", help="as for the command bandersnatch")
+    run.set_defaults(explain=run.print_help)
     probe = commands.add_parser(
         "probe",
         help="the diagnosis: which way of asking gets a fresh page, and what to set",
@@ -88,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     forms.add_argument("--curl", action="store_true", help="print each request as a curl command")
     forms.add_argument("--markdown", action="store_true", help="print a report to paste into an issue")
     forms.add_argument("--json", action="store_true", help="print JSON")
-    for command in (status, check, quarantine, listing, release, run, probe):
+    for command in (status, check, quarantine, listing, release, probe):
         _add_config(command, argparse.SUPPRESS)  # or the default would undo what stands before the command
     for reporting in (status, check, listing):
         reporting.add_argument("--json", action="store_true", help="print JSON")

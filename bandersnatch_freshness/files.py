@@ -9,7 +9,29 @@ from typing import Any
 
 from .options import Remembering
 from .records import QUARANTINE_FILE, Records
+from .serials import serial_in_body, serial_in_html
 from .store import Store
+
+# What a project's directory under `simple` may have of it.
+SIMPLE_PAGES = ("index.html", "index.v1_json")
+
+# In HTML the serial is what the page ends with.
+_END = 64
+
+
+def own_serial(*pages: Store) -> int:
+    """Return the serial of the first of a project's own pages that has one, 0 where none has.
+
+    A page that can't be read has none: it can be replaced.
+    """
+    for page in pages:
+        with contextlib.suppress(OSError):
+            is_html = page.path.suffix == ".html"
+            content = page.read_end(_END) if is_html else page.read()
+            serial = (serial_in_html if is_html else serial_in_body)(content or b"")
+            if serial is not None:
+                return serial
+    return 0
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from .incidents import Sighting
+from .incidents import Incident, Sighting
 from .observations import Observation
+from .quarantine import SetAside
 from .serials import parse_serial
 from .verdicts import Verdict, judge
 
@@ -32,24 +33,42 @@ class Index:
 
 
 class Guard:
-    """What one run lets in of the index."""
+    """What is let in: of the index, and of each project's page."""
 
-    def __init__(self, known: Index | None, *, another_master: bool = False) -> None:
-        """`another_master`: the mirror's own serials may be those of another one."""
+    def __init__(
+        self,
+        known: Index | None,
+        incidents: Mapping[str, Incident] | None = None,
+        quarantine: Mapping[str, SetAside] | None = None,
+        *,
+        another_master: bool = False,
+    ) -> None:
+        """Know what was seen of the master before.
+
+        `another_master`: the mirror's own serials may be those of another one, and mean nothing.
+        """
         self.least = 0
         self.refusal = ""
+        self.is_judged = False
         self.observations: Sequence[Observation] = ()
         self._known = known
+        self._incidents = incidents or {}
+        self._quarantine = quarantine or {}
         self._another_master = another_master
+        self._synced = 0
         self._count_own: Callable[[], int] = lambda: 0
         self._serial: int | None = None
         self._projects = 0
-        self._is_judged = False
 
-    def trusted(self, serial: int) -> int:
-        """Return a serial of the mirror's own, or 0 where it means nothing: it may be another master's."""
-        newest = self._known.serial if self._known else 0
-        return 0 if self._another_master and serial > newest else serial
+    def least_page(self, project: str, own: int) -> int:
+        """Return the serial that a project's page must have at least: that of the mirror's `own`, or any ever seen."""
+        incident = self._incidents.get(project)
+        return max(0 if self._another_master else own, (incident.newest if incident else None) or 0)
+
+    def announced_page(self, project: str) -> int:
+        """Return the serial that was announced of a project's page, 0 where only an index knows."""
+        incident, entry = self._incidents.get(project), self._quarantine.get(project)
+        return max(incident.required if incident else 0, entry.required if entry else 0)
 
     def expect(self, synced: int, count_own: Callable[[], int]) -> None:
         """Set the least serial of the index, for a mirror that is at this one.
@@ -57,8 +76,15 @@ class Guard:
         A mirror that begins anew has been at what the index said before. Where that is not
         remembered, `count_own` tells how many projects the mirror has.
         """
+        self._synced = synced
         self._count_own = count_own
-        self.least = self.trusted(synced) or (self._known.serial if self._known else 0)
+        own = 0 if self._another_master else synced
+        self.least = own or (self._known.serial if self._known else 0)
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether nothing is synced because the mirror's serial is that of another master, and higher."""
+        return self._another_master and self._serial is not None and self._serial < self._synced
 
     def admit_index(self, index: Any) -> None:
         """Let in a simple index in JSON.
@@ -72,10 +98,10 @@ class Guard:
             self.refuse(str(error))
 
     def _admit(self, serial: int | None, projects: int | None) -> None:
-        self._is_judged = True
+        self.is_judged = True
         before = self._known.projects if self._known else 0
         if projects is not None:
-            had = before or self._count_own()
+            had = before or (0 if self._another_master else self._count_own())
             if projects == 0 and (had or self.least):
                 self.refuse("it lists no project")
             if projects < had * LEAST_SHARE:
@@ -87,17 +113,18 @@ class Guard:
             self.refuse(f"its serial {serial} is older than the mirror's own, {self.least}")
         self._serial, self._projects = serial, projects or before
 
-    def admit_changes(self, changes: Mapping[str, int], since: int | None) -> None:
+    def admit_changes(self, changes: Mapping[str, int], since: int | None, last: Any = None) -> None:
         """Let in what XML-RPC answered: serials by project, of all (None), or what changed since a serial.
 
-        What the simple index said was judged already.
+        Where nothing did, `last` is what it says its last serial is. What the simple index said
+        was judged already.
 
         Raises:
             IndexRefusedError: where it is older than the mirror.
         """
-        if self._is_judged:
+        if self.is_judged:
             return
-        newest = max(map(int, changes.values()), default=None)
+        newest = max(map(int, changes.values()), default=parse_serial(str(last)))
         if since is None:
             self._admit(newest, len(changes))
         elif newest is not None:
@@ -112,7 +139,7 @@ class Guard:
             IndexRefusedError: always.
         """
         self.refusal = reason
-        self._is_judged = True
+        self.is_judged = True
         raise IndexRefusedError(reason)
 
     def after(self, now: int, max_age: int) -> tuple[Index | None, Sighting | None, bool]:
@@ -125,18 +152,23 @@ class Guard:
             return known, self._sighting(self.least), False
         if self._serial is None:
             return known, None, False
+        # A newer one was seen, and was not to be had; or nothing is synced from this one.
+        seen = max((one.serial for one in self.observations if one.serial is not None), default=0)
+        missed = max(seen, self._synced if self.stands_still else 0)
+        wrong = self._sighting(missed) if missed > self._serial else None
         if known is None or self._serial > known.serial or known.moved > now:
-            return Index(self._serial, now, self._projects), None, True
+            return Index(self._serial, now, self._projects), wrong, wrong is None
         known = Index(known.serial, known.moved, self._projects)
-        if now - known.moved >= max_age:
-            return known, self._sighting(known.serial + 1), False
-        return known, None, True
+        if wrong is None and now - known.moved >= max_age:
+            wrong = self._sighting(known.serial + 1)
+        return known, wrong, wrong is None
 
     def _sighting(self, required: int) -> Sighting:
         got = max((one.serial for one in self.observations if one.serial is not None), default=self._serial)
+        got = self._serial if self._serial is not None else got
         verdict = judge(self.observations, required)
-        if verdict is Verdict.FRESH:  # by its serial: it is broken otherwise
-            verdict = Verdict.UNKNOWN
+        if verdict is Verdict.FRESH:  # by a serial: it is broken otherwise, or was not to be had
+            verdict = Verdict.UNKNOWN if self.refusal else Verdict.EDGE_STALE
         evidence = {one.variant: one.evidence() for one in self.observations}
         return Sighting(required, got, verdict, tuple(evidence.values()))
 
@@ -144,18 +176,21 @@ class Guard:
 def measure(index: Any) -> tuple[int | None, int]:
     """Return the serial and the number of projects of a simple index in JSON.
 
-    Source: PEP 691, PEP 700; `_last-serial` is PyPI's own. Where the whole has none, that of
-    its newest project stands for it.
+    Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project.
+    Bandersnatch goes by the projects' alone, so an index whose projects have none has none.
 
     Raises:
         ValueError: where it is none.
     """
     try:
         projects = index["projects"]
-        serial = parse_serial(str(index.get("meta", {}).get("_last-serial")))
-        if serial is None:
-            serials = (parse_serial(str(project.get("_last-serial"))) for project in projects)
-            serial = max((one for one in serials if one is not None), default=None)
-        return serial, len(projects)
+        serials = [_serial(index.get("meta", {})), max(map(_serial, projects), default=0)]
+        has = serials[1] or (serials[0] and not projects)
+        return (max(serials) if has else None), len(projects)
     except (TypeError, AttributeError, LookupError) as error:
         raise ValueError("it is no simple index in JSON") from error
+
+
+def _serial(entry: Any) -> int:
+    found = entry.get("_last-serial")
+    return found if type(found) is int else parse_serial(str(found)) or 0

@@ -63,8 +63,9 @@ from bandersnatch.package import Package
 from bandersnatch.storage import storage_backend_plugins
 from packaging.utils import canonicalize_name
 
-from . import options
-from .files import Files
+from . import failing, options
+from .failing import attempt
+from .files import SIMPLE_PAGES, Files, own_serial
 from .guard import Guard, IndexRefusedError
 from .incidents import INDEX
 from .memory import Memory
@@ -72,7 +73,7 @@ from .notifier import Notifier
 from .observations import printable
 from .quiet import QuietStaleSerials
 from .runs import Run
-from .serials import parse_serial, serial_in_body, serial_in_page
+from .serials import parse_serial, serial_in_body
 from .state import plain_url
 from .store import Store
 from .transports.aiohttp_session import FreshSession, Outcome, is_client_session
@@ -101,15 +102,20 @@ class Upstream:
     serial: int | None = None
 
 
+@dataclass
+class _Underway:
+    """A `mirror` or `sync` under way, and what the suite has for it: of a `sync`, a guard at most."""
+
+    mirror: Any
+    memory: Memory | None = None
+    run: Run | None = None
+    guard: Guard | None = None
+
+
 _settings: options.Settings | None = None
 _configuration: Any = None
 _configured_from: object = None
-# Of the run under way: what is remembered, what it sees, and what guards it. Of a `sync`:
-# the mirror and what is to be believed of its own serials.
-_memory: Memory | None = None
-_run: Run | None = None
-_guard: Guard | None = None
-_syncing: tuple[Any, Guard] | None = None
+_underway: _Underway | None = None
 _looked: Guard | None = None
 # Whether anything but a stale page has failed since Bandersnatch was started.
 _has_failed = False
@@ -129,7 +135,7 @@ def start(configuration: Any) -> None:
     try:
         settings = options.read_settings(options.enabled_plugins(enabled), section)
     except options.OptionError as error:
-        stop(configuration, error)
+        stop(error)
     _configured_from, _configuration = (enabled, section), configuration
     if _settings is None:
         missing = _missing_seam()
@@ -150,12 +156,16 @@ def check_names(configuration: Any) -> None:
     try:
         options.enabled_plugins(configuration.get("plugins", "enabled", fallback=""))
     except options.OptionError as error:
-        stop(configuration, error)
+        stop(error)
 
 
-def stop(configuration: Any, error: options.OptionError) -> NoReturn:
+def stop(error: options.OptionError) -> NoReturn:
     """End the run with one line that names the file and what is wrong in it."""
-    log.error("%s: %s", _config_file(configuration), error)
+    log.error("%s: %s", config_file(), error)
+    # In `verify` this ends a task of asyncio's, which prints what nobody waits for.
+    logging.getLogger("asyncio").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], SystemExit))
+    )
     sys.exit(2)  # as Bandersnatch itself for a configuration it can't read
 
 
@@ -171,7 +181,8 @@ def _section(configuration: Any) -> Mapping[str, str]:
     }
 
 
-def _config_file(configuration: Any) -> str:
+def config_file() -> str:
+    """Return the configuration file of the command line that is being followed."""
     singleton = bandersnatch.configuration.BandersnatchConfig()
     known = getattr(singleton, "config_file", None)
     if known:
@@ -222,12 +233,23 @@ def _hook() -> None:
     mirror.determine_packages_to_sync = _guarded_index(mirror.determine_packages_to_sync)
     mirror._filter_packages = _setting_aside(mirror._filter_packages)
     mirror.process_package = _noting_success(mirror.process_package)
-    quiet = QuietStaleSerials(
-        lambda project: _run is not None and _run.is_quiet(project), bandersnatch.errors.StaleMetadata
-    )
+    quiet = QuietStaleSerials(_is_quiet, bandersnatch.errors.StaleMetadata)
     for name in ("bandersnatch.package", "bandersnatch.mirror"):
         logging.getLogger(name).addFilter(quiet)
     bandersnatch.verify.on_error = _outspoken(bandersnatch.verify.on_error)
+
+
+def _run() -> Run | None:
+    return _underway.run if _underway else None
+
+
+def _guard() -> Guard | None:
+    return _underway.guard if _underway else None
+
+
+def _is_quiet(subject: str) -> bool:
+    run = _run()
+    return run is not None and attempt(False, run.is_quiet, subject)
 
 
 class _SessionSeam:
@@ -240,7 +262,7 @@ class _SessionSeam:
             session = vars(master)["session"]
         except KeyError:
             raise AttributeError("session") from None
-        return _fresh_session(master, session) or session
+        return attempt(None, _fresh_session, master, session) or session
 
     def __set__(self, master: Any, session: Any) -> None:
         vars(master)["session"] = session
@@ -265,12 +287,18 @@ def _checked(get: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(get)
     def checked(self: Any, path: str, required_serial: int | None, **kw: Any) -> Any:
         url = path if path.startswith(("https://", "http://")) else self.url + path
-        fresh = _fresh_session(self, self.__dict__.get("session"))
-        if fresh is None or required_serial is None or not fresh.covers("GET", url):
+        fresh = None if required_serial is None else attempt(None, _covering, self, url)
+        if fresh is None or required_serial is None:
             return get(self, path, required_serial, **kw)
         return _fetch(fresh, url, required_serial, kw, lambda: get(self, path, required_serial, **kw))
 
     return checked
+
+
+def _covering(master: Any, url: str) -> FreshSession | None:
+    """Return a master's session where a page is its business."""
+    fresh = _fresh_session(master, vars(master).get("session"))
+    return fresh if fresh is not None and fresh.covers("GET", url) else None
 
 
 async def _fetch(
@@ -282,35 +310,56 @@ async def _fetch(
 ) -> AsyncGenerator[Any, None]:
     logging.getLogger("bandersnatch.master").debug("Getting %s (serial %s)", plain_url(url), required_serial)
     try:
-        project = fresh.title(url)
-        least = _least(project) if required_serial == 0 else 0
-        required_serial = max(required_serial, least)
-        sparing = _run.asked.get(project) if _run else None
-        outcome = await fresh.fetch(url, required_serial, sparing, **options)
-        _take_down(project, required_serial, outcome)
-        older = _run.older_page(project) if _run else None
-        if _run and older is not None:
-            found = await fresh.fetch(url, older, **options)
-            if found.response is not None:
-                outcome = found
-                _run.takes(project, older)
+        outcome, failure = await _fresh_page(fresh, url, required_serial, options)
     except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own
         fresh.step_aside()
         async for response in as_ever():
             yield response
         return
-    if least and outcome.response is None and outcome.error is None:
-        raise _kept(project, least)
-    excused = _run is not None and _run.excuses(project) and not outcome.gone
-    if outcome.error is not None and not excused:
-        raise outcome.error
-    if outcome.response is None and (excused or (_run is not None and _run.is_persistent(project))):
-        # Ends Bandersnatch's attempts at once: it was no use to pause in the last runs.
-        raise bandersnatch.errors.StaleMetadata(package_name=project, attempts=1)
     if outcome.response is None:
-        raise bandersnatch.master.StalePage(_stale(url, required_serial, outcome))
+        assert failure is not None  # noqa: S101 - one of both
+        raise failure
     async with outcome.response as response:
         yield response
+
+
+async def _fresh_page(
+    fresh: FreshSession, url: str, required_serial: int, options: dict[str, Any]
+) -> tuple[Outcome, Exception | None]:
+    """Ask for a page, and return what came of it; where that is no page, with what Bandersnatch is to hear."""
+    project, run = fresh.title(url), _run()
+    floor, wanted = _own_floor(project), 0
+    if required_serial == 0 and (guard := _guard()):  # in a `sync`: nothing is asked for
+        wanted = guard.announced_page(project)
+    required = max(required_serial, floor, wanted)
+    sparing = run.asked.get(project) if run else None
+    outcome = await fresh.fetch(url, required, sparing, **options)
+    if run and (outcome.gone or outcome.error is None):  # of a page that ended in another error nothing is known
+        run.saw(project, required, outcome.observations, fresh=outcome.response is not None, gone=outcome.gone)
+    older = run.older_page(project) if run else floor if wanted > floor else None
+    if older is not None and outcome.response is None and outcome.error is None:
+        found = await fresh.fetch(url, older, **options)
+        if found.response is not None:
+            outcome = found
+            if run:
+                run.takes(project, older)
+    return outcome, None if outcome.response else _failure(project, url, required, required_serial, floor, outcome)
+
+
+def _failure(project: str, url: str, required: int, asked: int, floor: int, outcome: Outcome) -> Exception:
+    """Return what Bandersnatch is to hear of a page that is not to be had: it `asked` for this serial."""
+    run = _run()
+    if asked == 0 and outcome.error is None and floor:
+        return _kept(project, floor)
+    excused = run is not None and run.excuses(project) and not outcome.gone
+    if outcome.error is not None and not excused:
+        return outcome.error
+    if excused or (run is not None and run.is_persistent(project)):
+        # Ends Bandersnatch's attempts at once: it was no use to pause in the last runs.
+        error: Exception = bandersnatch.errors.StaleMetadata(package_name=project, attempts=1)
+        return error
+    stale: Exception = bandersnatch.master.StalePage(_stale(url, required, outcome))
+    return stale
 
 
 def _stale(url: str, required_serial: int, outcome: Outcome) -> str:
@@ -322,44 +371,43 @@ def _stale(url: str, required_serial: int, outcome: Outcome) -> str:
     )
 
 
-def _take_down(project: str, required_serial: int, outcome: Outcome) -> None:
-    # Of a page that ended in another error nothing is known.
-    if _run is not None and (outcome.gone or outcome.error is None):
-        fresh = outcome.response is not None
-        _run.saw(project, required_serial, outcome.observations, fresh=fresh, gone=outcome.gone)
-
-
 def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
     """Return a `synchronize` that remembers what it saw, unless it is of single packages."""
 
     @functools.wraps(synchronize)
     async def remembered(self: Any, specific_packages: Any = None, *args: Any, **kwargs: Any) -> Any:
-        global _guard, _memory, _run, _syncing
-        memory = _fail_open(_memory_of, self)
-        if specific_packages is None:
-            _run = _fail_open(memory.begin) if memory else None
-            _memory = memory if _run else None
-            _guard = memory.guard() if memory and _settings and _settings.guards else None
-        elif memory and _settings and _settings.guards:
-            guard = _fail_open(memory.look)
-            _syncing = (self, guard) if guard else None
+        global _underway
+        failing.begin()
+        begin = _begin_run if specific_packages is None else _begin_sync
+        underway = _underway = attempt(_Underway(self), begin, self)
         outcome = "interrupted"
         try:
             result = await synchronize(self, specific_packages, *args, **kwargs)
-            outcome = "errors" if self.errors or (_guard and _guard.refusal) else "fresh"
+            outcome = "errors" if self.errors or (underway.guard and underway.guard.refusal) else "fresh"
             return result
         except Exception:
             outcome = "failed"
             raise
         finally:
-            run, guard = _run, _guard
-            _run = _memory = _guard = _syncing = None
+            _underway = None
             if outcome == "interrupted" and self.stop_on_error and self.errors:
                 outcome = "errors"  # Bandersnatch ended it by itself
-            if memory and run:
-                _fail_open(_end, memory, run, guard, outcome, self)
+            attempt(None, _end, underway, outcome)
 
     return remembered
+
+
+def _begin_run(mirror: Any) -> _Underway:
+    memory = _memory_of(mirror)
+    run = memory.begin() if memory else None
+    if memory is None or run is None:
+        return _Underway(mirror, guard=memory.guard() if memory and _settings and _settings.guards else None)
+    return _Underway(mirror, memory, run, memory.guard() if _settings and _settings.guards else None)
+
+
+def _begin_sync(mirror: Any) -> _Underway:
+    memory = _memory_of(mirror)
+    return _Underway(mirror, guard=memory.look() if memory and _settings and _settings.guards else None)
 
 
 def files(config_file: str) -> Files:
@@ -408,19 +456,24 @@ def _files(configuration: Any, remembering: options.Remembering) -> Files:
     return Files(directory, master, remembering, storage)
 
 
-def run(arguments: Sequence[str]) -> bool:
+def run(arguments: Sequence[str]) -> bool | None:
     """Run the command `bandersnatch` with the suite in place from its first request.
 
-    Returns whether nothing but stale pages has failed.
+    Returns whether nothing but stale pages has failed; None where there was nothing to do,
+    as for its help.
     """
     from bandersnatch import main  # brings its own event loop, where there is another one
 
     async_main = main.async_main
 
+    has_begun = False
+
     async def guarded_main(args: Any, config: Any) -> Any:
+        nonlocal has_begun
+        has_begun = True
         start(config)
         if not options.enabled_plugins(config.get("plugins", "enabled", fallback="")):
-            log.warning("%s: [plugins] enabled has no freshness plugin: as plain bandersnatch", _config_file(config))
+            log.warning("%s: [plugins] enabled has no freshness plugin: as plain bandersnatch", config_file())
         return await async_main(args, config)
 
     main.async_main = guarded_main
@@ -431,6 +484,8 @@ def run(arguments: Sequence[str]) -> bool:
         code = ended.code
     finally:
         asyncio.set_event_loop(asyncio.new_event_loop())  # storage plugins want one
+    if not has_begun and not code:
+        return None
     return not code and not _has_failed
 
 
@@ -444,35 +499,30 @@ def _read_configuration(config_file: str) -> Any:
     return getattr(loaded, "config", loaded)
 
 
-def _fail_open(step: Callable[..., _T], *args: Any) -> _T | None:
-    """Do a step of the suite's own; where it fails, say so and return None."""
-    try:
-        return step(*args)
-    except Exception:
-        log.exception("An error inside bandersnatch-freshness: going on as without it")
-        return None
-
-
 def _guarded_index(determine: Callable[..., Any]) -> Callable[..., Any]:
     """Return a `determine_packages_to_sync` that leaves the mirror as it is where the index is too old, or broken."""
 
     @functools.wraps(determine)
     async def guarded(self: Any) -> None:
-        run, guard = _run, _guard
-        if run:
-            run.is_full = not self.synced_serial
-        if guard:
-            guard.expect(int(self.synced_serial or 0), functools.partial(_count_own_projects, self))
+        attempt(None, _expect_index, self)
         try:
             await determine(self)
         except IndexRefusedError as error:
-            level = logging.INFO if run and run.is_quiet(INDEX) else logging.ERROR
+            level = logging.INFO if _is_quiet(INDEX) else logging.ERROR
             log.log(level, "The index is not used, and the mirror stays as it is: %s", error)
             self.packages_to_sync = {}
             self.target_serial = self.synced_serial
             self.need_wrapup = self.need_index_sync = False
 
     return guarded
+
+
+def _expect_index(mirror: Any) -> None:
+    run, guard = _run(), _guard()
+    if run:
+        run.is_full = not mirror.synced_serial
+    if guard:
+        guard.expect(int(mirror.synced_serial or 0), functools.partial(_count_own_projects, mirror))
 
 
 def _count_own_projects(mirror: Any) -> int:
@@ -489,7 +539,7 @@ def _judged_index(fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fetch_simple_index)
     async def judged(self: Any) -> Any:
-        guard = _guard
+        guard = _guard()
         if guard is None:
             return await fetch_simple_index(self)
         try:
@@ -497,10 +547,12 @@ def _judged_index(fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
         except aiohttp.ContentTypeError as error:
             kind = error.headers.get("Content-Type", "") if error.headers else ""
             guard.refuse(f"it is no JSON, but {printable(kind) or 'of no type'}")
+        except aiohttp.ClientPayloadError:
+            guard.refuse("it breaks off")
         except ValueError as error:
             guard.refuse(f"it is no JSON: {printable(str(error))}")
         finally:
-            fresh = _fresh_session(self, vars(self).get("session"))
+            fresh = attempt(None, _fresh_session, self, vars(self).get("session"))
             guard.observations = fresh.index if fresh else ()
         _admit(guard.admit_index, index)
         return index
@@ -510,14 +562,14 @@ def _judged_index(fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
 
 def _admit(step: Callable[..., None], *args: Any) -> None:
     """Do a step of the guard's; where that fails otherwise than by a refusal, say so and guard this run no more."""
-    global _guard
     try:
         step(*args)
     except IndexRefusedError:
         raise
-    except Exception:
-        log.exception("An error inside bandersnatch-freshness: going on as without it")
-        _guard = None  # 8.2 asks for the index by two seams, which would both say it
+    except Exception:  # noqa: BLE001 - fail open; it is logged
+        failing.say()
+        if _underway:
+            _underway.guard = None
 
 
 def _judged_changes(ask: Callable[..., Any]) -> Callable[..., Any]:
@@ -525,26 +577,35 @@ def _judged_changes(ask: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(ask)
     async def judged(self: Any, last_serial: int | None = None) -> Any:
-        changes = await (ask(self) if last_serial is None else ask(self, last_serial))
-        if _guard is not None:
-            _admit(_guard.admit_changes, changes, last_serial)
+        guard = _guard()
+        try:
+            changes = await (ask(self) if last_serial is None else ask(self, last_serial))
+        except getattr(bandersnatch.master, "XmlRpcError", ()):
+            if guard is None:
+                raise
+            guard.refuse("it lists no project")
+        if guard is not None:
+            newest = None
+            if not changes and not guard.is_judged and hasattr(self, "rpc"):
+                # A backend that is behind has no changes either. It is asked for its last one.
+                newest = await self.rpc("changelog_last_serial")
+            _admit(guard.admit_changes, changes, last_serial, newest)
         return changes
 
     return judged
 
 
-def _least(project: str) -> int:
-    """Return the least serial that a page without a required one must carry: that of the mirror's own copy."""
-    if _syncing is None:
+def _own_floor(project: str) -> int:
+    """Return the least serial of a page that may replace the mirror's own: nothing older than that, or ever seen."""
+    if _underway is None or _underway.guard is None:
         return 0
-    mirror, guard = _syncing
-    document = Store(mirror.storage_backend, mirror.webdir, f"json/{project}").read() or b""
-    return guard.trusted(max(serial_in_body(document) or 0, _serial_of_copy(mirror, project)))
+    mirror, guard = _underway.mirror, _underway.guard
+    return guard.least_page(project, _serial_of_copy(mirror, project))
 
 
-def _kept(project: str, least: int) -> Exception:
+def _kept(project: str, floor: int) -> Exception:
     """Say that the mirror's own page stays, and return what ends Bandersnatch's attempts without another word."""
-    log.error("%s: no way gets a page as new as the mirror's own, of serial %d: that stays", project, least)
+    log.error("%s: no way gets a page as new as the mirror's own, of serial %d: that stays", project, floor)
     error: Exception = bandersnatch.errors.StaleMetadata(package_name=project, attempts=1)
     setattr(error, _SAID, True)
     return error
@@ -558,12 +619,12 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(url_fetch)
     async def guarded(self: Any, url: str, file_path: Any, *args: Any, **kwargs: Any) -> Any:
-        fresh = _fresh_session(self, vars(self).get("session"))
-        if fresh is None or not fresh.settings.guards or not fresh.covers("GET", url):
+        fresh = attempt(None, _covering, self, url)
+        if fresh is None or not fresh.settings.guards:
             return await url_fetch(self, url, file_path, *args, **kwargs)
         own = file_path.with_name(file_path.name.removesuffix(".new"))
         try:
-            least = _look(self).trusted(serial_in_body(own.read_bytes()) or 0) if own.exists() else 0
+            least = _own_least(fresh.title(url), own) if own.exists() else 0
             outcome = await fresh.fetch(url, least) if least else None
         except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own
             fresh.step_aside()
@@ -580,7 +641,18 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _look(master: Any) -> Guard:
+def _own_least(project: str, document: Path) -> int:
+    """Return the least serial of what may replace a JSON document, outside of any run."""
+    own = serial_in_body(document.read_bytes())
+    if own is None and _settings and _settings.remembering and _configuration:  # damaged: the simple page knows
+        hashed = _configuration.getboolean("mirror", "hash-index", fallback=False)
+        simple = document.parent.parent / "simple" / (project[0] if hashed else "") / project
+        storage = _files(_configuration, _settings.remembering).storage
+        own = own_serial(*(Store(storage, simple, name) for name in SIMPLE_PAGES))
+    return _look().least_page(project, own or 0)
+
+
+def _look() -> Guard:
     """Return what guards a command that has no mirror object: what is remembered is read once."""
     global _looked
     if _looked is None and _settings and _settings.remembering and _configuration:
@@ -594,11 +666,11 @@ def _setting_aside(filter_packages: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(filter_packages)
     def setting_aside(self: Any) -> None:
-        memory, run = _memory, _run
-        names = _fail_open(_list_what_is_set_aside, memory, self) if memory else None
+        memory, run = (_underway.memory, _underway.run) if _underway else (None, None)
+        names = attempt(None, _list_what_is_set_aside, memory, self) if memory else None
         filter_packages(self)
-        if memory and run:
-            _fail_open(_plan, memory, run, names or {}, self)
+        if memory and run and names is not None:
+            attempt(None, _plan, memory, run, names, self)
 
     return setting_aside
 
@@ -622,21 +694,25 @@ def _plan(memory: Memory, run: Run, names: Mapping[str, str], mirror: Any) -> No
     target, synced = int(mirror.target_serial or 0), int(mirror.synced_serial or 0)
     resumed = mirror.storage_backend.exists(mirror.todolist)
     others = len(packages) - len(listed)
-    memory.begin_batch(run, target, len(packages), resumed=resumed, announced=target - synced)
+    held = memory.count_set_aside(listed)
+    memory.begin_batch(run, target, len(packages) - held, resumed=resumed, announced=target - synced)
     plan = memory.plan(run, {name: int(packages[raw]) for name, raw in listed.items()}, others)
-    run.follow(plan, {name: _serial_of_copy(mirror, name) for name in plan.ask})
+    copies = {name: _serial_of_copy(mirror, name) for name in plan.ask}
+    run.follow(plan, copies)
     for name, raw in listed.items():
         if name in plan.hold:
             del packages[raw]
         elif name in plan.ask:
-            packages[raw] = plan.quarantine[name].required
+            # Of another master any serial is new, but a page must have one, and a 404 is to be looked into.
+            required = plan.quarantine[name].required
+            packages[raw] = max(required, copies[name]) if required else 1
 
 
 def _serial_of_copy(mirror: Any, project: str) -> int:
     """Return the serial of the mirror's own copy of a project, 0 where it has none."""
-    directory = mirror.simple_directory(Package(project))
-    pages = (Store(mirror.storage_backend, directory, name).read() for name in ("index.html", "index.v1_json"))
-    return max(serial_in_page((page or b"").decode("utf-8", "replace")) or 0 for page in pages)
+    storage, simple = mirror.storage_backend, mirror.simple_directory(Package(project))
+    pages = (Store(storage, simple, name) for name in SIMPLE_PAGES)
+    return own_serial(*pages, Store(storage, mirror.webdir, f"json/{project}"))
 
 
 def _noting_success(process_package: Callable[..., Any]) -> Callable[..., Any]:
@@ -645,7 +721,8 @@ def _noting_success(process_package: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(process_package)
     async def noting_success(self: Any, package: Any) -> Any:
         result = await process_package(self, package)
-        if _run is not None and _run.processed(package.name):
+        run = _run()
+        if run is not None and attempt(False, run.processed, package.name):
             self.need_index_sync = True  # it may be new, in a run that has no other news
         return result
 
@@ -658,7 +735,9 @@ def _lenient(on_error: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(on_error)
     def lenient(self: Any, exception: BaseException, *args: Any, **kwargs: Any) -> None:
         project = getattr(kwargs.get("package"), "name", None)
-        if project is not None and isinstance(exception, Exception) and _run is not None and _run.excuses(project):
+        run = _run()
+        known = project is not None and isinstance(exception, Exception) and run is not None
+        if known and run is not None and attempt(False, run.excuses, project):
             log.info("%s stays set aside: %s", project, printable(str(exception)))
             return
         on_error(self, exception, *args, **kwargs)
@@ -684,10 +763,14 @@ def clock() -> int:
     return int(time.time())
 
 
-def _end(memory: Memory, run: Run, guard: Guard | None, outcome: str, mirror: Any) -> None:
+def _end(underway: _Underway, outcome: str) -> None:
+    mirror, memory, run = underway.mirror, underway.memory, underway.run
+    if memory is None or run is None:
+        return
     run.report.reached = int(mirror.synced_serial or 0)
+    run.report.is_whole = outcome in ("fresh", "errors")
     # Ended by Ctrl-C, it is to end at once; the next run sends what this one would have.
-    memory.end(run, guard, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
+    memory.end(run, underway.guard, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
 
 
 def _outspoken(on_error: Callable[..., None]) -> Callable[..., None]:

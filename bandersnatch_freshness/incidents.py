@@ -87,7 +87,7 @@ class Report:
     to be right. `set_aside` are those that don't keep the mirror's serial back. `batch` is how many
     packages there are to sync in this run and those before it that it goes on from.
     `reached` is the serial of the mirror after the run: below it, nothing is left to sync
-    but what is set aside.
+    but what is set aside. One that broke off is not `is_whole`.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
@@ -98,6 +98,7 @@ class Report:
     reached: int = 0
     index: Sighting | None = None
     index_is_right: bool = False
+    is_whole: bool = True
 
     @property
     def systemic(self) -> bool:
@@ -205,8 +206,9 @@ def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
 def _ending(incident: Incident, report: Report) -> Ending | None:
     """Say why an incident that this run saw nothing stale of is over; None where it is not."""
     if incident.subject == EDGE:
-        answered = report.fresh or report.gone or report.stale
-        return Ending.EDGE if answered or report.reached >= incident.required else None
+        stale = len(report.stale.keys() - report.set_aside)
+        mostly = report.is_whole and len(report.fresh) + len(report.gone) > stale
+        return Ending.EDGE if mostly or report.reached >= incident.required else None
     if incident.subject == INDEX:
         return Ending.FRESH if report.index_is_right else None
     if incident.subject in report.fresh:

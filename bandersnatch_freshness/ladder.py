@@ -25,8 +25,8 @@ VAIN_SHARE = 0.1
 class Sparing:
     """How to ask for a page that is known to be stale: in so many `ways`, while that is so.
 
-    The first of them is the rung number `first`. An answer without the serial `known` is
-    news, and worth a climb.
+    The first of them is the rung number `first`. An answer with a higher serial than `known`,
+    the highest that it ever had, is news and worth a climb, and so is one that is no page.
     """
 
     ways: int
@@ -36,7 +36,7 @@ class Sparing:
     def is_enough(self, observations: Sequence[Observation]) -> bool:
         """Tell whether nothing more is to be learned than these observations say."""
         return len(observations) >= self.ways and all(
-            seen.serial == self.known and seen.status == 200 for seen in observations
+            (seen.serial or 0) <= (self.known or 0) and seen.status == 200 for seen in observations
         )
 
 

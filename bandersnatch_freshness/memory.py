@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import filelock
 
@@ -54,7 +54,7 @@ class Memory:
     def guard(self) -> Guard:
         """Return what guards a run, from what is known of the master."""
         state = self._records.state
-        return Guard(state.index, another_master=state.another_master)
+        return Guard(state.index, state.incidents, state.quarantine, another_master=state.another_master)
 
     def look(self) -> Guard:
         """Return what guards a command that is no run; nothing is remembered of that."""
@@ -68,9 +68,14 @@ class Memory:
         concerned: dict[str, int | None] = {}
         if after is not None:
             now = self._clock()
-            due = (one.subject for one in state.incidents.values() if quarantine.is_due_for(one, now, after))
+            last = state.last_run()
+            due = (one.subject for one in state.incidents.values() if quarantine.is_due_for(one, now, after, last))
             concerned.update(dict.fromkeys(due))
         return concerned | {name: entry.required for name, entry in state.quarantine.items()}
+
+    def count_set_aside(self, names: Iterable[str]) -> int:
+        """Return how many of these packages are set aside."""
+        return sum(name in self._records.state.quarantine for name in names)
 
     def plan(self, run: Run, announced: Mapping[str, int], others: int) -> quarantine.Plan:
         """Decide on what is set aside in a run, and remember it before the mirror's serial can advance.
@@ -81,14 +86,17 @@ class Memory:
         after = self._remembering.quarantine_after
         if after is None:  # what was set aside is asked for as any other package
             return quarantine.Plan(dict(self._records.state.quarantine))
-        now = self._clock()
+        now, state = self._clock(), self._records.state
+        before = state.quarantine
+        plan = quarantine.plan(before, state.incidents, announced, others, now, after, state.last_run())
+        if plan.quarantine == before:
+            return plan
         try:
             with self._records.lock():
-                state = self._records.state
-                before = state.quarantine
-                plan = quarantine.plan(before, state.incidents, announced, others, now, after)
-                if plan.quarantine == before:
-                    return plan
+                if self._records.state is not state:  # another run has written meanwhile
+                    state = self._records.state
+                    before = state.quarantine
+                    plan = quarantine.plan(before, state.incidents, announced, others, now, after, state.last_run())
                 state.quarantine = plan.quarantine
                 try:
                     self._records.write()
@@ -135,6 +143,11 @@ class Memory:
             max_age = self._remembering.index_max_age
             if guard is not None and max_age is not None:
                 state.index, run.report.index, run.report.index_is_right = guard.after(now, max_age)
+            if guard is not None and guard.stands_still:
+                log.warning(
+                    "The mirror's serial is that of another master, and higher than this one's: nothing is synced "
+                    "before a full check, by `bandersnatch mirror --force-check`"
+                )
             if run.is_full and outcome == "fresh":
                 state.another_master = False
             state.incidents, found = advance(state.incidents, run.report, now, self._remembering.thresholds)

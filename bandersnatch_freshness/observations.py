@@ -82,8 +82,14 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
         problem = f"status {status}"
     elif raw is not None and serial is None:
         problem = f"the malformed serial '{printable(raw)}'"
-    evidence = {field: printable(headers.get(name, "")) for field, name in _EVIDENCE.items()}
+    evidence = {field: printable(_joined(headers, name)) for field, name in _EVIDENCE.items()}
     return Observation(variant, status, serial, problem, **evidence)
+
+
+def _joined(headers: Mapping[str, str], name: str) -> str:
+    """Return all that came under a name, as one list: each cache on the way may add a line (RFC 9110, section 5.3)."""
+    every = getattr(headers, "getall", None)  # where the mapping is one of several values
+    return ", ".join(every(name, ())) if every else headers.get(name, "")
 
 
 def printable(value: str) -> str:

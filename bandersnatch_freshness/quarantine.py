@@ -65,11 +65,16 @@ class Plan:
         return Plan(dict(before), ask=ask, hold=self.hold - names)
 
 
-def is_due_for(incident: Incident, now: int, quarantine_after: int) -> bool:
-    """Tell whether an incident has lasted long enough for its package to be set aside."""
+def is_due_for(incident: Incident, now: int, quarantine_after: int, last_run: int = 0) -> bool:
+    """Tell whether an incident has lasted long enough for its package to be set aside.
+
+    It must have been seen in the run that ended at `last_run`: what fails otherwise by now
+    is no matter of stale serials any more.
+    """
+    if incident.subject in (EDGE, INDEX) or incident.runs < RUNS_BEFORE_WARNING or incident.seen < last_run:
+        return False
     # From when it was last released by hand, if it was.
-    lasted = now - max(incident.since, incident.released)
-    return incident.subject not in (EDGE, INDEX) and incident.runs >= RUNS_BEFORE_WARNING and lasted >= quarantine_after
+    return now - max(incident.since, incident.released) >= quarantine_after
 
 
 def plan(
@@ -79,6 +84,7 @@ def plan(
     others: int,
     now: int,
     quarantine_after: int,
+    last_run: int = 0,
 ) -> Plan:
     """Return what to do in a run that is to sync `announced`: serials by package.
 
@@ -99,7 +105,7 @@ def plan(
     new = [
         name
         for name in announced
-        if name not in quarantine and name in incidents and is_due_for(incidents[name], now, quarantine_after)
+        if name not in quarantine and name in incidents and is_due_for(incidents[name], now, quarantine_after, last_run)
     ]
     if EDGE not in incidents and len(after) + len(new) <= MOST:
         for name in new:

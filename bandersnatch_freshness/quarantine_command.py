@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from rich.console import Console
 
 from . import status, todo
+from .records import QUARANTINE_FILE
 from .serials import parse_serial
 from .state import timestamp
 
@@ -23,7 +24,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     summary = status.summarize(options)
-    if summary.problem:
+    if summary.problem and not summary.state.quarantine:  # which the second copy may know
         raise ValueError(summary.problem)
     console = Console(highlight=False)
     if options.json:
@@ -54,12 +55,13 @@ def _release(options: argparse.Namespace) -> int:
     log.addHandler(logging.StreamHandler())
     records = files.records(host.clock)
     listed = files.store("todo")
-    if records.store.read() is None:
+    if records.store.read() is None and files.store(QUARANTINE_FILE).read() is None:
         raise ValueError(f"{records.store.path}: no run is remembered yet")
     try:
         with files.lock(), records.run_lock(), records.lock():
             state = records.state
-            names: list[str] = [canonicalize_name(name) for name in options.packages] or sorted(state.quarantine)
+            named: list[str] = [canonicalize_name(name) for name in options.packages]
+            names = list(dict.fromkeys(named)) or sorted(state.quarantine)
             unknown = [name for name in names if name not in state.quarantine]
             if unknown:
                 raise ValueError(f"not set aside: {', '.join(unknown)}")

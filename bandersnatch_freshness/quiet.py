@@ -9,6 +9,8 @@ import logging
 import re
 from collections.abc import Callable
 
+from .failing import attempt
+
 # bandersnatch/package.py, the same from 4.4 to 8.2
 _STALE_LINE = re.compile(r"Stale serial for (?:package )?(?P<project>\S+) (?:- Attempt \d+|\(\d+\) not updating\.)")
 
@@ -26,7 +28,7 @@ class QuietStaleSerials(logging.Filter):
         """Lower the level where it applies; false where INFO is not to be shown."""
         if record.levelno <= logging.INFO:
             return True
-        project = self._project(record)
+        project = attempt(None, self._project, record)
         if project is None or not self._is_quiet(project):
             return True
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)

@@ -12,10 +12,16 @@ FRESH, FAILED, CRITICAL = range(3)
 
 def main(options: argparse.Namespace) -> int:
     """Run Bandersnatch with the arguments given, and return 0, 1 or 2."""
+    if options.arguments[:1] in ([], ["-h"], ["--help"]):
+        options.explain()
+        return FRESH
     # All of Bandersnatch is imported for this, which the other commands do without.
     from . import host
 
-    debug = ["--debug"] if options.debug else []
-    if not host.run(["--config", options.config, *debug, *options.arguments]):
+    ended = host.run(["--config", options.config, *options.arguments])
+    if ended is None:  # it was asked for its help, or its version
+        return FRESH
+    if not ended:
         return FAILED
+    options.config = host.config_file()  # which may be among the arguments
     return CRITICAL if status.summarize(options).counts()[Level.CRITICAL] else FRESH

@@ -45,7 +45,7 @@ class Run:
         for name, ways in plan.ask.items():
             known = self._known.get(name)
             self.asked[name] = (
-                None if ways is None else Sparing(ways, plan.quarantine[name].asks, known.got if known else None)
+                None if ways is None else Sparing(ways, plan.quarantine[name].asks, known.newest if known else None)
             )
 
     def saw(self, project: str, required: int, observations: Sequence[Observation], *, fresh: bool, gone: bool) -> None:
@@ -109,8 +109,8 @@ class Run:
 
     def is_quiet(self, project: str) -> bool:
         """Tell whether a stale page of a project is no news yet that anybody must read."""
-        known = self._known.get(project)
-        return self._quiets and (known is None or known.level is Level.STALE)
+        known = [one for one in (self._known.get(project), self._known.get(EDGE)) if one is not None]
+        return self._quiets and all(one.level is Level.STALE for one in known)
 
     def is_persistent(self, project: str) -> bool:
         """Tell whether it was stale in so many runs that waiting within one is no use."""

@@ -20,7 +20,7 @@ class Scope:
         """`master`: the URL of `[mirror] master`; it may have a path of its own."""
         parts = _split(master)
         self._server = _server(parts)
-        self._prefix = parts.path.rstrip("/")
+        self._prefix = _path(parts).rstrip("/")
 
     def covers(self, method: str, url: str) -> bool:
         """Tell whether this is a GET or HEAD of an index, a project page or its JSON."""
@@ -30,17 +30,16 @@ class Scope:
         if _server(parts) != self._server or _RELEASE_FILE.search(parts.path):
             return False
         # Below the master's own path, or at the root: `bandersnatch verify` asks there.
-        paths = {parts.path, parts.path.removeprefix(self._prefix)}
-        return any(_METADATA.fullmatch(path) for path in paths)
+        path = _path(parts)
+        return any(_METADATA.fullmatch(one) for one in (path, path.removeprefix(self._prefix)))
 
     def is_index(self, url: str) -> bool:
         """Tell whether a URL is the simple index."""
-        path = _split(url).path
-        return path.removeprefix(self._prefix) in ("/simple", "/simple/")
+        return _path(_split(url)).removeprefix(self._prefix) in ("/simple", "/simple/")
 
     def title(self, url: str) -> str:
         """Name what the URL is about, for a log line: the project, else the path."""
-        path = _split(url).path
+        path = _path(_split(url))
         found = _METADATA.fullmatch(path.removeprefix(self._prefix))
         return printable(unquote(found["project"] if found and found["project"] else path))
 
@@ -52,6 +51,11 @@ def _split(url: str) -> SplitResult:
         return SplitResult("", "", "", "", "")
 
 
+def _path(parts: SplitResult) -> str:
+    """Return the path as servers read it: a master with a slash at its end makes two of one."""
+    return re.sub("/{2,}", "/", parts.path)
+
+
 def _server(parts: SplitResult) -> tuple[str | None, int | str | None]:
     """Return what two URLs of one server share; http and https on their own ports do."""
     default = _DEFAULT_PORTS.get(parts.scheme)
@@ -59,4 +63,12 @@ def _server(parts: SplitResult) -> tuple[str | None, int | str | None]:
         port = parts.port or default
     except ValueError:  # a port that is no number; the HTTP client will say so
         return None, parts.netloc
-    return parts.hostname, "default" if port == default else port
+    return _ascii(parts.hostname), "default" if port == default else port
+
+
+def _ascii(host: str | None) -> str | None:
+    """Return a host as HTTP clients send it (RFC 3490), and as it is where that is impossible."""
+    try:
+        return host and host.encode("idna").decode()
+    except UnicodeError:
+        return host

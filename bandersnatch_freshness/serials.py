@@ -7,7 +7,7 @@ import re
 
 # More digits are no serial: PyPI counted some 30 million events in its first 20 years.
 _SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
-_IN_PAGE = re.compile(r'(?:<!--SERIAL |"_last-serial": ?"?)([0-9]{1,18})', re.ASCII)
+_AT_THE_END = re.compile(rb"<!--SERIAL ([0-9]{1,18})-->\s*\Z")
 
 
 def parse_serial(text: str | None) -> int | None:
@@ -20,23 +20,28 @@ def parse_serial(text: str | None) -> int | None:
     return int(text) if _SERIAL.fullmatch(text) else None
 
 
-def serial_in_page(text: str) -> int | None:
-    """Return the serial of a simple page as Bandersnatch writes it, None where there is none.
+def serial_in_html(page: bytes) -> int | None:
+    """Return the serial of a simple page in HTML, None where there is none; the page's end will do.
 
-    Source: bandersnatch/simple.py; in HTML as in the pages of PyPI, in JSON by PEP 700.
+    Source: bandersnatch/simple.py, which ends a page as PyPI does. What looks like it elsewhere
+    in a page may be anybody's text.
     """
-    found = _IN_PAGE.search(text)
+    found = _AT_THE_END.search(page)
     return int(found[1]) if found else None
 
 
 def serial_in_body(body: bytes) -> int | None:
-    """Return the `last_serial` of a JSON API document, None where there is none.
+    """Return the serial of a JSON document: a project's, or its simple page; None where there is none.
 
-    Source: the JSON API in the documentation of PyPI
+    Source: `last_serial` of the JSON API in the documentation of PyPI; `_last-serial` beside
+    what PEP 691 has in `meta`, as PyPI and Bandersnatch write it.
     """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    serial = document.get("last_serial") if isinstance(document, dict) else None
-    return parse_serial(str(serial))
+    if not isinstance(document, dict):
+        return None
+    meta = document.get("meta")
+    in_meta = meta.get("_last-serial") if isinstance(meta, dict) else None
+    return parse_serial(str(document.get("last_serial", in_meta)))

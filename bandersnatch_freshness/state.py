@@ -94,6 +94,10 @@ class State:
     # Whether the mirror may still hold serials of another master.
     another_master: bool = False
 
+    def last_run(self) -> int:
+        """Return when the last run ended that got through, in seconds since 1970; 0 where none did."""
+        return next((run.finished for run in reversed(self.runs) if run.outcome in ("fresh", "errors")), 0)
+
 
 def plain_url(url: str) -> str:
     """Return a URL without what may be secret in it: user, password, query, fragment."""

@@ -35,6 +35,22 @@ class Store:
             content = self._storage.read_file(self.path, text=False)
         return content if isinstance(content, bytes) else str(content).encode()
 
+    def read_end(self, size: int) -> bytes | None:
+        """Return the last so many bytes, of an object store all, and None where there is no such file.
+
+        Raises:
+            OSError: where it can't be read.
+        """
+        if self._local is None:
+            return self.read()
+        try:
+            with self._local.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+                content: bytes = file.read()
+                return content
+        except FileNotFoundError:
+            return None
+
     def version(self) -> object:
         """Return what differs when the file was replaced; on disk alone, else always the same."""
         if self._local is None:

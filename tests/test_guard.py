@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from bandersnatch_freshness.guard import Guard, Index, IndexRefusedError, measure
+from bandersnatch_freshness.incidents import Incident
 from bandersnatch_freshness.observations import Observation
+from bandersnatch_freshness.quarantine import SetAside
 from bandersnatch_freshness.variants import PLAIN
 from bandersnatch_freshness.verdicts import Verdict
 
@@ -18,7 +20,13 @@ KNOWN = Index(50, NOON - HOUR, 100)
 
 def index_of(serial: int | None, projects: int) -> dict[str, Any]:
     """Return an index with this serial and so many projects."""
-    return {"meta": {"_last-serial": serial}, "projects": [{"name": f"p{number}"} for number in range(projects)]}
+    listed = [{"name": f"p{number}", "_last-serial": serial and 1} for number in range(projects)]
+    return {"meta": {"_last-serial": serial}, "projects": listed}
+
+
+def observation(serial: int) -> Observation:
+    """Return what one copy of the index showed."""
+    return Observation(PLAIN, 200, serial)
 
 
 def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool = False, own: int = 0) -> Guard:
@@ -116,6 +124,17 @@ def test_xml_rpc_is_judged_by_what_it_lists(changes: dict[str, int], since: int 
         assert made.after(NOON, 6 * HOUR)[1:] == (None, True)
 
 
+@pytest.mark.parametrize(("last", "refused"), [(49, True), (50, False), (51, False), (None, False)])
+def test_no_changes_may_be_those_of_a_backend_that_is_behind(last: int | None, refused: bool) -> None:
+    """Its last serial tells."""
+    made = guard()
+    if refused:
+        with pytest.raises(IndexRefusedError, match="its serial 49 is older"):
+            made.admit_changes({}, 50, last)
+    else:
+        made.admit_changes({}, 50, last)
+
+
 def test_what_was_judged_is_not_judged_again() -> None:
     """The changes that Bandersnatch takes from the simple index are few of its projects."""
     made = guard()
@@ -124,18 +143,69 @@ def test_what_was_judged_is_not_judged_again() -> None:
     assert made.after(NOON, 6 * HOUR)[0] == Index(60, NOON, 100)
 
 
-def test_serials_of_another_master_mean_nothing() -> None:
-    """Unless this one has been as far itself."""
-    assert guard().trusted(60) == 60
-    assert guard(KNOWN, another_master=True).trusted(60) == 0
-    assert guard(KNOWN, another_master=True).trusted(40) == 40
-    assert guard(None, another_master=True).trusted(1) == 0
+@pytest.mark.parametrize(
+    ("own", "newest", "another_master", "least"),
+    [
+        pytest.param(60, None, False, 60, id="own"),
+        pytest.param(60, 61, False, 61, id="seen-newer"),
+        pytest.param(60, 59, False, 60, id="seen-older"),
+        pytest.param(60, None, True, 0, id="of-another-master"),
+        pytest.param(60, 41, True, 41, id="seen-of-this-one"),
+    ],
+)
+def test_a_page_is_not_older_than_what_was_there(
+    own: int, newest: int | None, another_master: bool, least: int
+) -> None:
+    """Not than the mirror's own, nor than any that this master was ever seen to have."""
+    incidents = {"foo": Incident("foo", NOON, NOON, 3, 70, 41, Verdict.EDGE_STALE, newest=newest)}
+    made = Guard(KNOWN, incidents, another_master=another_master)
+    assert made.least_page("foo", own) == least
+    assert made.least_page("bar", own) == (0 if another_master else own)
+
+
+def test_what_was_announced_of_a_page() -> None:
+    """By the incident, or by what is set aside, whichever is newer."""
+    incidents = {"foo": Incident("foo", NOON, NOON, 3, 70, 41, Verdict.EDGE_STALE)}
+    made = Guard(KNOWN, incidents, {"foo": SetAside(71, NOON, NOON), "bar": SetAside(5, NOON, NOON)})
+    assert [made.announced_page(name) for name in ("foo", "bar", "else")] == [71, 5, 0]
+
+
+def test_a_newer_index_that_is_not_to_be_had_is_wrong() -> None:
+    """One of several nodes is stale: its index is acted on, but not in silence."""
+    made = guard()
+    made.observations = [observation(60), observation(61)]
+    made.admit_index(index_of(60, 100))
+    index, sighting, is_right = made.after(NOON, 6 * HOUR)
+    assert (index, is_right) == (Index(60, NOON, 100), False)
+    assert sighting is not None
+    assert (sighting.required, sighting.got, sighting.verdict) == (61, 60, Verdict.EDGE_STALE)
+
+
+def test_a_mirror_that_another_master_left_behind_stands_still() -> None:
+    """Its serial is higher than any of this one: nothing is synced, and that is wrong."""
+    made = Guard(None, another_master=True)
+    made.expect(1000, lambda: 500)
+    made.admit_index(index_of(60, 3))
+    assert made.stands_still
+    _, sighting, is_right = made.after(NOON, 6 * HOUR)
+    assert sighting is not None
+    assert (sighting.required, sighting.got, is_right) == (1000, 60, False)
+
+
+def test_another_master_may_be_smaller() -> None:
+    """What the mirror has of the old one is no measure."""
+    made = Guard(None, another_master=True)
+    made.expect(50, lambda: 500)
+    made.admit_index(index_of(60, 3))
+    assert not made.stands_still
 
 
 @pytest.mark.parametrize(
     ("index", "measured"),
     [
-        pytest.param({"meta": {"_last-serial": 42}, "projects": [{}, {}]}, (42, 2), id="pypi"),
+        pytest.param({"meta": {"_last-serial": 42}, "projects": [{"_last-serial": 40}, {}]}, (42, 2), id="pypi"),
+        pytest.param({"meta": {"_last-serial": 42}, "projects": [{}, {}]}, (None, 2), id="of-a-static-mirror"),
+        pytest.param({"meta": {"_last-serial": 42}, "projects": [{"_last-serial": 43}]}, (43, 1), id="projects-newer"),
         pytest.param({"meta": {"_last-serial": "42"}, "projects": []}, (42, 0), id="text"),
         pytest.param(
             {"meta": {}, "projects": [{"_last-serial": 41}, {"_last-serial": 42}, {}]}, (42, 3), id="of-projects"

@@ -119,12 +119,13 @@ def test_what_is_known_to_be_stale_is_asked_for_in_other_ways_each_time() -> Non
     [
         pytest.param([(200, 41), (200, 41)], True, id="as-known"),
         pytest.param([(200, 41)], False, id="one-way-left"),
-        pytest.param([(200, 41), (200, 40)], False, id="older"),
-        pytest.param([(200, 41), (200, None)], False, id="no-serial"),
+        pytest.param([(200, 41), (200, 40)], True, id="older"),
+        pytest.param([(200, 41), (200, None)], True, id="no-serial"),
+        pytest.param([(200, 41), (200, 42)], False, id="newer"),
         pytest.param([(200, 41), (404, 41)], False, id="not-found"),
     ],
 )
 def test_news_is_worth_a_climb(observations: list[tuple[int, int | None]], is_enough: bool) -> None:
-    """Anything but the stale page that is known."""
+    """A newer page than ever seen, or an answer that is no page; not one of several old copies."""
     seen = [Observation(PLAIN, status, serial) for status, serial in observations]
     assert Sparing(2, 0, 41).is_enough(seen) is is_enough

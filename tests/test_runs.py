@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bandersnatch_freshness.incidents import EDGE, Incident, Level
@@ -74,12 +76,13 @@ def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
     edge = Incident(EDGE, 0, 0, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING)
     run = Run(0, {EDGE: edge})
     assert run.is_persistent("foo")
-    assert run.is_quiet("foo")
+    assert not run.is_quiet("foo")
+    assert Run(0, {EDGE: replace(edge, level=Level.STALE)}).is_quiet("foo")
 
 
 def following(verdict: Verdict = Verdict.ORIGIN_STALE, synced: int | None = None, copy: int = 0) -> Run:
     """Return a run that asks for foo, which is set aside, in one way, and for bar in all."""
-    incident = Incident("foo", 0, 0, 3, 42, 41, verdict, evidence=({"variant": "strip", "serial": 41},))
+    incident = Incident("foo", 0, 0, 3, 42, 41, verdict, newest=41, evidence=({"variant": "strip", "serial": 41},))
     run = Run(0, {"foo": incident})
     entries = {"foo": SetAside(42, 0, 0, 5, synced), "bar": SetAside(50, 0, 0), "held": SetAside(1, 0, 0)}
     run.follow(Plan(entries, ask={"foo": 1, "bar": None}, hold=frozenset({"held"})), {"foo": copy})
@@ -101,7 +104,7 @@ def test_one_way_of_asking_unproves_nothing() -> None:
     assert run.report.stale["foo"].got == 41
     run = following()
     run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False, gone=False)
-    assert run.report.stale["foo"].verdict is Verdict.UNKNOWN
+    assert run.report.stale["foo"].verdict is Verdict.EDGE_STALE
     assert [one["variant"] for one in run.report.stale["foo"].evidence] == ["plain"]
 
 

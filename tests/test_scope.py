@@ -8,6 +8,21 @@ MASTER = "https://master.example"
 CORPORATE = "https://proxy.example:8443/api/pypi/pypi-remote/"
 
 
+@pytest.mark.parametrize("master", [MASTER, f"{MASTER}/", CORPORATE, CORPORATE.rstrip("/")])
+@pytest.mark.parametrize("path", ["/simple", "/simple/", "/pypi/foo/json", "/simple/foo/"])
+def test_covers_what_bandersnatch_makes_of_a_master(master: str, path: str) -> None:
+    """It puts a path behind it, whether or not that ends with a slash."""
+    scope = Scope(master)
+    assert scope.covers("GET", master + path)
+    assert scope.is_index(master + path) is (path in ("/simple", "/simple/"))
+    assert scope.title(master + "/pypi/foo/json") == "foo"
+
+
+def test_covers_a_master_with_a_name_in_its_own_script() -> None:
+    """Clients send it in ASCII."""
+    assert Scope("https://b\u00fccher.example").covers("GET", "https://xn--bcher-kva.example/simple/")
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bandersnatch_freshness.serials import parse_serial, serial_in_body, serial_in_page
+from bandersnatch_freshness.serials import parse_serial, serial_in_body, serial_in_html
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,9 @@ def test_a_serial_is_digits_and_nothing_else(text: str | None, serial: int | Non
     ("body", "serial"),
     [
         pytest.param(b'{"last_serial": 42, "info": {}}', 42, id="json-api"),
+        pytest.param(b'{"meta": {"_last-serial": "42", "api-version": "1.1"}}', 42, id="simple-page"),
+        pytest.param(b'{"meta":{"_last-serial":42}}', 42, id="simple-page-with-a-number"),
+        pytest.param(b'{"meta": "_last-serial"}', None, id="meta-is-a-text"),
         pytest.param(b'{"info": {}}', None, id="none"),
         pytest.param(b'{"last_serial": null}', None, id="null"),
         pytest.param(b'{"last_serial": true}', None, id="bool"),
@@ -48,15 +51,17 @@ def test_a_body_has_a_serial_or_not(body: bytes, serial: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "serial"),
+    ("page", "serial"),
     [
-        pytest.param("<html></html>\n<!--SERIAL 4872850-->", 4872850, id="html"),
-        pytest.param('{"meta": {"_last-serial": "4872850", "api-version": "1.1"}}', 4872850, id="json"),
-        pytest.param('{"meta":{"_last-serial":4872850}}', 4872850, id="json-number"),
-        pytest.param("<html></html>\n<!--SERIAL None-->", None, id="no-serial"),
-        pytest.param("", None, id="empty"),
+        pytest.param(b"<html></html>\n<!--SERIAL 4872850-->", 4872850, id="html"),
+        pytest.param(b"<html></html>\n<!--SERIAL 4872850-->\n", 4872850, id="line-end"),
+        pytest.param(b"SERIAL 4872850-->", None, id="cut-off"),
+        pytest.param(b"<html></html>\n<!--SERIAL None-->", None, id="no-serial"),
+        pytest.param(b"<!--SERIAL 99-->\n<a>1.0</a>\n<!--SERIAL 42-->", 42, id="somebodys-text"),
+        pytest.param(b"<!--SERIAL 99-->\n<a>1.0</a>", None, id="somebodys-text-alone"),
+        pytest.param(b"", None, id="empty"),
     ],
 )
-def test_reads_the_serial_of_a_mirrors_page(text: str, serial: int | None) -> None:
-    """In both forms that Bandersnatch writes."""
-    assert serial_in_page(text) == serial
+def test_reads_the_serial_that_a_page_ends_with(page: bytes, serial: int | None) -> None:
+    """As PyPI and Bandersnatch write it."""
+    assert serial_in_html(page) == serial

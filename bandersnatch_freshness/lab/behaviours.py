@@ -23,7 +23,8 @@ class Behaviour:
     stuck_index: frozenset[str] = frozenset()
     # Copies of the index that every purge reaches one release late.
     late_index: frozenset[str] = frozenset()
-    # What is wrong with the index from the origin: "empty", "half", "html" or "no-serial".
+    # What is wrong with the index from the origin: "empty", "half", "html", "no-serial", "truncated"
+    # or "static" (as a mirror writes it, with no serials of projects).
     index: str = ""
     # The edge does not know HEAD.
     refuses_head: bool = False
@@ -70,6 +71,8 @@ BEHAVIOURS = {
     "index-half": Behaviour("the index lists every third project only", index="half"),
     "index-html": Behaviour("the index is in HTML, whatever is asked for", index="html"),
     "index-no-serial": Behaviour("the index has no serial, in its header or in its body", index="no-serial"),
+    "index-truncated": Behaviour("the index breaks off halfway", index="truncated"),
+    "index-static": Behaviour("the index is as a static mirror's, with no serials of projects", index="static"),
     "fallback": Behaviour(
         "the gzip copy of every page is old and carries no serial header",
         "pypi/warehouse#8568",

@@ -118,13 +118,28 @@ class Edge:
         self._cached.clear()
         self.origin.heal()
 
-    def roll_back(self, name: str) -> None:
-        """Have the origin's page of a project as it was before its last release, and drop all copies of it."""
+    def roll_back(self, name: str, *, index: bool = False) -> None:
+        """Have the origin's page of a project as it was before its last release, and drop all copies of it.
+
+        With the `index`, the origin is as a whole where it was.
+        """
         project = self.origin.projects[name]
         project.versions.pop()
         project.serial -= 1 if project.serial == project.announced else 0
+        if index:
+            self.origin.serial = project.announced = project.serial
         for path in _pages(name):
             self._drop(path, COPIES)
+
+    def page(self, name: str) -> Answer:
+        """Return a project's JSON document as the origin has it; a 404 where it has none."""
+        return self.origin.page(_pages(name)[0], "text/html", self._base)
+
+    def plant(self, name: str, answer: Answer, copies: Iterable[str] = COPIES) -> None:
+        """Have these copies of a project's JSON document hold an answer from another time."""
+        for copy in copies:
+            for json in (True, False):
+                self._cached[_Key(0, _pages(name)[0], json, copy, "")] = answer
 
     def remove(self, name: str) -> None:
         """Purge a project that is gone from the origin."""

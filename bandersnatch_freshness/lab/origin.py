@@ -133,7 +133,8 @@ class Origin:
             return SIMPLE_JSON, _json(
                 meta={"api-version": "1.4"} | ({"_last-serial": self.serial} if serials else {}),
                 projects=[
-                    {"name": project.name} | ({"_last-serial": project.announced} if serials else {})
+                    {"name": project.name}
+                    | ({"_last-serial": project.announced} if serials and broken != "static" else {})
                     for project in projects
                 ],
             )

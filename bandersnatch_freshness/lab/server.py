@@ -19,7 +19,7 @@ import trustme
 from aiohttp import web
 
 from ..observations import SERIAL_HEADER
-from .behaviours import BEHAVIOURS, Behaviour
+from .behaviours import BEHAVIOURS, COPIES, Behaviour
 from .edge import KINDS, Edge, Kind, Request, copy_for
 from .origin import Answer, Origin
 
@@ -164,9 +164,20 @@ class Lab:
         """Let the edge behave from now on, with nothing in its cache, and the origin be right."""
         self._call(lambda: self._edge.heal())
 
-    def roll_back(self, name: str) -> None:
-        """Let the origin serve the page of a project as it was before its last release, and no cache a newer one."""
-        self._call(lambda: self._edge.roll_back(name))
+    def roll_back(self, name: str, *, index: bool = False) -> None:
+        """Let the origin serve the page of a project as it was before its last release, and no cache a newer one.
+
+        With the `index`, that too is as it was.
+        """
+        self._call(lambda: self._edge.roll_back(name, index=index))
+
+    def page(self, name: str) -> Answer:
+        """Return a project's JSON document as the origin has it; a 404 where it has none."""
+        return self._call(lambda: self._edge.page(name))
+
+    def plant(self, name: str, answer: Answer, copies: Iterable[str] = COPIES) -> None:
+        """Let these copies of a project's JSON document hold an answer from another time."""
+        self._call(lambda: self._edge.plant(name, answer, copies))
 
     def remove(self, name: str) -> None:
         """Let a project be gone from the origin, and from the edge."""
@@ -254,7 +265,8 @@ class Lab:
             await self._stopping.wait()
         if fault == "reset":
             _reset(request)
-        return await self._respond(request, answer, cache, truncated=fault == "truncated")
+        truncated = fault == "truncated" or (self._edge.behaviour.index == "truncated" and path == "/simple/")
+        return await self._respond(request, answer, cache, truncated=truncated)
 
     def _xmlrpc(self, body: bytes) -> Answer:
         parameters, method = xmlrpc.client.loads(body)

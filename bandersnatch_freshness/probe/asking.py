@@ -34,7 +34,7 @@ from urllib3.util import SKIP_HEADER
 from ..cache_bust import CacheBust
 from ..observations import Observation, observe
 from ..options import Settings
-from ..serials import parse_serial, serial_in_body, serial_in_page
+from ..serials import parse_serial, serial_in_body, serial_in_html
 from ..transports.aiohttp_session import FreshSession
 from ..variants import LADDER, AcceptEncoding
 from . import ways
@@ -400,8 +400,7 @@ def _observed(way: Way, raw: Raw) -> Observation:
         body = _decoded(raw)
     except (OSError, zlib.error, LookupError):
         return seen
-    text = body.decode("utf-8", "replace")
-    serial = serial_in_body(body) if way.page is Page.JSON_API else serial_in_page(text)
+    serial = serial_in_html(body) if way.page is Page.SIMPLE_HTML else serial_in_body(body)
     return seen if serial is None else replace(seen, serial=serial, problem="")
 
 

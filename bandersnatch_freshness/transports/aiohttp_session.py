@@ -18,6 +18,7 @@ from aiohttp import ClientSession
 from multidict import CIMultiDict
 from yarl import URL
 
+from .. import failing
 from ..cache_bust import CacheBust
 from ..ladder import Ladder, Sparing
 from ..observations import Observation, observe
@@ -64,8 +65,17 @@ class Outcome:
 
     @property
     def gone(self) -> bool:
-        """Whether the page is not found, in no way of asking."""
-        return self.error is not None and self.observations[0].status == 404
+        """Whether the page is not found, and no other way of asking got a page, or an answer that leaves it open."""
+        return self.error is not None and self.observations[0].status == 404 and not self._leaves_open
+
+    @property
+    def _leaves_open(self) -> bool:
+        return any(_is_trouble(seen) or seen.status == 200 for seen in self.observations)
+
+
+def _is_trouble(seen: Observation) -> bool:
+    """Tell whether an answer says nothing of the page: a time-out, an overloaded server."""
+    return seen.status is None or seen.status == 429 or seen.status >= 500
 
 
 class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
@@ -87,6 +97,7 @@ class FreshSession:
         self._ladder = Ladder(settings.rungs)
         self._cache_bust = CacheBust(settings.cache_bust_parameter)
         self._given_up: set[str] = set()
+        self._gone: set[str] = set()
         self._told: set[str] = set()
         self._stale_pages = 0
         # What the copies of the index showed when they were compared last.
@@ -108,8 +119,7 @@ class FreshSession:
 
     def step_aside(self) -> None:
         """Leave every later request as it is, because of the error being handled."""
-        if not self._broken:
-            log.exception("An error inside bandersnatch-freshness: going on as without it")
+        failing.say()
         self._broken = True
 
     def get(self, url: str | URL, **options: Any) -> Any:
@@ -125,12 +135,25 @@ class FreshSession:
 
         Where the suite guards, the simple index comes from the copy with the highest serial.
         """
-        if self.settings.guards and method == "GET" and self.covers(method, url) and self._scope.is_index(str(url)):
-            return _Request(self._failing_open(self._freshest(URL(url), options), method, url, options))
-        if self._ladder.start == PLAIN or not self.covers(method, url):
+        try:
+            sending = self._sending(method, url, options)
+        except Exception:  # noqa: BLE001 - fail open; it is logged
+            self.step_aside()
+            sending = None
+        if sending is None:
             return self.wrapped.request(method, url, **options)
-        sending = self._request(method, URL(url), self._ladder.start, options)
         return _Request(self._failing_open(sending, method, url, options))
+
+    def _sending(
+        self, method: str, url: str | URL, options: dict[str, Any]
+    ) -> Coroutine[Any, Any, aiohttp.ClientResponse] | None:
+        """Return what sends a request in another way than the wrapped session; None where nothing differs."""
+        if not self.covers(method, url):
+            return None
+        if self.settings.guards and method == "GET" and self._scope.is_index(str(url)):
+            return self._freshest(URL(url), options)
+        variant = self._ladder.start
+        return None if variant == PLAIN else self._request(method, URL(url), variant, options)
 
     async def fetch(self, url: str, required_serial: int, sparing: Sparing | None = None, **options: Any) -> Outcome:
         """GET a page that must carry at least the required serial, climbing if it doesn't.
@@ -155,6 +178,7 @@ class FreshSession:
             return
         self._given_up.add(url)
         if outcome.gone:
+            self._gone.add(url)
             log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen))
             return
         self._ladder.in_vain(extra)
@@ -179,19 +203,21 @@ class FreshSession:
                 outcome.error = answer.error
                 if not self._worth_a_climb(url, required_serial, seen, answer.error):
                     break
-            elif seen.status is None:
+            elif answer.error is None:
+                outcome.error = None  # there is a page, if an old one: a 404 of another copy is as old
+            elif outcome.error is not None and _is_trouble(seen):
+                outcome.error = answer.error  # whether it is there remains to be seen
+            if seen.status is None:
                 break  # a broken connection or a time-out: other variants fare no better
             if sparing is not None and sparing.is_enough(outcome.observations):
                 break
         return outcome
 
     def _worth_a_climb(self, url: str, required_serial: int, seen: Observation, error: Exception | None) -> bool:
-        if url in self._given_up:
-            return False
         if seen.status == 404:
-            # A cached 404 loses a new package for good, so no budget keeps us from looking.
-            return required_serial > 0
-        return error is None and not self._ladder.exhausted
+            # A cached 404 loses a new package for good, so nothing keeps us from looking.
+            return required_serial > 0 and url not in self._gone
+        return error is None and url not in self._given_up and not self._ladder.exhausted
 
     async def _ask(self, url: str, variant: Variant, required_serial: int, options: dict[str, Any]) -> Outcome:
         """Ask once: the outcome has a response only if that is fresh."""
@@ -237,31 +263,60 @@ class FreshSession:
         The copies are compared by what the headers say, before anything of a body is read.
         """
         response = await self._request("GET", url, self._ladder.start, options)
-        seen = self.index = [observe(self._ladder.start, response.status, response.headers)]
+        first = observe(self._ladder.start, response.status, response.headers)
+        seen = self.index = [first]
         try:
-            method = "HEAD"
-            if not seen[0].variant.cache_bust:
-                url = response.url  # past a redirect, which would cost each of them a request more
-            for variant in [one for one in INDEX_COPIES if one in self.settings.rungs and one != seen[0].variant]:
-                if len(seen) <= _MOST_COMPARED:
-                    seen.append(await self._peek(method, url, variant, options))
-                    if seen[-1].serial is None:
-                        method = "GET"  # this server does not answer HEAD rightly
-            if len(seen) > 1 and all(one.serial is None for one in seen):
-                self._say_once(
-                    "No copy of the index has a serial in its header: which one is the freshest can't be told, "
-                    "only that of the one taken, by its body"
-                )
-            newest = max(seen, key=lambda one: -1 if one.serial is None else one.serial)
-            if newest.serial is not None and newest.serial > (seen[0].serial or -1):
-                log.info("The index was stale, taken by %s: %s", newest.variant, ", ".join(map(str, seen)))
+            # Past a redirect, which would cost each of them a request more; but not to another host.
+            there = url if first.variant.cache_bust else response.url
+            if self.covers("GET", there):
+                await self._compare(there, options, seen)
+            if response.content.exception() is not None:  # a small body's connection, used for a peek that broke
                 response.close()
-                response = await self._request("GET", url, newest.variant, options)
-                seen.append(observe(newest.variant, response.status, response.headers))
+                response = await self._request("GET", url, self._ladder.start, options)
+            newer = [one for one in seen if (one.serial or -1) > (first.serial or -1)]
+            for one in sorted(newer, key=lambda one: one.serial or -1, reverse=True):
+                found = await self._newer(there, one.variant, first.serial, options)
+                if found is not None:
+                    response.close()
+                    response = found
+                    log.info("The index was stale, taken by %s: %s", one.variant, ", ".join(map(str, seen)))
+                    break
         except BaseException:
             response.close()
             raise
         return response
+
+    async def _compare(self, url: URL, options: dict[str, Any], seen: list[Observation]) -> None:
+        """Look at further copies of the index, and add what they show."""
+        method = "HEAD"
+        for variant in [one for one in INDEX_COPIES if one in self.settings.rungs and one != seen[0].variant]:
+            if len(seen) > _MOST_COMPARED:
+                break
+            seen.append(await self._peek(method, url, variant, options))
+            if seen[-1].status is None:
+                break  # a broken connection or a time-out: other copies fare no better
+            if seen[-1].serial is None:
+                method = "GET"  # this server does not answer HEAD rightly
+        if len(seen) > 1 and all(one.serial is None for one in seen):
+            self._say_once(
+                "No copy of the index has a serial in its header: which one is the freshest can't be told, "
+                "only that of the one taken, by its body"
+            )
+
+    async def _newer(
+        self, url: URL, variant: Variant, than: int | None, options: dict[str, Any]
+    ) -> aiohttp.ClientResponse | None:
+        """GET a copy that was seen to be newer; None where that is not to be had: another node may answer."""
+        try:
+            response = await self._request("GET", url, variant, options)
+        except _Failed:
+            return None
+        found = observe(variant, response.status, response.headers)
+        self.index.append(found)
+        if (found.serial or -1) > (than or -1):
+            return response
+        response.close()
+        return None
 
     async def _peek(self, method: str, url: URL, variant: Variant, options: dict[str, Any]) -> Observation:
         """Look at the headers of one copy; of a body nothing is read."""

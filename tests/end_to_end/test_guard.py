@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from packaging.version import Version
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
-from bandersnatch_freshness.serials import serial_in_page
+from bandersnatch_freshness.serials import serial_in_html
 
 from ..conftest import MakeMirror, StartLab
 from ..test_status import command
@@ -102,6 +104,8 @@ def test_where_head_is_not_answered_headers_are_enough(start_lab: StartLab, make
         pytest.param("index-half", "it lists 3 projects, and listed 8 before", id="half"),
         pytest.param("index-html", "it is no JSON, but text/html", id="html"),
         pytest.param("index-no-serial", "it carries no serial", id="no-serial"),
+        pytest.param("index-truncated", "it breaks off", id="truncated"),
+        pytest.param("index-static", "it carries no serial", id="no-serial-of-a-project"),
     ],
 )
 def test_a_broken_index_is_never_acted_on(
@@ -126,6 +130,20 @@ def test_a_broken_index_is_never_acted_on(
     mirror.run()
     assert is_fresh(mirror, lab)
     assert state(mirror)["incidents"] == {}
+
+
+@needs_simple
+def test_a_newer_index_that_is_not_got_at_once_is_asked_for_again(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """One of two nodes is stale, in all copies: a HEAD meets the fresh one, the next GET the other."""
+    lab = start_lab(projects=3)
+    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
+    mirror.run()
+    lab.behave(Behaviour("a node", stuck=ALL_COPIES, stuck_index=ALL_COPIES, stuck_node=1))
+    lab.release(["lab-00"])
+    run = mirror.run()
+    assert index_requests(lab)[-6:] == ["GET", "HEAD", "HEAD", "HEAD", "GET", "GET"]
+    assert len(lines(run, "The index was stale, taken by")) == 1
+    assert is_fresh(mirror, lab)
 
 
 @needs_simple
@@ -299,14 +317,14 @@ class Reader:
 
     def __init__(self, page: Path) -> None:
         """Start reading; enter to know what was seen in the end."""
-        self.seen: list[str] = []
+        self.seen: list[bytes] = []
         self._page = page
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._read)
 
     def _read(self) -> None:
         while not self._done.is_set():
-            text = self._page.read_text()
+            text = self._page.read_bytes()
             if [text] != self.seen[-1:]:
                 self.seen.append(text)
 
@@ -335,10 +353,61 @@ def test_pip_never_sees_a_broken_or_an_older_page(start_lab: StartLab, make_mirr
             lab.roll_back("lab-00")
             mirror.run("sync", "lab-00")
             verify(mirror, "--delete")
-    serials = [serial_in_page(text) for text in reader.seen]
+    serials = [serial_in_html(text) for text in reader.seen]
     assert len(serials) > 2
     assert serials == sorted(serial for serial in serials if serial is not None)
-    assert all(text.rstrip().endswith("-->") for text in reader.seen)
+    assert all(text.rstrip().endswith(b"-->") for text in reader.seen)
+
+
+@needs_simple
+def test_a_run_replaces_no_page_by_an_older_one(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Of an edge that is behind as a whole, where the mirror has meanwhile synced a newer page."""
+    lab = start_lab(projects=3)
+    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
+    mirror.run()
+    lab.release(["lab-00"])
+    lab.release(["lab-00"])
+    mirror.run("sync", "lab-00")
+    had = mirror.versions("lab-00")
+    assert len(had) == 3
+    lab.roll_back("lab-00", index=True)
+    mirror.run()
+    assert mirror.versions("lab-00") == had
+    assert "lab-00" in state(mirror)["incidents"]
+    lab.release(["lab-00"])
+    lab.release(["lab-00"])
+    mirror.run()
+    assert is_fresh(mirror, lab)
+    assert state(mirror)["incidents"] == {}
+
+
+@needs_xmlrpc
+def test_a_backend_of_xml_rpc_that_is_behind_is_noticed(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """It has no changes since the mirror's serial, because it has not got there yet."""
+    lab = start_lab(projects=3)
+    mirror = make_mirror(lab, "freshness", mirror=XMLRPC)
+    lab.release(["lab-00"])
+    mirror.run()
+    before = untouched(mirror)
+    lab.roll_back("lab-00", index=True)
+    run = mirror.run()
+    assert len(lines(run, f"its serial {lab.serial} is older than the mirror's own, {lab.serial + 1}")) == 1
+    assert untouched(mirror) == before
+    assert state(mirror)["incidents"].keys() == {"/simple/"}
+
+
+def test_sync_asks_for_what_was_announced(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Of a package that is known to be stale; and takes what there is, where nothing is newer."""
+    lab = start_lab(Behaviour("behind", origin_behind=1), projects=1)
+    mirror = make_mirror(lab, "freshness")
+    mirror.run()
+    lab.release(["lab-00"])
+    mirror.run()
+    assert "lab-00" in state(mirror)["incidents"]
+    lab.forget()
+    mirror.run("sync", "lab-00")
+    assert pages(lab)["lab-00"] == 8  # a climb, and the page that is there
+    assert mirror.versions("lab-00") == ["1.0", "2.0"]
 
 
 def test_sync_climbs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
@@ -458,10 +527,31 @@ def test_run_tells_by_its_exit_code(start_lab: StartLab, make_mirror: MakeMirror
     assert command("run", mirror, "delete", "lab-01").returncode == 2
     assert mirror.versions("lab-01") == []
     assert command("run", mirror, "mirorr").returncode == 1
+    assert command("run", mirror, "--nosuch", "mirror").returncode == 1
     mirror.configure("freshness", warn_after="soon")
     refused = command("run", mirror, "mirror")
     assert refused.returncode == 1
     assert "warn_after = soon: not a duration" in refused.stderr
+
+
+def test_run_passes_on_what_it_is_given(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Options, help and version are Bandersnatch's; a configuration may stand on either side."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness")
+    program = [sys.executable, "-m", "bandersnatch_freshness"]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = mirror.environment()
+        return subprocess.run([*program, *arguments], capture_output=True, text=True, env=environment, check=False)
+
+    config = str(mirror.config)
+    for arguments in (["-c", config, "run", "mirror"], ["run", "-c", config, "mirror"]):
+        done = run(*arguments)
+        assert (done.returncode, "DEBUG" in done.stderr) == (0, False)
+    assert "DEBUG" in run("run", f"--config={config}", "--debug", "mirror").stderr
+    assert "--force-check" in run("run", "mirror", "--help").stdout
+    assert run("run", "--version").stdout.strip().endswith(str(BANDERSNATCH))
+    assert "Bandersnatch's own command" in run("run", "--help").stdout
 
 
 def test_run_without_a_plugin_is_bandersnatch(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:

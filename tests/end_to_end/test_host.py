@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,9 @@ def test_stop_on_error_stops(start_lab: StartLab, make_mirror: MakeMirror) -> No
     assert all("Exiting early after error." in run.output for run in runs)
 
 
-@pytest.mark.parametrize("command", [("verify", "--dry-run"), ("delete", "lab-00"), ("sync", "lab-00")])
+@pytest.mark.parametrize(
+    "command", [("verify",), ("verify", "--json-update"), ("delete", "lab-00"), ("sync", "lab-00")]
+)
 def test_other_commands_run_as_ever(command: tuple[str, ...], start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """On a healthy edge they send what they send without the suite."""
     lab = start_lab()
@@ -155,11 +158,56 @@ def test_other_commands_run_as_ever(command: tuple[str, ...], start_lab: StartLa
     for plugins in ((), ("freshness",)):
         mirror = make_mirror(lab, *plugins)
         mirror.run()
+        # `delete` asks for documents that it doesn't have, `verify` for files
+        for path in mirror.directory.rglob("json/lab-00" if command[0] == "delete" else "*.whl"):
+            path.unlink()
         lab.forget()
         run = mirror.run(*command)
         assert run.returncode == 0
         asked.append(as_sent(lab.asked))
     assert asked[0] == asked[1]
+    assert asked[0]
+
+
+WRAPPED = """
+import asyncio, sys
+from unittest import mock
+from pathlib import Path
+import aiohttp
+from bandersnatch.configuration import BandersnatchConfig
+from bandersnatch.master import Master
+from bandersnatch_freshness import host
+from bandersnatch_freshness.transports.aiohttp_session import FreshSession
+
+loaded = BandersnatchConfig(Path(sys.argv[1]))
+config = getattr(loaded, "config", loaded)
+
+async def main():
+    master = Master(config.get("mirror", "master"))
+    assert not hasattr(master, "session")
+    async with master:
+        before = master.session
+        host.start(config)
+        assert isinstance(master.session, FreshSession), "a session that is there already"
+        assert master.session is master.session
+        assert master.session.wrapped is before
+    async with master:
+        assert master.session.wrapped is not before, "a later one"
+        real = master.session.wrapped
+        for other in (mock.MagicMock(spec=aiohttp.ClientSession), mock.MagicMock(), object(), None):
+            master.session = other
+            assert master.session is other, other
+        master.session = real
+asyncio.run(main())
+"""
+
+
+def test_only_a_real_session_is_wrapped(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """One that exists already, and later ones; nothing that other programs put there."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    script = [sys.executable, "-c", WRAPPED, str(mirror.config)]
+    done = subprocess.run(script, env=mirror.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_works_through_a_proxy(start_lab: StartLab, make_mirror: MakeMirror) -> None:

@@ -13,8 +13,9 @@ import filelock
 import pytest
 from packaging.version import Version
 
-from bandersnatch_freshness.lab.behaviours import Behaviour
+from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.origin import Answer
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
@@ -219,6 +220,36 @@ def test_asks_within_its_share_of_a_run(start_lab: StartLab, make_mirror: MakeMi
     assert set_aside(mirror) == {}
 
 
+def test_old_copies_that_differ_take_no_more(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
+    """An older answer than was ever had is no news: one request in a run that has nothing else to ask."""
+    lab = start_stale(Behaviour("mixed", origin_behind=1, stuck=frozenset({"gzip", "identity"}), every=4), projects=12)
+    mirror = make_mirror(lab, "freshness")
+    with cron(mirror) as runs:
+        freeze(runs)
+        runs.run(ASIDE)
+        assert state(mirror)["incidents"]["lab-00"]["verdict"] == "edge-stale"
+        for number in range(1, 10):
+            lab.forget()
+            runs.run(ASIDE + number * HOUR)
+            assert sum(pages(lab).values()) <= 1
+
+
+def test_what_is_set_aside_already_hides_no_flood(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
+    """Nearly all of what has changed is stale: that is systemic, however much is held."""
+    lab = start_stale(QUARTER, projects=48)
+    healthy = [name for number, name in enumerate(lab.names) if number % 4]
+    mirror = make_mirror(lab, "freshness")
+    with cron(mirror) as runs:
+        freeze(runs)
+        runs.run(ASIDE, ASIDE + MINUTE)
+        assert len(set_aside(mirror)) == 12
+        lab.behave(Behaviour("all", origin_behind=1, stuck=ALL_COPIES))
+        lab.release(healthy[:11])
+        runs.run(*(DAY + number * HOUR for number in range(8)))
+    assert len(set_aside(mirror)) == 12
+    assert "*" in state(mirror)["incidents"]
+
+
 def test_what_is_gone_leaves(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """A 404, however it is asked for, is the end of it."""
     lab = start_stale()
@@ -248,6 +279,46 @@ def test_a_404_from_a_cache_is_no_end(start_lab: StartLab, make_mirror: MakeMirr
     assert set_aside(mirror) == {}
 
 
+@pytest.mark.parametrize("cleans_up", [False, True])
+def test_a_404_beside_old_pages_is_no_end(
+    cleans_up: bool, start_stale: Callable[..., Lab], make_mirror: MakeMirror
+) -> None:
+    """Some copies are a 404, another one is the stale page as ever: nothing is gone, and nothing deleted."""
+    if cleans_up and Version("8.2") > BANDERSNATCH:
+        pytest.skip("delete_missing_packages is new in 8.2")
+    lab = start_stale()
+    mirror = make_mirror(lab, "freshness", mirror={"delete_missing_packages": "true"} if cleans_up else {})
+    with cron(mirror) as runs:
+        freeze(runs)
+        runs.run(ASIDE)
+        had = mirror.versions("lab-00")
+        lab.plant("lab-00", Answer(404), ("gzip", "identity", "br"))
+        for number in range(1, 8):
+            runs.run(ASIDE + number * HOUR)
+    assert set_aside(mirror).keys() == state(mirror)["incidents"].keys() == {"lab-00"}
+    assert mirror.versions("lab-00") == had
+    assert (mirror.directory / "web" / "simple" / "lab-00").exists()
+
+
+def test_a_new_package_that_some_copies_know_nothing_of_is_not_lost(
+    start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """A 404 in one copy, and a serial one too low in the others."""
+    lab = start_lab(
+        Behaviour("both", stuck=frozenset({"gzip"}), new_projects=True, origin_behind=1), "pypi", projects=3
+    )
+    mirror = make_mirror(lab, "freshness")
+    with cron(mirror) as runs:
+        runs.run(0)
+        (name,) = lab.release(["lab-00"])
+        runs.run(*(time + HOUR for time in SEEN))
+        assert mirror.serial < lab.serial
+        runs.run(HOUR + ASIDE)
+    assert mirror.serial == lab.serial
+    assert mirror.versions(name) == lab.versions(name)
+    assert set_aside(mirror).keys() == {name}
+
+
 @pytest.mark.parametrize("fault", ["error", "garbled", "reset"])
 def test_other_failures_are_not_set_aside(fault: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """They stop the serial as ever, however long they last."""
@@ -257,6 +328,22 @@ def test_other_failures_are_not_set_aside(fault: str, start_lab: StartLab, make_
         runs.run(*SEEN, ASIDE, DAY)
         assert mirror.serial == 0
         assert set_aside(mirror) == state(mirror)["incidents"] == {}
+
+
+def test_what_fails_otherwise_by_now_is_not_set_aside(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """It was stale for ten minutes, and answers 503 ever since."""
+    lab = start_lab(projects=3)
+    lab.behave(ONE)
+    lab.release()
+    mirror = make_mirror(lab, "freshness")
+    with cron(mirror) as runs:
+        runs.run(0, 5 * MINUTE, 10 * MINUTE)
+        lab.behave(Behaviour("it fails", fault="error", every=1000))
+        runs.run(*(number * HOUR for number in range(1, 8)))
+        assert set_aside(mirror) == {}
+        lab.behave(ONE)
+        runs.run(8 * HOUR, 9 * HOUR)
+    assert set_aside(mirror).keys() == {"lab-00"}
 
 
 def test_what_is_set_aside_stops_nothing_by_failing_otherwise(
@@ -438,6 +525,59 @@ def test_a_lost_state_loses_nothing(loss: str, start_lab: StartLab, make_mirror:
     assert is_fresh(mirror, lab)
 
 
+@pytest.mark.parametrize("how", ["old-backup", "suite-removed-for-a-while"])
+def test_a_state_that_lags_the_mirror_downgrades_nothing(
+    how: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """It wants a serial that the mirror is past; an edge's old page between the two is not taken for fresh."""
+    lab = start_lab(projects=3)
+    mirror = make_mirror(lab, "freshness_quarantine")
+    path = mirror.directory / "freshness.json"
+    with cron(mirror) as runs:
+        runs.run(0)
+        lab.behave(ONE)
+        lab.release(["lab-00"])
+        runs.run(*(HOUR + time for time in SEEN), HOUR + ASIDE, HOUR + ASIDE + MINUTE)
+    backup = path.read_bytes()
+    assert set_aside(mirror)
+    lab.heal()
+    if how == "suite-removed-for-a-while":
+        mirror.configure("plugins", enabled="")
+    with cron(mirror) as runs:
+        lab.release(["lab-00"])
+        runs.run(DAY)
+        old = lab.page("lab-00")
+        lab.release(["lab-00"])
+        runs.run(DAY + HOUR)
+        assert is_fresh(mirror, lab)
+    path.write_bytes(backup)
+    lab.plant("lab-00", old)
+    mirror.configure("plugins", enabled="\nfreshness_quarantine")
+    with cron(mirror) as runs:
+        runs.run(2 * DAY)
+        assert is_fresh(mirror, lab)
+        lab.heal()
+        runs.run(3 * DAY)
+    assert set_aside(mirror) == {}
+    assert is_fresh(mirror, lab)
+
+
+def test_a_new_master_with_a_cached_404_loses_nothing(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
+    """What is owed is asked for in other ways there too."""
+    lab = start_stale()
+    mirror = make_mirror(lab, "freshness")
+    with cron(mirror) as runs:
+        freeze(runs)
+        runs.run(ASIDE)
+    lab.heal()
+    lab.plant("lab-00", Answer(404), ["gzip"])
+    mirror.configure(master=lab.https_url.replace("127.0.0.1", "localhost"))
+    with cron(mirror) as runs:
+        runs.run(ASIDE + HOUR)
+    assert synced(mirror, lab, "lab-00")
+    assert set_aside(mirror) == {}
+
+
 def test_another_master_is_asked_for_what_the_old_one_owed(
     start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
@@ -474,7 +614,7 @@ def test_released_it_is_bandersnatchs_again(start_stale: Callable[..., Lab], mak
     assert "lab-00" in shown.stdout
     listed = json.loads(command("quarantine", mirror, "list", "--json").stdout)
     assert listed["lab-00"].items() >= {"required": required, "got": required - 1, "asks": 2}.items()
-    released = command("quarantine", mirror, "release", "--all")
+    released = command("quarantine", mirror, "release", "lab-00", "Lab.00")
     assert (released.returncode, released.stderr) == (0, "")
     assert released.stdout == "Handed back to Bandersnatch, for its next run: lab-00\n"
     assert (mirror.directory / "todo").read_text() == f"{lab.serial}\nlab-00 {required}"
@@ -488,6 +628,35 @@ def test_released_it_is_bandersnatchs_again(start_stale: Callable[..., Lab], mak
     mirror.run()
     assert is_fresh(mirror, lab)
     assert not (mirror.directory / "todo").exists()
+
+
+def test_without_a_state_the_second_copy_tells(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
+    """What is set aside is listed and released all the same."""
+    lab = start_stale()
+    mirror = make_mirror(lab, "freshness_quarantine")
+    freeze_and_free(mirror)
+    (mirror.directory / "freshness.json").unlink()
+    assert "lab-00" in command("quarantine", mirror, "list").stdout
+    released = command("quarantine", mirror, "release", "--all")
+    assert released.returncode == 0
+    assert "lab-00 " in (mirror.directory / "todo").read_text()
+
+
+def test_the_state_is_written_before_the_serial_moves(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
+    """A run that sets aside, and is killed as soon as Bandersnatch has written its serial, has lost nothing."""
+    lab = start_stale()
+    mirror = make_mirror(lab, "freshness")
+    with cron(mirror) as runs:
+        freeze(runs)
+    today = "import time; before = time.time; time.time = lambda: before() + 86400\n"
+    mortal = Path(__file__).with_name("mortal") / "sitecustomize.py"
+    place = mirror.directory.parent / "site"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(mortal.read_text() + today)
+    run = mirror.run(environment={"PYTHONPATH": str(place), "KILL_AT": "1", "KILL_AFTER": "status"})
+    assert run.returncode == -9
+    assert mirror.serial == lab.serial
+    assert set_aside(mirror).keys() == {"lab-00"}
 
 
 def test_released_it_has_its_time_again(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:

@@ -96,6 +96,8 @@ VERDICTS: dict[tuple[str, str], tuple[Outcome, list[str], str | None]] = {
     ("index-half", "cdn"): (FRESH, [], None),
     ("index-html", "cdn"): (FRESH, [], None),
     ("index-no-serial", "cdn"): (FRESH, [], None),
+    ("index-truncated", "cdn"): (FRESH, [], None),
+    ("index-static", "cdn"): (FRESH, [], None),
 }
 
 

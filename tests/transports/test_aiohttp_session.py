@@ -307,12 +307,56 @@ async def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None
     assert "Accept-Encoding" in upstream.asked[-1].headers
 
 
-async def test_a_404_is_not_mistaken_for_stale_because_an_old_copy_is_left() -> None:
-    """Deleted, though a copy of the last page lingers: Bandersnatch is told of the deletion."""
+async def test_a_404_beside_an_old_page_is_stale() -> None:
+    """Caches that disagree prove no deletion, which would be believed for good."""
     upstream = Upstream(lambda request: page("41") if "cb" in request.query else web.Response(status=404))
     async with upstream.session(LADDER) as session:
         outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
-        assert isinstance(outcome.error, aiohttp.ClientResponseError)
+    assert (outcome.response, outcome.error, outcome.gone) == (None, None, False)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_404_beside_an_overloaded_server_is_left_open(status: int) -> None:
+    """Bandersnatch hears of the trouble, and asks again in its next run."""
+    upstream = Upstream(lambda request: web.Response(status=status if "cb" in request.query else 404))
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert isinstance(outcome.error, aiohttp.ClientResponseError)
+    assert (outcome.error.status, outcome.gone) == (status, False)
+
+
+async def test_a_404_before_a_broken_connection_is_left_open() -> None:
+    """It ends the climb, and says nothing of the page."""
+
+    def answer(request: web.Request) -> web.Response:
+        if "Accept-Encoding" not in request.headers:
+            assert request.transport
+            request.transport.abort()
+        return web.Response(status=404)
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert isinstance(outcome.error, aiohttp.ClientConnectionError)
+    assert not outcome.gone
+
+
+async def test_a_404_that_is_refused_in_other_ways_is_one() -> None:
+    """A firewall that takes offence at a header is no trouble of the page's."""
+    upstream = Upstream(lambda request: web.Response(status=403 if "cb" in request.query else 404))
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert outcome.gone
+
+
+async def test_a_404_after_a_stale_page_is_climbed_for() -> None:
+    """Bandersnatch's second attempt, which meets another copy."""
+    upstream = Upstream(lambda _: page("41") if len(upstream.asked) <= len(LADDER) else web.Response(status=404))
+    async with upstream.session(LADDER) as session:
+        first = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+        assert (first.response, first.error) == (None, None)
+        await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert len(upstream.asked) == 2 * len(LADDER)
 
 
 async def test_very_many_stale_pages_are_not_said_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
