@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test soak docs lint clean
 
 demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
 	.venv/bin/bandersnatch-freshness demo
@@ -12,6 +12,9 @@ test: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
 
 soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
 	.venv/bin/nox -s soak
+
+docs: .venv/nox  ## the pages, in build/docs, with new pictures
+	.venv/bin/nox -s docs -- pictures
 
 lint: .venv/nox  ## format, lint and types
 	.venv/bin/nox -s lint

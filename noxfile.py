@@ -9,7 +9,7 @@ import nox
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["tests", "smoke", "host_tests", "lint"]
+nox.options.sessions = ["tests", "smoke", "host_tests", "lint", "docs"]
 
 # 4.4 and 5.3 come from before `packaging` dropped what they import, and find their
 # plugins with setuptools' pkg_resources, which setuptools 80 and later warn about.
@@ -87,6 +87,15 @@ def own_tests(session: nox.Session) -> set[str]:
     if " passed" not in str(output):
         session.error(str(output))
     return set(re.findall(r"^(?:FAILED|ERROR) (\S+)", str(output), re.MULTILINE))
+
+
+@nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    """The pages, every link between them, and the pictures in them, which with `pictures` replace those of before."""
+    install(session, "6.8.0", ".[docs]")
+    pictures = "docs/pictures" if "pictures" in session.posargs else session.create_tmp()
+    session.run("python", "docs/pictures.py", pictures)
+    session.run("sphinx-build", "--fail-on-warning", "--builder", "html", "docs", "build/docs")
 
 
 @nox.session(python="3.11")

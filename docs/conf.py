@@ -1,0 +1,14 @@
+"""How Sphinx builds these pages: `make docs`."""
+
+from bandersnatch_freshness import __version__
+
+project = "bandersnatch-freshness"
+author = "the bandersnatch-freshness developers"
+version = release = __version__
+
+extensions = ["myst_parser"]
+myst_heading_anchors = 3
+nitpicky = True
+
+html_theme = "furo"
+html_title = f"{project} {release}"
