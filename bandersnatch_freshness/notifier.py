@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from . import notices, notify
@@ -23,10 +22,18 @@ LEAST_SECONDS_AHEAD = 30 * 60
 class Sending:
     """What one channel is to be sent: messages about subjects, or alerts."""
 
-    subjects: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
     alerts: tuple[dict[str, Any], ...] = ()
 
+    def parts(self) -> list[Any]:
+        """Return what is taken or not, one by one: each message, or all alerts together."""
+        if self.alerts:
+            return [self.alerts]
+        return [{"level": one.level and str(one.level), "title": one.title, "body": one.body} for one in self.messages]
+
+
+# Of what each channel is sent, which parts arrived.
+Arrived = dict[Channel, list[bool]]
 
 Plan = dict[Channel, Sending]
 
@@ -61,36 +68,33 @@ class Notifier:
             subjects = [subject for subject in subjects if subject in marked]
             made = notices.messages(state.incidents, marked, subjects, self._mirror, now)
             if made:
-                plan[channel] = Sending(subjects=tuple(subjects), messages=tuple(made))
+                plan[channel] = Sending(messages=tuple(made))
         return plan
 
-    def deliver(self, plan: Plan) -> dict[Channel, bool]:
-        """Send it all, and return which channels took what they were sent."""
-        return notify.deliver(
-            {
-                channel: partial(notify.send_to_alertmanager, channel.url, sending.alerts)
-                if channel.is_alertmanager
-                else partial(notify.send_by_apprise, channel.url, sending.messages)
-                for channel, sending in plan.items()
-            }
-        )
+    def deliver(self, plan: Plan) -> Arrived:
+        """Send it all, and return which parts of it arrived."""
+        return notify.deliver({channel: sending.parts() for channel, sending in plan.items()})
 
-    def settle(self, state: State, plan: Plan, arrived: dict[Channel, bool], now: int) -> None:
+    def settle(self, state: State, plan: Plan, arrived: Arrived, now: int) -> None:
         """Note in the state what arrived and what did not."""
         for channel, sending in plan.items():
             key = notices.channel_id(channel.url)
-            told = state.told.get(key, {})
-            if not channel.is_alertmanager:
-                state.told[key] = notices.settle(state.incidents, told, sending.subjects, arrived=arrived[channel])
-            elif arrived[channel]:
-                state.told[key] = {
-                    subject: Told(incident.level, incident.verdict, incident.since, now, delivered=True, ever=True)
-                    for subject, incident in state.incidents.items()
-                    if incident.level > Level.STALE
-                }
+            if channel.is_alertmanager:
+                if all(arrived[channel]):
+                    state.told[key] = {
+                        subject: Told(incident.level, incident.verdict, incident.since, now, delivered=True, ever=True)
+                        for subject, incident in state.incidents.items()
+                        if incident.level > Level.STALE
+                    }
+                continue
+            for message, has_arrived in zip(sending.messages, arrived[channel], strict=True):
+                told = state.told.get(key, {})
+                state.told[key] = notices.settle(state.incidents, told, message.subjects, arrived=has_arrived)
 
 
 def _seconds_ahead(state: State) -> int:
     starts = [run.started for run in state.runs[-10:]]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
-    return max(LEAST_SECONDS_AHEAD, RUNS_AHEAD * max(gaps, default=0))
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(starts))
+    # The median: one long outage says nothing about when the next run is.
+    usual = gaps[(len(gaps) - 1) // 2] if gaps else 0
+    return max(LEAST_SECONDS_AHEAD, RUNS_AHEAD * usual)

@@ -5,16 +5,16 @@ No channel's URL is ever logged: in many of Apprise's schemes every part is a se
 
 from __future__ import annotations
 
+import json
 import logging
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from .incidents import Incident, Level
-from .notices import Message
+from .sender import ALERTMANAGER
 from .state import Told, timestamp
 from .words import describe, title
 
@@ -24,10 +24,6 @@ log = logging.getLogger("bandersnatch.freshness")
 SECONDS: float = 10
 
 ALERT_NAME = "PyPIMirrorStale"
-
-
-class DeliveryError(Exception):
-    """A message did not arrive; says why, without secrets."""
 
 
 @dataclass(frozen=True)
@@ -44,95 +40,39 @@ class Channel:
     @property
     def is_alertmanager(self) -> bool:
         """Whether it is one of Alertmanager's, which wants all that is open in every run."""
-        return self.url.partition(":")[0] in ("alertmanager", "alertmanagers")
+        return self.url.partition(":")[0] in ALERTMANAGER
 
 
-def deliver(sendings: Mapping[Channel, Callable[[], None]]) -> dict[Channel, bool]:
-    """Send through all channels at once, and return which ones took what they were given.
+def deliver(sendings: Mapping[Channel, Sequence[Any]]) -> dict[Channel, list[bool]]:
+    """Send the parts of each channel, all channels at once, and return which parts arrived.
 
-    A channel that fails is logged. One that has not answered in time is left behind, and
-    whatever becomes of it later is not heard of.
+    A channel that fails is logged. What was not taken in time is left, and the process
+    that sends it ended.
     """
-    problems: dict[Channel, str] = {}
-
-    def send(channel: Channel, sending: Callable[[], None]) -> None:
-        try:
-            sending()
-        except DeliveryError as error:
-            problems[channel] = str(error)
-        except Exception as error:  # noqa: BLE001 - a library's; its text may have secrets in it
-            problems[channel] = type(error).__name__
-        else:
-            problems[channel] = ""
-
-    threads = {
-        channel: threading.Thread(target=send, args=(channel, sending), name=str(channel), daemon=True)
-        for channel, sending in sendings.items()
-    }
-    deadline = time.monotonic() + SECONDS
-    for thread in threads.values():
-        thread.start()
-    arrived = {}
-    for channel, thread in threads.items():
-        thread.join(max(0, deadline - time.monotonic()))
-        problem = problems.get(channel, f"no answer in {SECONDS:g} seconds")
-        if problem:
-            log.warning("%s: not delivered, to be tried again in the next run: %s", channel, problem)
-        arrived[channel] = not problem
-    return arrived
-
-
-def send_by_apprise(url: str, messages: Sequence[Message]) -> None:
-    """Send messages through one of Apprise's services.
-
-    Raises:
-        DeliveryError: where the URL is none of Apprise's, or a message was not taken.
-    """
-    import apprise
-
-    # Apprise logs URLs, secrets included, and where nobody listens that ends on standard error.
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    logger.addHandler(logging.NullHandler())
-    service = apprise.Apprise()
-    if not service.add(url):
-        raise DeliveryError("not a URL that Apprise understands")
-    kinds = {
-        Level.CRITICAL: apprise.NotifyType.FAILURE,
-        Level.WARNING: apprise.NotifyType.WARNING,
-        None: apprise.NotifyType.SUCCESS,
-    }
-    for message in messages:
-        taken = service.notify(
-            title=message.title,
-            body=message.body,
-            notify_type=kinds[message.level],
-            body_format=apprise.NotifyFormat.TEXT,
-        )
-        if not taken:
-            raise DeliveryError("the service did not take it")
-
-
-def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
-    """Post alerts to Alertmanager's API, version 2.
-
-    Raises:
-        DeliveryError: where it did not take them.
-    """
-    import requests
-
-    parts = urlsplit(url)
-    scheme = "https" if parts.scheme == "alertmanagers" else "http"
-    host = parts.netloc.rpartition("@")[2]
-    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    channels = [{"url": channel.url, "parts": parts} for channel, parts in sendings.items()]
+    # On standard input: a command line can be read by anyone.
+    command = [sys.executable, "-P", "-m", f"{__package__}.sender"]
+    given = json.dumps(channels).encode()
     try:
-        answer = requests.post(
-            f"{scheme}://{host}{parts.path.rstrip('/')}/api/v2/alerts", json=list(alerts), auth=auth, timeout=SECONDS
+        ended = subprocess.run(
+            command, input=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False
         )
-    except requests.RequestException as error:
-        raise DeliveryError(type(error).__name__) from error
-    if not answer.ok:
-        raise DeliveryError(f"status {answer.status_code}")
+        said, otherwise = ended.stdout, f"the process that sends ended with {ended.returncode}"
+    except subprocess.TimeoutExpired as late:
+        said, otherwise = late.stdout or b"", f"no answer in {SECONDS:g} seconds"
+    except OSError as error:
+        said, otherwise = b"", f"no process can be started to send it: {error.strerror}"
+    whole_lines = said[: said.rfind(b"\n") + 1].splitlines()
+    problems = {(number, index): problem for number, index, problem in map(json.loads, whole_lines)}
+    arrived = {}
+    for number, (channel, parts) in enumerate(sendings.items()):
+        found = [problems.get((number, index), otherwise) for index in range(len(parts))]
+        arrived[channel] = [not problem for problem in found]
+        failed = [problem for problem in found if problem]
+        if failed:
+            what = "not delivered" if len(failed) == len(parts) else f"{len(failed)} of {len(parts)} not delivered"
+            log.warning("%s: %s, to be tried again in the next run: %s", channel, what, failed[0])
+    return arrived
 
 
 def alerts(
@@ -148,11 +88,11 @@ def alerts(
     for subject, last in told.items():
         incident = incidents.get(subject)
         if incident is None or (incident.level, incident.verdict) != (last.level, last.verdict):
-            made.append(_alert(mirror, subject, last.level, last.verdict.value, last.since, now))
+            made.append(_alert(mirror, subject, last.level, last.verdict.value, last.since, now, now))
     for subject, incident in incidents.items():
         if incident.level is Level.STALE:
             continue
-        alert = _alert(mirror, subject, incident.level, incident.verdict.value, incident.since, now + ahead)
+        alert = _alert(mirror, subject, incident.level, incident.verdict.value, incident.since, now, now + ahead)
         alert["annotations"] = {
             "summary": f"{title(subject)} is stale",
             "description": describe(incident, now),
@@ -163,7 +103,7 @@ def alerts(
     return made
 
 
-def _alert(mirror: str, subject: str, level: Level, verdict: str, since: int, ends: int) -> dict[str, Any]:
+def _alert(mirror: str, subject: str, level: Level, verdict: str, since: int, now: int, ends: int) -> dict[str, Any]:
     return {
         "labels": {
             "alertname": ALERT_NAME,
@@ -172,6 +112,7 @@ def _alert(mirror: str, subject: str, level: Level, verdict: str, since: int, en
             "verdict": verdict,
             "severity": str(level),
         },
-        "startsAt": timestamp(since),
+        # Alertmanager refuses what ends before it starts, as where a clock was put back.
+        "startsAt": timestamp(min(since, now)),
         "endsAt": timestamp(ends),
     }

@@ -40,10 +40,14 @@ class Mirror:
         self.text = "".join(dump(state, now))
         return plan
 
-    def settle(self, plan: Plan, now: int, *, arrived: bool = True) -> None:
-        """Say what came of it."""
+    def settle(self, plan: Plan, now: int, *, arrived: bool | list[bool] = True) -> None:
+        """Say what came of it, of all or of each."""
         state = self.state
-        self.notifier.settle(state, plan, dict.fromkeys(plan, arrived), now)
+        came = {
+            channel: arrived if isinstance(arrived, list) else [arrived] * len(sending.parts())
+            for channel, sending in plan.items()
+        }
+        self.notifier.settle(state, plan, came, now)
         self.text = "".join(dump(state, now))
 
     def run(self, now: int, *stale: str, arrived: bool = True) -> list[str]:
@@ -122,6 +126,20 @@ def test_what_did_not_arrive_is_sent_by_the_next_run() -> None:
         assert mirror.run(now + number * 5 * MINUTE, "foo", arrived=False) == ["[WARNING] foo stale"]
     assert mirror.run(now + 15 * MINUTE, "foo") == ["[WARNING] foo stale"]
     assert mirror.run(now + 20 * MINUTE, "foo") == []
+
+
+def test_what_arrived_is_not_sent_again_with_what_did_not() -> None:
+    """Of two messages to one channel only the second was lost."""
+    mirror, now = warned()
+    mirror.run(now, "foo")
+    for later in (now + DAY, now + DAY + MINUTE):
+        mirror.run(later, "foo", "bar")
+    now += DAY + HOUR
+    plan = mirror.plan(now, "bar")
+    assert titles(plan) == ["[WARNING] bar stale", "[RESOLVED] foo no longer stale"]
+    mirror.settle(plan, now, arrived=[True, False])
+    assert mirror.run(now + 5 * MINUTE, "bar") == ["[RESOLVED] foo no longer stale"]
+    assert mirror.run(now + 10 * MINUTE, "bar") == []
 
 
 def test_a_run_that_died_while_sending_is_made_good() -> None:
@@ -218,6 +236,24 @@ def test_alerts_outlast_several_runs(gap: int, ahead: int) -> None:
     assert alert["startsAt"] == "2018-10-16T12:00:00Z"
     assert alert["endsAt"] == timestamp(now + ahead)
     assert set(alert["annotations"]) == {"summary", "description", "required_serial", "got_serial"}
+
+
+def test_an_outage_does_not_make_alerts_last_for_months() -> None:
+    """Runs are five minutes apart again after it, as before."""
+    mirror, now = warned(AM)
+    for number in range(3):
+        now = NOON + 100 * DAY + number * 5 * MINUTE
+        (sending,) = mirror.plan(now, "foo").values()
+    assert sending.alerts[-1]["endsAt"] == timestamp(now + 30 * MINUTE)
+
+
+def test_an_alert_starts_before_it_ends_when_the_clock_is_put_back() -> None:
+    """Or Alertmanager refuses it, in every run."""
+    mirror, now = warned(AM)
+    mirror.settle(mirror.plan(now, "foo"), now)
+    (sending,) = mirror.plan(NOON - DAY).values()
+    (alert,) = sending.alerts
+    assert alert["startsAt"] == alert["endsAt"] == timestamp(NOON - DAY)
 
 
 def test_an_alert_with_other_labels_ends_the_old_one() -> None:

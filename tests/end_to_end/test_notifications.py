@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from ..conftest import MakeMirror, StartLab, interruptible
-from ..test_notify import receiver
+from ..test_notify import active_alerts, receiver
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
-from .observe import BANDERSNATCH
+from .observe import BANDERSNATCH, lines
+
+AM = "alertmanager"
 
 
 @pytest.mark.slow
@@ -127,3 +130,72 @@ def test_a_notification_that_fails_stops_nothing(start_lab: StartLab, make_mirro
     text = (mirror.directory / "freshness.json").read_text()
     assert "s3cret" not in text
     assert "t0ken" not in text
+
+
+DEBUG = """
+[loggers]
+keys = root
+[handlers]
+keys = all
+[formatters]
+keys = plain
+[logger_root]
+level = DEBUG
+handlers = all
+[handler_all]
+class = StreamHandler
+args = (sys.stdout,)
+formatter = plain
+[formatter_plain]
+format = %(levelname)s: %(message)s
+"""
+
+
+def test_no_log_is_so_detailed_that_it_has_secrets(
+    start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path
+) -> None:
+    """HTTP clients log what they ask for."""
+    (tmp_path / "log.conf").write_text(DEBUG)
+    lab = start_lab(ONE_STALE, projects=1)
+    with receiver() as server:
+        options = {"notify": "\n".join(f"{scheme}://user:s3cret@{server.address}/t0ken" for scheme in ("json", AM))}
+        mirror = make_mirror(lab, "freshness", options=options, mirror={"log-config": str(tmp_path / "log.conf")})
+        lab.release(["lab-00"])
+        with cron(mirror) as runs:
+            runs.run(0, MINUTE)
+        run = mirror.run()
+    assert len(server.received) == 2
+    assert "\nCRITICAL: lab-00 is stale" in run.output
+    assert "s3cret" not in run.output
+    assert "t0ken" not in run.output
+
+
+def test_a_service_that_hangs_holds_no_run_up(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
+    """It never comes to the end of its answer, and the run does to its own."""
+    (tmp_path / "sitecustomize.py").write_text("from bandersnatch_freshness import notify\nnotify.SECONDS = 3\n")
+    lab = start_lab(ONE_STALE, projects=1)
+    with receiver(0) as server:
+        options = {"notify": f"json://{server.address}\n{AM}://{server.address}"}
+        mirror = make_mirror(lab, "freshness", options=options)
+        lab.release(["lab-00"])
+        with cron(mirror) as runs:
+            runs.run(0, MINUTE)
+        run = mirror.run(environment={"PYTHONPATH": str(tmp_path)})
+        assert len(lines(run, "not delivered, to be tried again in the next run: no answer in 3 seconds")) == 2
+        assert server.left.wait(30)
+
+
+def test_alertmanager_has_what_is_open(start_lab: StartLab, make_mirror: MakeMirror, alertmanager: str) -> None:
+    """From when it is a warning until it is over."""
+    lab = start_lab(ONE_STALE, projects=1)
+    mirror = make_mirror(lab, "freshness", options={"notify": f"{AM}://{alertmanager}"})
+    lab.release(["lab-00"])
+    with cron(mirror) as runs:
+        runs.run(0, MINUTE)
+    assert active_alerts(alertmanager) == []
+    for _ in range(2):
+        mirror.run()
+        assert active_alerts(alertmanager) == [("lab-00", "critical")]
+    lab.heal()
+    mirror.run()
+    assert active_alerts(alertmanager) == []
