@@ -17,6 +17,10 @@ from .words import describe, title
 # Of more packages than this, a message says only how many more there are.
 NAMED = 20
 
+# A repeat may be so much early, as a share of `repeat_every`: no cron is to the second, and a run
+# that is a little early would put it off to the next one, again and again.
+EARLY_SHARE = 0.01
+
 # A message that was under way so long ago and never confirmed was of a run that died.
 UNDER_WAY_SECONDS = 60
 
@@ -54,7 +58,7 @@ def _is_due(incident: Incident, last: Told | None, now: int, repeat_every: int) 
         return True
     if last.delivered:
         # Far in the future, it was said by a clock that was ahead.
-        return not -UNDER_WAY_SECONDS < now - last.at < repeat_every
+        return not -UNDER_WAY_SECONDS < now - last.at < repeat_every * (1 - EARLY_SHARE)
     return not _under_way(last, now)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from bandersnatch_freshness import notices
@@ -80,6 +82,17 @@ def test_ten_days_are_twelve_messages() -> None:
     ]
     assert mirror.run(NOON + 11 * DAY) == []
     assert mirror.state.told == {notices.channel_id(URL): {}}
+
+
+@pytest.mark.parametrize("jitter", [1, 20])
+def test_ten_days_of_a_cron_that_is_not_to_the_second_are_twelve_messages_too(jitter: int) -> None:
+    """Runs that are a few seconds early don't put repeats off, one after the other."""
+    chance = random.Random(jitter)  # noqa: S311 - no secret
+    mirror, sent = Mirror(), []
+    for number in range(10 * 24 * 12 + 1):
+        sent += mirror.run(NOON + number * 5 * MINUTE + chance.randint(0, jitter), "foo")
+    sent += mirror.run(NOON + 10 * DAY + 5 * MINUTE)
+    assert sent == ["[WARNING] foo stale", *["[CRITICAL] foo stale"] * 10, "[RESOLVED] foo no longer stale"]
 
 
 def warned(url: str = URL) -> tuple[Mirror, int]:
