@@ -169,12 +169,12 @@ class Memory:
                 arrived = self._notifier.deliver(plan)
                 self._update(lambda state: self._notifier.settle(state, plan, arrived, now))
 
-    def _update(self, change: Callable[[State], None]) -> bool:
-        """Change the state and write it; false where that failed, which is then said."""
+    def _update(self, change: Callable[[State], bool | None]) -> bool:
+        """Change the state and write it, unless that was no change; false where that failed, which is then said."""
         try:
             with self._records.lock():
-                change(self._records.state)
-                self._records.write()
+                if change(self._records.state) is not False:
+                    self._records.write()
         except (OSError, StateError, filelock.Timeout) as error:
             log.error("%s can't be written, this run is not remembered: %s", self._records.store.path, error)
             return False

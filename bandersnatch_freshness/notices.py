@@ -104,6 +104,19 @@ def settle(
     return after
 
 
+def posted(incidents: Mapping[str, Incident], told: Mapping[str, Told], now: int) -> dict[str, Told]:
+    """Return what Alertmanager was told, now that it has the alerts of all that is open."""
+    after = {}
+    for subject, incident in incidents.items():
+        if incident.level is Level.STALE:
+            continue
+        last, (level, verdict, since) = told.get(subject), (incident.level, incident.verdict, incident.since)
+        if last is None or (last.level, last.verdict, last.since) != (level, verdict, since):
+            last = Told(level, verdict, since, now, delivered=True, ever=True)
+        after[subject] = last
+    return after
+
+
 def messages(
     incidents: Mapping[str, Incident], told: Mapping[str, Told], subjects: Iterable[str], mirror: str, now: int
 ) -> list[Message]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import notices, notify
-from .incidents import Level
 from .notices import Message
 from .notify import Channel
-from .state import State, Told
+from .state import State
 
 # How many runs Alertmanager may miss before it takes an incident for over.
 RUNS_AHEAD = 4
@@ -75,21 +74,20 @@ class Notifier:
         """Send it all, and return which parts of it arrived."""
         return notify.deliver({channel: sending.parts() for channel, sending in plan.items()})
 
-    def settle(self, state: State, plan: Plan, arrived: Arrived, now: int) -> None:
-        """Note in the state what arrived and what did not."""
+    def settle(self, state: State, plan: Plan, arrived: Arrived, now: int) -> bool:
+        """Note in the state what arrived and what did not; return whether that is news."""
+        before = dict(state.told)
         for channel, sending in plan.items():
             key = notices.channel_id(channel.url)
+            told = state.told.get(key, {})
             if channel.is_alertmanager:
                 if all(arrived[channel]):
-                    state.told[key] = {
-                        subject: Told(incident.level, incident.verdict, incident.since, now, delivered=True, ever=True)
-                        for subject, incident in state.incidents.items()
-                        if incident.level > Level.STALE
-                    }
+                    state.told[key] = notices.posted(state.incidents, told, now)
                 continue
             for message, has_arrived in zip(sending.messages, arrived[channel], strict=True):
-                told = state.told.get(key, {})
-                state.told[key] = notices.settle(state.incidents, told, message.subjects, arrived=has_arrived)
+                told = notices.settle(state.incidents, told, message.subjects, arrived=has_arrived)
+            state.told[key] = told
+        return state.told != before
 
 
 def _seconds_ahead(state: State) -> int:

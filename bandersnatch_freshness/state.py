@@ -26,6 +26,14 @@ RUNS_KEPT = 100
 EVIDENCE_KEPT = 1000
 
 
+# What reading a document that is none of ours may raise; int() of an infinity overflows.
+_ERRORS = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
+
+_LEVELS = {str(level): level for level in Level}
+_LEVEL_NAMES = {level: name for name, level in _LEVELS.items()}
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+
+
 class StateError(ValueError):
     """The document is not a state of ours; says what is wrong."""
 
@@ -70,6 +78,11 @@ class PastRun:
     extra_requests: int = 0
     cured: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it got through to its end."""
+        return self.outcome in ("fresh", "errors")
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -113,7 +126,7 @@ def dump(state: State, now: int) -> Iterator[str]:
     yield f'{{\n"format": {FORMAT},\n"written": "{timestamp(now)}",\n"by": "bandersnatch-freshness {__version__}",\n'
     yield f'"master": {json.dumps(state.master)},\n"incidents": '
     yield from _object(
-        (subject, json.dumps(_incident_out(state.incidents[subject], with_evidence=number < EVIDENCE_KEPT)))
+        (subject, _incident_out(state.incidents[subject], with_evidence=number < EVIDENCE_KEPT))
         for number, subject in enumerate(sorted(state.incidents))
     )
     yield ',\n"quarantine": '
@@ -125,12 +138,18 @@ def dump(state: State, now: int) -> Iterator[str]:
     if state.another_master:
         yield ',\n"another_master": true'
     yield ',\n"runs": ['
-    yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in state.runs[-RUNS_KEPT:])
-    yield '\n],\n"told": {'
-    for number, (channel, told) in enumerate(state.told.items()):
-        yield ("," if number else "") + f"\n{json.dumps(channel)}: "
-        yield from _object((subject, json.dumps(_told_out(told[subject]))) for subject in sorted(told))
-    yield "\n}\n}\n"
+    yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in _kept(state.runs))
+    yield '\n],\n"told": '
+    yield from _object((channel, _told_out(told)) for channel, told in state.told.items())
+    yield "\n}\n"
+
+
+def _kept(runs: list[PastRun]) -> list[PastRun]:
+    """Return the last runs, and in any case the last one that got through to its end."""
+    kept = runs[-RUNS_KEPT:]
+    if not any(run.is_whole for run in kept):
+        kept[:1] = [run for run in runs if run.is_whole][-1:] or kept[:1]
+    return kept
 
 
 def _object(members: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -150,7 +169,7 @@ def load(text: str | bytes) -> State:
     """
     try:
         # Incidents are made while parsing: as dicts, all of them would take a lot of memory.
-        document = json.loads(text, object_hook=_incident_or_dict)
+        document = json.loads(text, object_hook=_nameless_or_dict)
         found = document["format"]
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise StateError(f"not a state file: {type(error).__name__}: {error}") from error
@@ -165,14 +184,11 @@ def load(text: str | bytes) -> State:
         return State(
             master=str(document["master"]),
             incidents={
-                name: replace(incident, subject=name, set_aside=name in quarantine)
-                for name, incident in document["incidents"].items()
+                name: _named(name, nameless, set_aside=name in quarantine)
+                for name, nameless in document["incidents"].items()
             },
             runs=[_run_in(run) for run in document["runs"]],
-            told={
-                channel: {subject: _told_in(last) for subject, last in told.items()}
-                for channel, told in document.get("told", {}).items()
-            },
+            told={channel: _told_in(groups) for channel, groups in document.get("told", {}).items()},
             quarantine=quarantine,
             index=_index_in(document["index"]) if "index" in document else None,
             another_master=document.get("another_master") is True,
@@ -180,7 +196,7 @@ def load(text: str | bytes) -> State:
             if "batch" in document
             else None,
         )
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except _ERRORS as error:
         raise StateError(f"not a state file: {type(error).__name__}: {error}") from error
 
 
@@ -197,53 +213,65 @@ def seconds(text: str) -> int:
     Raises:
         ValueError: where it is none.
     """
-    return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp())
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"a time without a zone: {text}")
+    return int(time.timestamp())
 
 
-def _incident_or_dict(members: dict[str, Any]) -> Incident | dict[str, Any]:
-    try:
-        return _incident_in(members)
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return members  # of another kind, or of a newer format: for the caller to find out
-
-
-def _incident_out(incident: Incident, *, with_evidence: bool) -> dict[str, Any]:
-    out: dict[str, Any] = {
-        "level": str(incident.level),
-        "verdict": incident.verdict.value,
-        "since": timestamp(incident.since),
-        "seen": timestamp(incident.seen),
-        "runs": incident.runs,
-        "required": incident.required,
-        "got": incident.got,
-        "newest": incident.newest,
-    }
-    if incident.count != 1 or incident.examples:
-        out |= {"count": incident.count, "examples": list(incident.examples)}
-    if incident.released:
-        out["released"] = timestamp(incident.released)
-    if incident.evidence and with_evidence:
-        out["evidence"] = list(incident.evidence)
-    return out
-
-
-def _incident_in(document: Mapping[str, Any]) -> Incident:
-    """Return an incident of which the document says all but the name."""
-    return Incident(
-        subject="",
-        required=int(document["required"]),
-        level=Level[document["level"].upper()],
-        verdict=Verdict(document["verdict"]),
-        since=seconds(document["since"]),
-        seen=seconds(document["seen"]),
-        runs=int(document["runs"]),
-        got=_serial(document["got"]),
-        newest=_serial(document["newest"]),
-        count=int(document.get("count", 1)),
-        examples=tuple(map(str, document.get("examples", ()))),
-        released=seconds(document["released"]) if "released" in document else 0,
-        evidence=tuple(dict(one) for one in document.get("evidence", ())),
+def _incident_out(incident: Incident, *, with_evidence: bool) -> str:
+    # By hand: an encoder takes five times as long, for all incidents more than reading takes.
+    out = (
+        f'{{"level": "{_LEVEL_NAMES[incident.level]}", "verdict": "{incident.verdict.value}", '
+        f'"since": "{timestamp(incident.since)}", "seen": "{timestamp(incident.seen)}", "runs": {incident.runs}, '
+        f'"required": {incident.required}, "got": {_or_null(incident.got)}, "newest": {_or_null(incident.newest)}'
     )
+    if incident.count != 1 or incident.examples:
+        out += f', "count": {incident.count}, "examples": {json.dumps(incident.examples)}'
+    if incident.released:
+        out += f', "released": "{timestamp(incident.released)}"'
+    if incident.evidence and with_evidence:
+        out += f', "evidence": {json.dumps(incident.evidence)}'
+    return f"{out}}}"
+
+
+def _or_null(serial: int | None) -> int | str:
+    return "null" if serial is None else serial
+
+
+def _nameless_or_dict(members: dict[str, Any]) -> tuple[Any, ...] | dict[str, Any]:
+    if not members.keys() >= {"required", "verdict"}:
+        return members
+    try:
+        return _nameless(members)
+    except _ERRORS:
+        return members  # of a newer format: for the caller to find out
+
+
+def _nameless(document: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what an incident is made of, in order, but for its name: that is outside of the document's part."""
+    return (
+        seconds(document["since"]),
+        seconds(document["seen"]),
+        int(document["runs"]),
+        int(document["required"]),
+        _serial(document["got"]),
+        _VERDICTS[document["verdict"]],
+        _LEVELS[document["level"]],
+        _serial(document["newest"]),
+        int(document.get("count", 1)),
+        tuple(map(str, document.get("examples", ()))),
+        tuple(map(dict, document.get("evidence", ()))),
+        False,
+        seconds(document["released"]) if "released" in document else 0,
+    )
+
+
+def _named(name: str, nameless: tuple[Any, ...], *, set_aside: bool) -> Incident:
+    if not isinstance(nameless, tuple):
+        raise TypeError(f"no incident: {name}")
+    incident = Incident(name, *nameless)
+    return replace(incident, set_aside=True) if set_aside else incident
 
 
 def _serial(value: Any) -> int | None:
@@ -269,26 +297,41 @@ def _set_aside_in(document: Mapping[str, Any]) -> SetAside:
     )
 
 
-def _told_out(last: Told) -> dict[str, Any]:
-    return {
-        "level": str(last.level),
-        "verdict": last.verdict.value,
-        "since": timestamp(last.since),
-        "at": timestamp(last.at),
-        "delivered": last.delivered,
-        "ever": last.ever,
-    }
-
-
-def _told_in(document: Mapping[str, Any]) -> Told:
-    return Told(
-        level=Level[document["level"].upper()],
-        verdict=Verdict(document["verdict"]),
-        since=seconds(document["since"]),
-        at=seconds(document["at"]),
-        delivered=document["delivered"] is True,
-        ever=document["ever"] is True,
+def _told_out(told: Mapping[str, Told]) -> str:
+    """Return what a channel was told, the subjects in groups of which it was told the same."""
+    groups: dict[Told, list[str]] = {}
+    for subject in sorted(told):
+        groups.setdefault(told[subject], []).append(subject)
+    lines = (
+        json.dumps(
+            {
+                "level": str(last.level),
+                "verdict": last.verdict.value,
+                "since": timestamp(last.since),
+                "at": timestamp(last.at),
+                "delivered": last.delivered,
+                "ever": last.ever,
+                "subjects": subjects,
+            }
+        )
+        for last, subjects in groups.items()
     )
+    return "[\n" + ",\n".join(lines) + "\n]"
+
+
+def _told_in(groups: Iterable[Mapping[str, Any]]) -> dict[str, Told]:
+    told = {}
+    for group in groups:
+        last = Told(
+            level=_LEVELS[group["level"]],
+            verdict=_VERDICTS[group["verdict"]],
+            since=seconds(group["since"]),
+            at=seconds(group["at"]),
+            delivered=group["delivered"] is True,
+            ever=group["ever"] is True,
+        )
+        told.update(dict.fromkeys(map(str, group["subjects"]), last))
+    return told
 
 
 def _run_out(run: PastRun) -> dict[str, Any]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import filelock
 import pytest
 
-from bandersnatch_freshness.incidents import Incident
+from bandersnatch_freshness.incidents import Incident, Level
+from bandersnatch_freshness.memory import Memory
+from bandersnatch_freshness.notifier import Notifier
+from bandersnatch_freshness.options import read_remembering
 from bandersnatch_freshness.quarantine import SetAside
 from bandersnatch_freshness.records import Records
 from bandersnatch_freshness.state import Batch, NewerStateError
@@ -72,6 +76,28 @@ def test_the_copy_is_written_when_it_changes(tmp_path: Path) -> None:
         again.state.quarantine.clear()
         again.write()
     assert (tmp_path / "copy").read_text() == ""
+
+
+def test_a_run_with_no_news_reads_and_writes_once(tmp_path: Path, mocker: Any) -> None:
+    """The state; and it reads the copy. So it is where all of that is told to Alertmanager, as in every run."""
+    made = records(tmp_path)
+    with made.lock():
+        for name in ("foo", "bar"):
+            made.state.incidents[name] = Incident(name, NOON, NOON, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING)
+        made.write()
+    remembering = read_remembering(["freshness"], {})
+    for urls in ([], ["alertmanager://localhost"]):
+        for is_news in (bool(urls), False):
+            notifier = Notifier(urls, "m", remembering.repeat_every)
+            mocker.patch.object(notifier, "deliver", lambda plan: {channel: [True] for channel in plan})
+            read, write = (mocker.spy(Store, name) for name in ("read", "write"))
+            memory = Memory(records(tmp_path), remembering, notifier, lambda: NOON)
+            run = memory.begin()
+            assert run
+            memory.end(run, None, "fresh", 42)
+            assert [call.args[0].path.name for call in read.call_args_list] == ["state.json", "copy"]
+            assert [call.args[0].path.name for call in write.call_args_list] == ["state.json"] * (1 + is_news)
+            mocker.stopall()
 
 
 def test_a_copy_that_can_not_be_written_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from bandersnatch_freshness.state import (
     PastRun,
     State,
     StateError,
+    Told,
     dump,
     load,
     plain_url,
@@ -68,9 +71,37 @@ def test_is_bounded() -> None:
     assert sum("evidence" in one for one in document["incidents"].values()) == EVIDENCE_KEPT
 
 
+def test_what_was_told_of_many_alike_is_said_once() -> None:
+    """It comes back as it was, and takes one object."""
+    alike = Told(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON + 60, delivered=True, ever=True)
+    told = {"a": {**{f"p{number}": alike for number in range(99)}, "x": replace(alike, at=0)}, "b": {}}
+    text = "".join(dump(State("", told=told), NOON))
+    assert load(text).told == told
+    assert text.count("edge-stale") == 2
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "kept"),
+    [
+        pytest.param(["fresh", *["failed"] * RUNS_KEPT], ["fresh", *["failed"] * (RUNS_KEPT - 1)], id="pushed-out"),
+        pytest.param(["errors", "fresh", *["failed"] * 200], ["fresh", *["failed"] * (RUNS_KEPT - 1)], id="the-last"),
+        pytest.param(["fresh"] * 200 + ["failed"], ["fresh"] * (RUNS_KEPT - 1) + ["failed"], id="among-them"),
+        pytest.param(["failed"] * 200, ["failed"] * RUNS_KEPT, id="there-is-none"),
+        pytest.param([], [], id="no-run"),
+    ],
+)
+def test_the_last_run_that_got_to_its_end_is_kept(outcomes: list[str], kept: list[str]) -> None:
+    """However many have failed since: it says how long the mirror is silent."""
+    runs = [replace(RUN, outcome=outcome) for outcome in outcomes]
+    assert [run.outcome for run in load("".join(dump(State("", runs=runs), NOON))).runs] == kept
+
+
 def changed(**changes: Any) -> str:
     """Return a document with some of its parts replaced."""
     return json.dumps({**json.loads("".join(dump(State("m", {"foo": FULL}, [RUN]), NOON))), **changes})
+
+
+INCIDENT = json.loads(changed())["incidents"]["foo"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +120,10 @@ def changed(**changes: Any) -> str:
         pytest.param(changed(incidents={"foo": {"level": "loud"}}), id="unknown-level"),
         pytest.param(changed(runs=[{"started": "yesterday"}]), id="no-time"),
         pytest.param(changed(runs=None), id="no-runs"),
+        pytest.param(changed(batch={"target": math.inf, "size": 1}), id="infinity"),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"required": math.inf}}), id="infinite-incident"),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"since": "2018-10-16T12:00:00"}}), id="no-zone"),
+        pytest.param(changed(told={"a": {"foo": {}}}), id="told-no-list"),
         pytest.param("[" * 100_000, id="too-deep"),
     ],
 )
