@@ -14,7 +14,14 @@ CONFIG = "/etc/bandersnatch.conf"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as ended:
+        if ended.code:
+            given = sys.argv[1:] if arguments is None else arguments
+            command = next((one for one in given if one in _COMMANDS), "")
+            sys.exit(_FAILURES.get(command, ended.code))
+        raise
     if not options.command:
         parser.print_help()
         return 0
@@ -172,5 +179,5 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
 }
 
-# Exit codes where a command can't be followed, other than 1.
-_FAILURES = {"probe": 3}
+# Exit codes where a command can't be followed, of those whose other ones mean something.
+_FAILURES = {"check": 3, "probe": 3}

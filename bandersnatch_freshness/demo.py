@@ -37,7 +37,7 @@ class Result:
 
 def main() -> int:
     """Tell the story; return 0 only if it went as told."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(
         f"A small PyPI with {PROJECTS} packages, behind an edge that keeps a copy of each page for each "
         "Accept-Encoding. Two mirrors follow it. Then every package has a new release, and the edge's purge misses "

@@ -425,8 +425,10 @@ def files(config_file: str) -> Files:
         enabled = options.enabled_plugins(configuration.get("plugins", "enabled", fallback=""))
         options.read_settings(enabled, section)
         return _files(configuration, options.read_remembering(enabled, section))
-    except (options.OptionError, configparser.Error) as error:
+    except options.OptionError as error:
         raise ValueError(f"{config_file}: {error}") from error
+    except configparser.Error as error:
+        raise ValueError(f"{config_file}: {_in_words(error)}") from None
 
 
 def upstream(config_file: str) -> Upstream:
@@ -450,9 +452,15 @@ def upstream(config_file: str) -> Upstream:
 
 
 def _files(configuration: Any, remembering: options.Remembering) -> Files:
-    directory, master = configuration.get("mirror", "directory"), plain_url(configuration.get("mirror", "master"))
+    directory = configuration.get("mirror", "directory")
+    try:
+        master = plain_url(configuration.get("mirror", "master"))
+    except ValueError:  # whose text may have a password in it
+        raise options.OptionError("[mirror] master: not a URL") from None
     backend = configuration.get("mirror", "storage-backend", fallback="filesystem")
-    storage = next(iter(storage_backend_plugins(backend, config=configuration, clear_cache=True)))
+    storage = next(iter(storage_backend_plugins(backend, config=configuration, clear_cache=True)), None)
+    if storage is None:
+        raise options.OptionError(f"[mirror] storage-backend = {printable(backend)}: no such storage backend")
     return Files(directory, master, remembering, storage)
 
 
@@ -495,8 +503,26 @@ def _read_configuration(config_file: str) -> Any:
     try:
         loaded = bandersnatch.configuration.BandersnatchConfig(Path(config_file))
     except configparser.Error as error:
-        raise ValueError(f"{config_file}: {error}") from error
+        raise ValueError(f"{config_file}: {_in_words(error)}") from None
     return getattr(loaded, "config", loaded)
+
+
+def _in_words(error: configparser.Error) -> str:
+    """Say what is wrong with a configuration; the error's own text has some of it, such as a password."""
+    section, option = (printable(str(getattr(error, name, None) or "")) for name in ("section", "option"))
+    first, *_ = getattr(error, "errors", None) or [(getattr(error, "lineno", None), "")]
+    line = first[0]
+    where = [f"[{section}] {option}".strip()] if section else []
+    where += [f"line {line}"] if line else []
+    what = {
+        configparser.MissingSectionHeaderError: "no [section] above it",
+        configparser.ParsingError: "neither a [section] nor `option = value`",
+        configparser.DuplicateOptionError: "the option is there twice",
+        configparser.DuplicateSectionError: "the section is there twice",
+        configparser.NoOptionError: "the option is missing",
+        configparser.NoSectionError: "the section is missing",
+    }.get(type(error), "a % that is to stand for itself is written %%")
+    return f"{', '.join(where)}: {what}"
 
 
 def _guarded_index(determine: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ def _list(options: argparse.Namespace) -> int:
     summary = status.summarize(options)
     if summary.problem and not summary.state.quarantine:  # which the second copy may know
         raise ValueError(summary.problem)
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if options.json:
         document = summary.as_json()["quarantine"]
         for name, entry in summary.state.quarantine.items():
@@ -83,7 +83,7 @@ def _release(options: argparse.Namespace) -> int:
             records.write()
     except filelock.Timeout as error:
         raise ValueError(f"{files.directory}: a run of Bandersnatch is under way; try again after it") from error
-    Console(highlight=False).print(
+    Console(highlight=False, emoji=False).print(
         f"Handed back to Bandersnatch, for its next run: {', '.join(names)}" if names else "Nothing is set aside.",
         soft_wrap=True,
         markup=False,

@@ -13,6 +13,7 @@ from rich.text import Text
 from . import quarantine
 from . import summary as summaries
 from .incidents import Level
+from .observations import printable
 from .records import QUARANTINE_FILE
 from .serials import parse_serial
 from .state import State, StateError, load
@@ -29,10 +30,10 @@ _OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted
 def status(options: argparse.Namespace) -> int:
     """Show how fresh the mirror is; return 0."""
     summary = summarize(options)
-    console = Console(highlight=False)
     if options.json:
-        console.print(json.dumps(summary.as_json(), indent=2), soft_wrap=True, markup=False)
+        print(json.dumps(summary.as_json(), indent=2))  # noqa: T201
         return 0
+    console = Console(highlight=False, emoji=False)
     console.print(f"[bold]{escape(summary.directory)}[/], a mirror of {escape(summary.master)}", soft_wrap=True)
     serial = "not synced yet" if summary.serial is None else f"serial {summary.serial}"
     behind = f", {summary.serial_lag} behind" if summary.serial_lag else ""
@@ -40,8 +41,8 @@ def status(options: argparse.Namespace) -> int:
     console.print(f"{serial}{behind}{waiting}\n")
     if summary.problem:
         console.print(f"[yellow]{escape(summary.problem)}[/]", soft_wrap=True)
-        return 0
-    console.print(_incidents(summary))
+    else:
+        console.print(_incidents(summary))
     if summary.state.quarantine:
         console.print(quarantined(summary))
     if summary.state.runs:
@@ -54,10 +55,11 @@ def check(options: argparse.Namespace) -> int:
     try:
         code, line = summaries.check(summarize(options))
     except (OSError, ValueError) as error:
-        code, line = summaries.UNKNOWN, f"FRESHNESS UNKNOWN - {error}".replace("|", "/")
-    if options.json:
-        line = json.dumps({"exit_code": code, "line": line})
-    Console(highlight=False).print(line, soft_wrap=True, markup=False)
+        code, line = summaries.UNKNOWN, summaries.line(summaries.UNKNOWN, str(error))
+    except Exception as error:  # noqa: BLE001 - a traceback's exit code would be that of a warning
+        text = f"an error inside bandersnatch-freshness: {type(error).__name__}"
+        code, line = summaries.UNKNOWN, summaries.line(summaries.UNKNOWN, text)
+    print(json.dumps({"exit_code": code, "line": line}) if options.json else line)  # noqa: T201
     return code
 
 
@@ -80,10 +82,14 @@ def summarize(options: argparse.Namespace) -> Summary:
             problem = f"{store.path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
         else:
             state = load(content)
-        copy = files.store(QUARANTINE_FILE).read() or b""
-        state.quarantine = quarantine.recovered(state.quarantine, copy.decode("utf-8", "replace"), now)
     except (OSError, StateError) as error:
         problem = f"{store.path}: {error}"
+    copied = files.store(QUARANTINE_FILE)
+    try:
+        copy = copied.read() or b""
+        state.quarantine = quarantine.recovered(state.quarantine, copy.decode("utf-8", "replace"), now)
+    except OSError as error:
+        problem = problem or f"{copied.path}: {error}"
     return Summary(
         directory=files.directory,
         master=files.master,
@@ -104,7 +110,7 @@ def _incidents(summary: Summary) -> Table | Text:
         table.add_column(column, overflow="fold")
     for incident in summary.incidents[:INCIDENTS_SHOWN]:
         table.add_row(
-            escape(title(incident.subject) + (f" ({incident.count})" if incident.examples else "")),
+            escape(printable(title(incident.subject)) + (f" ({incident.count})" if incident.examples else "")),
             str(incident.level),
             duration(incident.age(summary.now)),
             str(incident.runs),
@@ -128,7 +134,7 @@ def quarantined(summary: Summary) -> Table:
     for name, entry in entries[:INCIDENTS_SHOWN]:
         wait = entry.next_ask() - summary.now
         table.add_row(
-            escape(name),
+            escape(printable(name)),
             duration(max(0, summary.now - entry.since)),
             str(entry.required),
             "" if entry.synced is None else str(entry.synced),
@@ -147,7 +153,7 @@ def _runs(summary: Summary) -> Table:
     for run in reversed(summary.state.runs[-RUNS_SHOWN:]):
         table.add_row(
             f"{duration(max(0, summary.now - run.finished))} ago",
-            Text(run.outcome, style=_OUTCOMES.get(run.outcome, "")),
+            Text(printable(run.outcome), style=_OUTCOMES.get(run.outcome, "")),
             *map(str, (run.serial, run.fresh, run.stale, run.gone, run.extra_requests)),
         )
     return table

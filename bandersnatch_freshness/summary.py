@@ -9,16 +9,23 @@ from typing import Any
 
 from . import state as states
 from .incidents import Incident, Level, Thresholds
+from .observations import printable
 from .state import PastRun, State
 from .words import duration
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
+# By so much the clocks of hosts may differ.
+CLOCK_SECONDS = 60
+
 _NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How fresh a mirror is. `problem` says why the state says nothing, if it does not."""
+    """How fresh a mirror is. `problem` says why the state says nothing, if it does not.
+
+    The quarantine has a second copy, and is known all the same.
+    """
 
     directory: str
     master: str
@@ -37,13 +44,13 @@ class Summary:
     @property
     def last_run(self) -> PastRun | None:
         """The last run that got through to its end, None where none is remembered."""
-        return next((run for run in reversed(self.state.runs) if run.outcome in ("fresh", "errors")), None)
+        return next((run for run in reversed(self.state.runs) if run.is_whole), None)
 
     @property
-    def serial_lag(self) -> int:
-        """How many serials the mirror is behind what the index announced last."""
-        announced = max((run.target for run in self.state.runs[-1:]), default=0)
-        return max(0, announced - (self.serial or 0))
+    def serial_lag(self) -> int | None:
+        """How many serials the mirror is behind what the index announced last; None where that is not known."""
+        announced = next((run.target for run in reversed(self.state.runs) if run.target), None)
+        return None if announced is None else max(0, announced - (self.serial or 0))
 
     def counts(self) -> Counter[Level]:
         """Return how many incidents are at each level."""
@@ -80,24 +87,30 @@ def check(summary: Summary) -> tuple[int, str]:
         code, text = UNKNOWN, summary.problem
     elif silent is None:
         code, text = UNKNOWN, "no run is remembered"
+    elif silent < -CLOCK_SECONDS:
+        code, text = UNKNOWN, f"the last run ended {duration(-silent)} from now: the clock was ahead, or is behind"
     elif silent > summary.thresholds.critical_after:
         code, text = UNKNOWN, f"no run has finished for {duration(silent)}"
     else:
         code = CRITICAL if counts[Level.CRITICAL] else WARNING if counts[Level.WARNING] else OK
-        worst = ", ".join(f"{one.subject} ({one.level})" for one in summary.incidents[:3])
+        worst = ", ".join(f"{printable(one.subject)} ({one.level})" for one in summary.incidents[:3])
         open_ = f"{len(summary.incidents)} stale: {worst}" if worst else "nothing is stale"
         text = f"{open_}; last run {duration(max(0, silent))} ago"
-    limits = summary.thresholds
-    figures = {
-        "stale": f"{counts[Level.STALE]};;;0",
-        "warning": f"{counts[Level.WARNING]};;;0",
-        "critical": f"{counts[Level.CRITICAL]};;;0",
-        "quarantined": f"{len(summary.state.quarantine)};;;0",
-        "oldest": f"{summary.oldest()}s;{limits.warn_after};{limits.critical_after};0",
-        "serial_lag": f"{summary.serial_lag};;;0",
+    figures: dict[str, object] = {
+        "stale": counts[Level.STALE],
+        "warning": counts[Level.WARNING],
+        "critical": counts[Level.CRITICAL],
+        "quarantined": len(summary.state.quarantine),
+        "oldest": f"{summary.oldest()}s",
+        "serial_lag": "U" if summary.serial_lag is None else summary.serial_lag,
     }
-    # A bar separates text and figures, wherever it comes from.
-    text = text.replace("|", "/")
-    return code, f"FRESHNESS {_NAMES[code]} - {text} | " + " ".join(
-        f"{name}={value}" for name, value in figures.items()
-    )
+    if summary.problem:  # U stands for what could not be determined
+        figures |= dict.fromkeys(("stale", "warning", "critical", "oldest"), "U")
+    limits = {"oldest": f"{summary.thresholds.warn_after};{summary.thresholds.critical_after}"}
+    listed = " ".join(f"{name}={value};{limits.get(name, ';')};0" for name, value in figures.items())
+    return code, f"{line(code, text)} | {listed}"
+
+
+def line(code: int, text: str) -> str:
+    """Return the one line for a text: in it, a bar would begin the figures."""
+    return f"FRESHNESS {_NAMES[code]} - {' '.join(text.split())}".replace("|", "/")

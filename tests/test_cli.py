@@ -43,6 +43,24 @@ def test_bad_arguments_are_named(arguments: list[str], message: str, capsys: pyt
     assert capsys.readouterr().err.startswith(f"bandersnatch-freshness lab: {message}")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["check", "--nonsense"], 3),
+        (["-c", "x.conf", "check", "--nonsense"], 3),
+        (["probe", "--expect", "x"], 3),
+        (["status", "--nonsense"], 2),
+        (["nonsense"], 2),
+        (["check", "--help"], 0),
+    ],
+)
+def test_a_usage_error_is_not_taken_for_an_answer(arguments: list[str], code: int) -> None:
+    """Of a command whose other exit codes tell how fresh something is."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == code
+
+
 def test_lists_behaviours(capsys: pytest.CaptureFixture[str]) -> None:
     """By name, with the incident each shows."""
     assert cli.main(["lab", "--list"]) == 0

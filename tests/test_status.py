@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bandersnatch_freshness import cli, status
 from bandersnatch_freshness.lab.mirrors import Mirror
 
 from .conftest import MakeMirror, StartLab
@@ -95,7 +97,9 @@ def test_works_with_a_state_it_can_not_read(content: str, start_lab: StartLab, m
 def test_works_while_a_run_is_under_way(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Reading takes no lock."""
     lab = start_lab("silent", projects=1)
-    mirror = make_mirror(lab, "freshness")
+    mirror = make_mirror(lab, "freshness", mirror={"timeout": "0.2"})
+    mirror.run()
+    mirror.configure(timeout="10")
     arrived = lab.expect("/pypi/lab-00/json")
     process = subprocess.Popen(
         mirror.command("mirror"), env=mirror.environment(), cwd=mirror.config.parent, stderr=subprocess.DEVNULL
@@ -103,6 +107,7 @@ def test_works_while_a_run_is_under_way(start_lab: StartLab, make_mirror: MakeMi
     try:
         assert arrived.wait(30)
         assert command("status", mirror).returncode == 0
+        assert command("check", mirror).stdout.startswith("FRESHNESS OK - nothing is stale; last run ")
     finally:
         process.kill()
         process.wait(30)
@@ -127,3 +132,108 @@ def test_a_configuration_that_can_not_be_followed(start_lab: StartLab, make_mirr
     shown = command("status", mirror)
     assert shown.returncode == 1
     assert f"{mirror.config}: [freshness] warn_after = soon: not a duration; allowed: such as 90s" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        pytest.param(
+            ("master = https://", "master = https://mu:m%pw@"),
+            "[mirror] master: a % that is to stand for itself is written %%",
+            id="percent",
+        ),
+        pytest.param(
+            ("master = https://", "master https://mu:mpw@"),
+            "line {line}: neither a [section] nor `option = value`",
+            id="no-equals-sign",
+        ),
+        pytest.param(("[mirror]", "password = mpw"), "line 1: no [section] above it", id="no-section"),
+        pytest.param(
+            ("master = ", "master = https://mu:mpw@example\nmaster = "),
+            "[mirror] master, line {next}: the option is there twice",
+            id="twice",
+        ),
+        pytest.param(("[mirror]", "[mirror]\n[mirror]\npw = mpw"), "line 2: the section is there twice", id="section"),
+        pytest.param(("master = https://", "master = https://mu:mpw@[::"), "[mirror] master: not a URL", id="no-url"),
+        pytest.param(
+            ("storage-backend = filesystem", "storage-backend = nonsense"),
+            "[mirror] storage-backend = nonsense: no such storage backend",
+            id="storage",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_configuration_is_said_without_its_text(
+    changed: tuple[str, str], said: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """In one line, with no password in it; for a monitoring system it is UNKNOWN."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    text = mirror.config.read_text()
+    number = text[: text.index("master = ")].count("\n") + 1
+    mirror.config.write_text(text.replace(*changed))
+    shown, checked = command("status", mirror), command("check", mirror)
+    assert (shown.returncode, checked.returncode) == (1, 3)
+    problem = f"{mirror.config}: "
+    assert shown.stderr.startswith(f"bandersnatch-freshness status: {problem}")
+    assert checked.stdout.startswith(f"FRESHNESS UNKNOWN - {problem}")
+    for output in (shown.stderr, checked.stdout):
+        assert said.format(line=number, next=number + 1) in output
+        assert output.count("\n") == 1
+        assert "pw" not in output.replace(str(mirror.config), "")
+    assert shown.stdout == checked.stderr == ""
+
+
+def test_a_bug_of_ours_is_no_warning(
+    mocker: Any, capsys: pytest.CaptureFixture[str], start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """As which the exit code of a traceback would be read."""
+    mocker.patch.object(status, "summarize", side_effect=RuntimeError("https://mu:mpw@example"))
+    assert cli.main(["check"]) == 3
+    assert capsys.readouterr().out == "FRESHNESS UNKNOWN - an error inside bandersnatch-freshness: RuntimeError\n"
+
+
+@pytest.mark.parametrize("number", ["Infinity", "1e999", "NaN"])
+def test_a_number_that_is_none_is_no_state(number: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Said as such, and set aside by the next run."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    mirror.run()
+    path = mirror.directory / "freshness.json"
+    path.write_text(
+        path.read_text().replace('"stale": 0', f'"stale": {number}').replace('"size": 1', f'"size": {number}')
+    )
+    checked = command("check", mirror)
+    assert (checked.returncode, checked.stdout.count("\n"), checked.stderr) == (3, 1, "")
+    assert "not a state file" in checked.stdout
+    run = mirror.run()
+    assert "An error inside" not in run.output
+    assert "can't be understood, and is now" in run.output
+
+
+def test_text_from_outside_is_only_text(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """No emoji, no markup, no control sequence, wherever it is shown."""
+    hostile = ":warning: [bold]x[/] \x1b[31m|y"
+    lab = start_lab("origin-stale", projects=5)
+    mirror = make_mirror(lab, "freshness")
+    lab.release(["lab-04"])
+    mirror.run()
+    path = mirror.directory / "freshness.json"
+    document = json.loads(path.read_text())
+    document["incidents"] = {hostile: {**document["incidents"]["lab-04"], "level": "warning"}}
+    document["incidents"][hostile]["evidence"][0]["x_cache"] = hostile
+    path.write_text(json.dumps(document))
+    shown = json.loads(command("status", mirror, "--json").stdout)
+    assert shown["incidents"][hostile]["evidence"][0]["x_cache"] == hostile
+    table, checked = command("status", mirror).stdout, command("check", mirror).stdout
+    for output in (table, checked):
+        assert ":warning: [bold]x[/]" in " ".join(output.split())
+        assert "\x1b" not in output
+    assert checked.count("|") == 1
+
+
+def test_what_is_set_aside_is_known_without_the_state(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """From its second copy."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    mirror.run()
+    (mirror.directory / "freshness.json").write_text("{")
+    (mirror.directory / "freshness.quarantine").write_text("foo 42\n")
+    assert " quarantined=1;" in command("check", mirror).stdout
+    assert [line for line in command("status", mirror).stdout.splitlines() if line.startswith("foo ")]

@@ -51,7 +51,11 @@ STALE, WARNING, CRITICAL = (
         pytest.param(summary(runs=(run(DAY + 1),)), 3, "UNKNOWN - no run has finished for 1 d 1 s |", id="silent"),
         pytest.param(summary(runs=(run(2 * DAY), run(5, "failed"))), 3, "UNKNOWN - no run has finished", id="failing"),
         pytest.param(summary(runs=(run(300), run(5, "interrupted"))), 0, "OK - ", id="under-way"),
-        pytest.param(summary(problem="x | y"), 3, "UNKNOWN - x / y | stale=0", id="problem"),
+        pytest.param(
+            summary(runs=(run(-2 * HOUR),)), 3, "UNKNOWN - the last run ended 2 h from now: the clock was", id="future"
+        ),
+        pytest.param(summary(runs=(run(-30),)), 0, "OK - nothing is stale; last run 0 s ago", id="another-clock"),
+        pytest.param(summary(problem="x | y\nz"), 3, "UNKNOWN - x / y z | stale=U", id="problem"),
     ],
 )
 def test_check_is_a_monitoring_plugin(reported: Summary, code: int, text: str) -> None:
@@ -77,3 +81,23 @@ def test_figures_follow_the_guidelines() -> None:
         "oldest=172800s;3600;86400;0",
         "serial_lag=8;;;0",
     ]
+
+
+def test_figures_that_are_not_known_are_no_zeros() -> None:
+    """U, as the guidelines have it; the quarantine has a second copy."""
+    reported = summary(runs=(), problem="unreadable")
+    reported.state.quarantine["bar"] = SetAside(42, NOW, NOW)
+    _, line = check(reported)
+    assert line.partition(" | ")[2].split() == [
+        "stale=U;;;0",
+        "warning=U;;;0",
+        "critical=U;;;0",
+        "quarantined=1;;;0",
+        "oldest=U;3600;86400;0",
+        "serial_lag=U;;;0",
+    ]
+
+
+def test_a_run_that_failed_does_not_make_the_mirror_current() -> None:
+    """It didn't get to know what was announced; the one before it did."""
+    assert summary(runs=(run(300, target=50), run(5, "failed", target=0))).serial_lag == 8

@@ -16,7 +16,7 @@ from .server import Asked, Lab
 
 def main(options: argparse.Namespace) -> int:
     """Serve a lab until Ctrl-C, with one release of every project that the edge mishandles."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
     if options.list:
         console.print(_listing())
         return 0

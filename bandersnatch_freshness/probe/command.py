@@ -77,7 +77,7 @@ def _upstream(options: argparse.Namespace) -> Upstream:
 
 async def _probe(target: Target, projects: Sequence[str], expect: int | None, upstream: Upstream) -> list[Report]:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    reports, console = [], Console(stderr=True)
+    reports, console = [], Console(stderr=True, emoji=False)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for project in projects:
             task = progress.add_task(project or "the index", total=_QUESTIONS)
@@ -101,14 +101,14 @@ async def _probe_one(
 
 
 def _print(reports: Sequence[Report], options: argparse.Namespace) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if options.json:
         document = {"master": reports[0].master, "probes": [one.as_json() for one in reports]}
         console.print(json.dumps(document, indent=2), soft_wrap=True, markup=False)
     elif options.curl or options.markdown:
         for one in reports:
             text = one.curl() if options.curl else one.markdown()
-            console.print(text, soft_wrap=True, markup=False, emoji=False)
+            console.print(text, soft_wrap=True, markup=False)
     else:
         for one in reports:
             console.print(one.table())
