@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +63,8 @@ class Store:
     def write(self, text: Iterable[str]) -> None:
         """Replace the content by these pieces, so that a reader sees either the old one or the new.
 
+        To be called while a lock keeps others from writing the same file.
+
         Bandersnatch's own `update_safe` copies into place up to 6.8, so that a run which
         is killed leaves half a file; on disk, this is done here.
 
@@ -74,17 +75,20 @@ class Store:
             with _as_os_error():
                 self._storage.write_file(self.path, "".join(text))
             return
-        handle, temporary = tempfile.mkstemp(prefix=f".{self._local.name}.", dir=self._local.parent)  # mode 0600
+        # One name, so that what a killed run left is found: nobody else writes, as the lock is held.
+        temporary = self._local.with_name(f".{self._local.name}.new")
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 self._keep_owner(handle)
                 file.writelines(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self._local)
+            temporary.replace(self._local)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                temporary.unlink()
             raise
 
     def _keep_owner(self, handle: int) -> None:

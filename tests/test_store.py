@@ -46,6 +46,32 @@ def test_a_write_that_breaks_off_changes_nothing(store: Store, tmp_path: Path) -
     assert os.listdir(tmp_path) == ["state.json"]
 
 
+def test_what_a_killed_write_left_is_cleaned_up(store: Store, tmp_path: Path) -> None:
+    """By the next one, whatever it is; and nothing is written through a link."""
+
+    def killed() -> Iterator[str]:
+        yield "half"
+        os.chmod(next(tmp_path.glob(".state.json*")), 0o644)
+        os._exit(0)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            store.write(killed())
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    (left,) = tmp_path.iterdir()
+    store.write(["new"])
+    assert os.listdir(tmp_path) == ["state.json"]
+    assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    left.symlink_to(precious)
+    store.write(["newer"])
+    assert (store.read(), precious.read_text()) == (b"newer", "precious")
+
+
 def test_a_reader_never_sees_a_half(store: Store, tmp_path: Path) -> None:
     """While it is being written, the old file is what its name leads to."""
     store.write(["old"])
