@@ -7,14 +7,19 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bandersnatch_freshness.lab.behaviours import Behaviour
+from bandersnatch_freshness.lab.edge import Edge
+from bandersnatch_freshness.lab.origin import Answer
 
 from ..conftest import MakeMirror, StartLab
-from .cron import ONE_STALE, state
+from ..test_status import command
+from .cron import HOUR, MINUTE, ONE_STALE, cron, state
 from .observe import lines
 
 
@@ -251,6 +256,33 @@ def test_hostile_headers_end_up_harmless(start_lab: StartLab, make_mirror: MakeM
     for shown in (run.output, (mirror.directory / "freshness.json").read_text()):
         assert "\x9b" not in shown
         assert "A" * 101 not in shown
+
+
+@pytest.mark.parametrize("name", ["X-Served-By", "X-Cache", "Cache-Status"])
+def test_hostile_names_of_nodes_do_too(name: str, start_lab: StartLab, make_mirror: MakeMirror, mocker: Any) -> None:
+    """Also where a terminal would take them for markup."""
+    hostile = ":warning: [bold red]x[/] \x9b31m<script>|" + "A" * 5000
+    sent = Edge._sent
+
+    def hostile_one(*arguments: Any) -> Answer:
+        answer = sent(*arguments)
+        return replace(answer, headers={**answer.headers, name: hostile})
+
+    mocker.patch.object(Edge, "_sent", hostile_one)
+    lab = start_lab(ONE_STALE, projects=1)
+    lab.release(["lab-00"])
+    mirror = make_mirror(lab, "freshness", options={"warn_after": "1s"})
+    with cron(mirror) as runs:
+        runs.run(0, MINUTE)
+        said = next(line for line in runs.run(HOUR) if line.startswith("WARNING"))
+    text = (mirror.directory / "freshness.json").read_text()
+    shown = [command(one, mirror).stdout for one in ("status", "check")]
+    assert ":warning: [bold red]x[/] \\x9b31m<script>|AAA" in said
+    assert ":warning: [bold red]x[/] \\\\x9b31m<script>|AAA" in text
+    for found in (said, text, *runs.lines, *shown):
+        assert "\x9b" not in found
+        assert "A" * 101 not in found
+    assert shown[1].count("|") == 1
 
 
 def test_sync_and_verify_keep_no_record(start_lab: StartLab, make_mirror: MakeMirror) -> None:
