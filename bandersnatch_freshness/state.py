@@ -109,7 +109,7 @@ class State:
 
     def last_run(self) -> int:
         """Return when the last run ended that got through, in seconds since 1970; 0 where none did."""
-        return next((run.finished for run in reversed(self.runs) if run.outcome in ("fresh", "errors")), 0)
+        return next((run.finished for run in reversed(self.runs) if run.is_whole), 0)
 
 
 def plain_url(url: str) -> str:
