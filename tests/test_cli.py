@@ -33,7 +33,7 @@ def test_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["--behaviour", "slow"], "--behaviour slow: no such name; allowed: healthy, identity-stale, gzip-stale"),
-        (["--edge", "none"], "--edge none: no such name; allowed: cdn, pypi, proxy"),
+        (["--edge", "moon"], "--edge moon: no such name; allowed: cdn, pypi, proxy, none"),
         (["--projects", "0"], "--projects 0: at least 1"),
     ],
 )

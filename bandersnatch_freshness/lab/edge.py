@@ -24,6 +24,7 @@ class Kind:
     keeps_query: bool = True
     honours_no_cache: bool = False
     shows_age: bool = False
+    caches: bool = True
 
 
 KINDS = {
@@ -32,7 +33,16 @@ KINDS = {
     "proxy": Kind(
         "a proxy as Squid: no-cache is honoured, Age and Via are sent", honours_no_cache=True, shows_age=True
     ),
+    "none": Kind("none: the origin itself, for a cache of your own in front of it", caches=False),
 }
+
+# What the origin tells real caches: the first is for all of them, the second for a CDN alone.
+_LIFETIMES = {"Cache-Control": "max-age=900, public", "Surrogate-Control": "max-age=86400"}
+
+# Which copy an answer of the origin is, for those who purge a real cache of some of them.
+COPY_HEADER = "X-Lab-Copy"
+
+_VARY = "Accept, Accept-Encoding"
 
 
 class Request(NamedTuple):
@@ -68,6 +78,8 @@ class Edge:
 
     def answer(self, request: Request) -> tuple[Answer, bool]:
         """Answer a request for metadata, and tell whether it was a hit."""
+        if not self.kind.caches:
+            return self._from_origin(request), False
         turn = self._asked[request.path]
         self._asked[request.path] += 1
         # the stuck node takes the first turn
@@ -77,8 +89,14 @@ class Edge:
         passes = request.no_cache and self.kind.honours_no_cache
         hit = key in self._cached and not passes
         if not hit:
-            self._fill(key)
+            self._cached[key] = self._fetch(key)
         return self._sent(key, hit), hit
+
+    def _from_origin(self, request: Request) -> Answer:
+        copy = copy_for(request.accept_encoding)
+        answer = self._fetch(_Key(0, request.path, SIMPLE_JSON in request.accept, copy, request.query))
+        lifetimes = _LIFETIMES if answer.status == 200 else {}
+        return replace(answer, headers={**answer.headers, "Vary": _VARY, COPY_HEADER: copy, **lifetimes})
 
     def release(self, names: Iterable[str]) -> list[str]:
         """Publish a release of each project, and purge what the behaviour lets purges reach.
@@ -162,7 +180,7 @@ class Edge:
                 for node in range(self._nodes):
                     key = _Key(node, path, json, copy, "")
                     if key not in self._cached:
-                        self._fill(key)
+                        self._cached[key] = self._fetch(key)
                         if self.behaviour.unlabelled:
                             self._cached[key].headers.pop(SERIAL_HEADER, None)
 
@@ -172,7 +190,7 @@ class Edge:
             if key.copy in copies or reached:
                 del self._cached[key]
 
-    def _fill(self, key: _Key) -> None:
+    def _fetch(self, key: _Key) -> Answer:
         accept = SIMPLE_JSON if key.json else "text/html"
         answer = self.origin.page(key.path, accept, self._base, self.behaviour.index)
         found = re.fullmatch(r"/(?:pypi|simple)/([^/]+)/(?:json)?", key.path)
@@ -182,14 +200,14 @@ class Edge:
             del answer.headers[SERIAL_HEADER]
             if self.behaviour.serial_header:
                 answer.headers[SERIAL_HEADER] = self.behaviour.serial_header
-        self._cached[key] = answer
+        return answer
 
     def _sent(self, key: _Key, hit: bool) -> Answer:
         answer = self._cached[key]
         extra = {
             "X-Served-By": f"cache-lab-{key.node + 1}",
             "X-Cache": "HIT" if hit else "MISS",
-            "Vary": "Accept, Accept-Encoding",
+            "Vary": _VARY,
         }
         if self.kind.shows_age:
             extra |= {"Age": "86400" if hit else "0", "Via": "1.1 lab"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS, COPIES
-from bandersnatch_freshness.lab.edge import KINDS, Edge, Request, copy_for
+from bandersnatch_freshness.lab.edge import COPY_HEADER, KINDS, Edge, Request, copy_for
 from bandersnatch_freshness.lab.origin import SIMPLE_JSON, Origin
 from bandersnatch_freshness.observations import SERIAL_HEADER
 
@@ -95,6 +95,22 @@ def test_kinds_differ_in_what_gets_past_them(kind: str, by_query: bool, by_no_ca
     path = f"/pypi/{NAMES[-1]}/json"
     assert (behind(asked, path, query="cache-bust=1") == 0) is by_query
     assert (behind(edge("purge-broken", kind), path, no_cache=True) == 0) is by_no_cache
+
+
+@pytest.mark.parametrize("behaviour", ["healthy", "purge-broken", "stale-node"])
+def test_without_an_edge_all_is_the_origins(behaviour: str) -> None:
+    """Nothing is stale, and a real cache in front is told what it may keep, and by what it keeps copies apart."""
+    asked = edge(behaviour, "none")
+    path = f"/pypi/{NAMES[-1]}/json"
+    for _ in range(2):
+        answer, hit = asked.answer(Request(path, accept_encoding="gzip, deflate"))
+        assert not hit
+        assert answer.headers[SERIAL_HEADER] == str(asked.origin.serial)
+        assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+        assert answer.headers[COPY_HEADER] == "gzip"
+        assert answer.headers["Cache-Control"] == "max-age=900, public"
+        assert {"X-Cache", "X-Served-By", "Age"}.isdisjoint(answer.headers)
+    assert "Cache-Control" not in asked.answer(Request("/pypi/nothing/json"))[0].headers
 
 
 @pytest.mark.parametrize(
