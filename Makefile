@@ -8,7 +8,7 @@ demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded l
 	.venv/bin/bandersnatch-freshness demo
 
 test: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
-	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke host_tests
+	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke caches host_tests
 
 soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
 	.venv/bin/nox -s soak

@@ -9,7 +9,7 @@ import nox
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["tests", "smoke", "host_tests", "lint", "docs"]
+nox.options.sessions = ["tests", "smoke", "caches", "host_tests", "lint", "docs"]
 
 # 4.4 and 5.3 come from before `packaging` dropped what they import, and find their
 # plugins with setuptools' pkg_resources, which setuptools 80 and later warn about.
@@ -32,8 +32,9 @@ def install(session: nox.Session, bandersnatch: str, *more: str) -> None:
 def tests(session: nox.Session, bandersnatch: str) -> None:
     """All tests."""
     install(session, bandersnatch, "uvloop")
-    # what takes a minute is run on the newest Bandersnatch only
-    session.run("pytest", "-n", "2", *([] if bandersnatch == NEWEST else ["-m", "not slow"]), *session.posargs)
+    # what takes a minute is run on the newest Bandersnatch only, and real caches have a session of their own
+    left_out = "caches" if bandersnatch == NEWEST else "caches or slow"
+    session.run("pytest", "-n", "2", "-m", f"not ({left_out})", *session.posargs)
 
 
 @nox.session
@@ -49,6 +50,14 @@ def smoke(session: nox.Session, bandersnatch: str) -> None:
     """The tests that stand for all of them."""
     install(session, bandersnatch)
     session.run("pytest", "-n", "2", "-m", "smoke", *session.posargs)
+
+
+@nox.session(python="3.13")
+def caches(session: nox.Session) -> None:
+    """The tests on real caches: Varnish, nginx and Squid."""
+    install(session, NEWEST)
+    # a file is one worker's: what it replays at once is up to itself
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "-m", "caches", "tests/caches", *session.posargs)
 
 
 @nox.session(python="3.11")
