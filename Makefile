@@ -2,13 +2,16 @@
 
 PYTHON ?= python3
 
-.PHONY: demo test soak docs lint clean
+.PHONY: demo test incidents soak docs lint clean
 
 demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
 	.venv/bin/bandersnatch-freshness demo
 
 test: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
 	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke caches host_tests
+
+incidents: .venv/nox  ## every known incident on real caches, for the table in docs/incidents.md
+	.venv/bin/nox -s incidents
 
 soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
 	.venv/bin/nox -s soak

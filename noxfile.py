@@ -60,6 +60,13 @@ def caches(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "--dist", "loadfile", "-m", "caches", "tests/caches", *session.posargs)
 
 
+@nox.session(python="3.13")
+def incidents(session: nox.Session) -> None:
+    """The table in docs/incidents.md, from replays on real caches."""
+    install(session, NEWEST)
+    session.run("python", "-m", "tests.caches.replay", *session.posargs)
+
+
 @nox.session(python="3.11")
 def soak(session: nox.Session) -> None:
     """The long form of the soak; its short form is one of the tests."""

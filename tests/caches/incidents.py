@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
@@ -132,9 +132,16 @@ def stale_cache(
             for path in _pages(name):
                 new[path] = lab.announced(name) - (behaviour.origin_behind if affected else 0)
                 claims.append(Claim(path, behaviour.stuck if affected else frozenset(), before[name]))
-        for path, node in product(new, range(len(cache.nodes))):
-            cache.purge(path, ALL_COPIES - set().union(*_stuck(claims, path, node, behaviour)), node)
-        yield lab, cache, names, _prove(cache, claims, new, behaviour)
+        _purge(cache, claims, new, behaviour)
+        proof = _prove(cache, claims, new, behaviour)
+        _purge(cache, claims, new, behaviour)  # of what was fetched for the proof
+        yield lab, cache, names, proof
+
+
+def _purge(cache: Cache, claims: Sequence[Claim], paths: Iterable[str], behaviour: Behaviour) -> None:
+    """Purge all copies but those that are claimed to be stuck."""
+    for path, node in product(paths, range(len(cache.nodes))):
+        cache.purge(path, ALL_COPIES - set().union(*_stuck(claims, path, node, behaviour)), node)
 
 
 def _affects(behaviour: Behaviour, name: str) -> bool:
@@ -196,11 +203,14 @@ class Player:
             if not sent <= set(ASKED_BY["gzip"]):
                 raise RuntimeError(f"Bandersnatch sends another Accept-Encoding than caches are filled with: {sent}")
 
-    def play(self, incident: str, cache: str) -> Replay:
-        """Let it happen, and run both mirrors: first bare Bandersnatch, which asks for nothing past a cache."""
+    def play(self, incident: str, cache: str, make: MakeCache | None = None) -> Replay:
+        """Let it happen, and run both mirrors: first bare Bandersnatch, which asks for nothing past a cache.
+
+        `make` is for a cache that isn't in the table.
+        """
         behaviour = INCIDENTS[incident]
         place = self._directory / incident / cache
-        with stale_cache(behaviour, CACHES[cache]) as (lab, running, names, proof):
+        with stale_cache(behaviour, make or CACHES[cache]) as (lab, running, names, proof):
             played = []
             for plugins in ([], ["freshness"]):
                 mirror = self._copy(place / ("suite" if plugins else "bare"), lab, running, plugins)

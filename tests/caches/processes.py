@@ -17,7 +17,7 @@ from pathlib import Path
 from bandersnatch_freshness.lab.server import HOST
 
 # The commands that are needed, and Debian's packages that have them.
-PACKAGES = {"varnishd": "varnish", "gcc": "gcc", "nginx": "nginx-light", "squid": "squid", "curl": "curl"}
+PACKAGES = {"varnishd": "varnish", "nginx": "nginx-light", "squid": "squid", "curl": "curl"}
 
 # Where Debian has servers; not everybody's PATH does.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])

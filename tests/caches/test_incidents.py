@@ -1,0 +1,63 @@
+"""Every incident on every cache that it can happen on: what bare Bandersnatch comes to, and what the suite does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from .incidents import CACHES, INCIDENTS, Ending, Player, Replay, applicable
+from .nginx import nginx
+from .replay import REASONS, endings_in_docs
+
+pytestmark = [pytest.mark.caches, pytest.mark.usefixtures("servers")]
+
+# Bare Bandersnatch mostly sleeps.
+_AT_ONCE = 4
+
+FRESH, SET_ASIDE, LOST, STALE = Ending
+
+# Of all incidents that are not named here, the mirror stays stale.
+BARE = {"identity-stale": FRESH, "stale-node": FRESH, "cached-404": LOST}
+
+Replays = Mapping[tuple[str, str], Future[Replay]]
+
+
+@pytest.fixture(scope="module")
+def replays(
+    request: pytest.FixtureRequest, servers: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Replays]:
+    """Begin to replay what there are tests for, some at once."""
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    wanted = [(one["incident"], one["cache"]) for one in parameters if one.keys() == {"incident", "cache"}]
+    player = Player(tmp_path_factory.mktemp("incidents"))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield {pair: pool.submit(player.play, *pair) for pair in wanted}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize(("incident", "cache"), applicable())
+def test_incident(incident: str, cache: str, replays: Replays) -> None:
+    """Proved first, then run by both; and the docs say the same."""
+    replay = replays[incident, cache].result()
+    assert replay.proof
+    expected = BARE.get(incident, STALE), SET_ASIDE if (incident, cache) in REASONS else FRESH
+    assert (replay.bare.ending, replay.suite.ending) == expected, replay.suite.output
+    assert endings_in_docs()[incident, cache] == tuple(ending.value for ending in expected)
+    assert "An error inside bandersnatch-freshness" not in replay.suite.output
+
+
+def test_an_nginx_that_says_what_it_did_is_proof(servers: None, tmp_path: Path) -> None:
+    """As the docs have it: then what the origin has is synced."""
+    replay = Player(tmp_path).play("origin-stale", "nginx that says so", partial(nginx, says_state=True))
+    assert (replay.bare.ending, replay.suite.ending) == (STALE, FRESH), replay.suite.output
+
+
+def test_the_docs_have_all_and_nothing_else() -> None:
+    """A row for each."""
+    assert list(endings_in_docs()) == applicable()
+    assert {incident for incident, _ in applicable()} == INCIDENTS.keys()
+    assert {cache for _, cache in applicable()} == CACHES.keys()
