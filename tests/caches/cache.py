@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import gzip
 import http.client
-import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from itertools import product
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES
 from bandersnatch_freshness.lab.origin import SIMPLE_JSON
 from bandersnatch_freshness.observations import SERIAL_HEADER
-from bandersnatch_freshness.serials import parse_serial, serial_in_body, serial_in_page
+from bandersnatch_freshness.serials import parse_serial, serial_in_body, serial_in_html
 
 # Who asks for which copy, by the Accept-Encoding that they send. Some caches keep a copy for each value.
 ASKED_BY: Mapping[str, tuple[str | None, ...]] = {
@@ -85,7 +84,7 @@ class Cache(abc.ABC):
         serial = parse_serial(answer.headers.get(SERIAL_HEADER))
         if serial is None and answer.status == 200 and method == "GET":
             body = _decoded(body, answer.headers.get("Content-Encoding", ""))
-            serial = _serial_in(path, body)
+            serial = serial_in_body(body) if body.startswith(b"{") else serial_in_html(body)
         return Got(answer.status, answer.headers, serial)
 
     def fill(self, paths: Iterable[str], copies: Collection[str] = ALL_COPIES) -> None:
@@ -102,14 +101,6 @@ def accepted(path: str) -> tuple[str, ...]:
     if not path.startswith("/simple/"):
         return ("*/*",)
     return (SIMPLE_JSON,) if path == INDEX else (SIMPLE_JSON, "text/html")
-
-
-def _serial_in(path: str, body: bytes) -> int | None:
-    if path.startswith("/pypi/"):
-        return serial_in_body(body)
-    if body.startswith(b"{"):
-        return parse_serial(str(json.loads(body)["meta"]["_last-serial"]))
-    return serial_in_page(body.decode())
 
 
 def _decoded(body: bytes, encoding: str) -> bytes:
