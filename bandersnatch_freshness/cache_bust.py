@@ -30,7 +30,14 @@ class CacheBust:
         along, it is replaced. The rest of the query stays to the letter.
         """
         added = f"{self.parameter}={self.timestamp()}"
-        base, hash_, fragment = url.partition("#")
+        base, hash_, fragment = (without(url, previous) if previous else url).partition("#")
         path, _, query = base.partition("?")
-        kept = [part for part in query.split("&") if part and part != previous] if previous else [query] * bool(query)
-        return f"{path}?{'&'.join([*kept, added])}{hash_}{fragment}", added
+        return f"{path}?{'&'.join([query] * bool(query) + [added])}{hash_}{fragment}", added
+
+
+def without(url: str, added: str) -> str:
+    """Return the URL without a parameter as it was appended."""
+    base, hash_, fragment = url.partition("#")
+    path, mark, query = base.partition("?")
+    kept = "&".join(part for part in query.split("&") if part and part != added)
+    return f"{path}{mark if kept else ''}{kept}{hash_}{fragment}"

@@ -1,0 +1,182 @@
+"""The climb: asking for one page in one way after the other, until an answer is fresh.
+
+Every decision of both transports is made here, and every line about it worded. No I/O:
+a transport asks in the way that is next, and tells what it saw.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from .cache_bust import CacheBust
+from .ladder import Ladder, Sparing
+from .observations import Observation
+from .scope import Scope
+from .serials import serial_in_body
+from .variants import Variant
+
+log = logging.getLogger("bandersnatch.freshness")
+
+# Of more pages than this that no way cures, a run says that there are more.
+_STALE_PAGES_SAID = 10
+
+_Response = TypeVar("_Response")
+
+
+@dataclass
+class Outcome(Generic[_Response]):
+    """What came of asking for one page, in as many ways as it took.
+
+    With a `response` the page is fresh. With an `error` the caller is to handle it as
+    ever. With neither, every way got a stale page.
+    """
+
+    observations: Sequence[Observation] = field(default_factory=list)
+    response: _Response | None = None
+    error: Exception | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the page is not found, in no way of asking."""
+        return self.error is not None and bool(self.observations) and self.observations[0].status == 404
+
+
+class Climb:
+    """One page's way up the ladder."""
+
+    def __init__(
+        self,
+        url: str,
+        required_serial: int,
+        ways: Sequence[Variant],
+        sparing: Sparing | None = None,
+        *,
+        is_known: bool = False,
+        is_limited: bool = False,
+    ) -> None:
+        """`ways` are those to ask in, one after the other.
+
+        Where it `is_known` to be in vain, one of them is enough; where it `is_limited`, one
+        is for all that is not a 404.
+        """
+        self.url = url
+        self.required_serial = required_serial
+        self.sparing = sparing
+        self.observations: list[Observation] = []
+        self.is_fresh = False
+        self._ways = ways
+        self._is_known = is_known
+        self._is_limited = is_limited
+        self._is_over = False
+
+    @property
+    def way(self) -> Variant | None:
+        """How to ask next; None where nothing more is to be asked."""
+        return None if self._is_over else self._ways[len(self.observations)]
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether the first answer is an error that is the caller's to handle."""
+        return not self.is_fresh and bool(self.observations) and _failed(self.observations[0])
+
+    def saw(self, seen: Observation) -> None:
+        """Take down what the way that was next has got."""
+        self.observations.append(seen)
+        self.is_fresh = not _failed(seen) and seen.serial is not None and seen.serial >= self.required_serial
+        self._is_over = self.is_fresh or not self._goes_on(seen) or len(self.observations) == len(self._ways)
+
+    def _goes_on(self, seen: Observation) -> bool:
+        if self.sparing is not None and self.sparing.is_enough(self.observations):
+            return False
+        if len(self.observations) > 1:
+            return seen.status is not None  # after a broken connection or a time-out other ways fare no better
+        if self._is_known:
+            return False
+        if seen.status == 404:
+            # A cached 404 loses a new package for good, so no budget keeps us from looking.
+            return self.required_serial > 0
+        return not _failed(seen) and not self._is_limited
+
+
+def _failed(seen: Observation) -> bool:
+    return seen.status is None or seen.status >= 400
+
+
+class Guide:
+    """What the answers of one run have taught about one master. Threads may share it."""
+
+    def __init__(self, master: str, rungs: Sequence[Variant], cache_bust_parameter: str) -> None:
+        """`master`: the URL whose metadata is the suite's business; `rungs`: the ways to ask."""
+        self.scope = Scope(master)
+        self.cache_bust = CacheBust(cache_bust_parameter)
+        self.ladder = Ladder(rungs)
+        self._given_up: set[str] = set()
+        self._told: set[str] = set()
+        self._stale_pages = 0
+        self._broken = False
+        # Guards all of these but `cache_bust`, which has its own.
+        self._lock = threading.RLock()
+
+    def covers(self, method: str, url: str) -> bool:
+        """Tell whether a request is the suite's business."""
+        return not self._broken and self.scope.covers(method, url)
+
+    def step_aside(self) -> None:
+        """Leave every later request as it is, because of the error being handled."""
+        self._broken = True
+        log.exception("An error inside bandersnatch-freshness: going on as without it")
+
+    def climb(self, url: str, required_serial: int, sparing: Sparing | None = None) -> Climb:
+        """Begin to ask for a page that must carry at least the required serial."""
+        with self._lock:
+            is_known, is_limited = url in self._given_up, self.ladder.exhausted
+            ways = self.ladder.climb(sparing)
+        return Climb(url, required_serial, ways, sparing, is_known=is_known, is_limited=is_limited)
+
+    def read_body(self, seen: Observation, body: bytes) -> Observation:
+        """Return what an answer showed, its body included."""
+        serial = serial_in_body(body)
+        if serial is None:
+            return seen
+        self.say_once(f"Judging pages by the last_serial in their body where the header is no help: {seen}")
+        return replace(seen, serial=serial, problem="")
+
+    def learn(self, climb: Climb) -> None:
+        """Learn from a climb that is over, and say what came of it."""
+        with self._lock:
+            self._learn(climb)
+
+    def _learn(self, climb: Climb) -> None:
+        seen, extra = climb.observations, len(climb.observations) - 1
+        if climb.is_fresh and climb.sparing is None:
+            self.ladder.fresh_at(seen[-1].variant, extra)
+        if extra < 1:
+            return  # as nearly every page
+        title, ways = self.scope.title(climb.url), ", ".join(map(str, seen))
+        if climb.is_fresh:
+            log.info("%s was stale, cured by %s: %s", title, seen[-1].variant, ways)
+            return
+        self._given_up.add(climb.url)
+        if climb.hands_on:
+            log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen))
+            return
+        self.ladder.in_vain(extra)
+        self._stale_pages += 1
+        level = logging.INFO if self._stale_pages <= _STALE_PAGES_SAID else logging.DEBUG
+        log.log(level, "%s is stale, no way gets serial %d: %s", title, climb.required_serial, ways)
+        if level == logging.DEBUG:
+            self.say_once("More pages are stale however they are asked for: each is said at DEBUG only")
+        if self.ladder.exhausted:
+            self.say_once("Many pages are stale however they are asked for: asking for further ones just once")
+
+    def say_once(self, line: str) -> None:
+        """Log a line that was not logged before."""
+        with self._lock:
+            is_new = line not in self._told
+            self._told.add(line)
+        if is_new:
+            log.info(line)

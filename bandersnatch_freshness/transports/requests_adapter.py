@@ -1,0 +1,257 @@
+"""The transport for `requests`: an adapter whose metadata requests are dressed.
+
+For any session of any program: mount it for the host whose pages are to be fresh. It
+speaks the public interface of requests only, passes on every option that it was given, and
+may be used by several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.util import SKIP_HEADER
+
+from ..cache_bust import without
+from ..climb import Climb, Guide, Outcome
+from ..ladder import Sparing
+from ..observations import Observation, observe
+from ..variants import LADDER, AcceptEncoding, Variant
+
+__all__ = ["Asking", "FreshAdapter", "StaleError"]
+
+# So long at most do the other threads wait for the first answer.
+_SCOUT_SECONDS = 2
+
+_Send = Callable[[PreparedRequest], Response]
+
+
+class StaleError(requests.RequestException):
+    """No way of asking gets a page of the required serial."""
+
+    def __init__(self, climb: Climb, request: PreparedRequest) -> None:
+        """`climb`: how it was asked for."""
+        self.required_serial = climb.required_serial
+        self.observations: Sequence[Observation] = climb.observations
+        ways = ", ".join(map(str, self.observations))
+        super().__init__(f"{climb.url}: no way gets serial {climb.required_serial}: {ways}", request=request)
+
+
+class Asking:
+    """What is required of the pages that a thread asks for, and what it saw of the last one."""
+
+    def __init__(self, required_serial: int, sparing: Sparing | None = None) -> None:
+        """The page must carry at least the required serial."""
+        self.required_serial = required_serial
+        self.sparing = sparing
+        self.climb: Climb | None = None
+        self.refusal: Response | None = None  # the first answer, where it is the caller's to handle
+
+    @property
+    def observations(self) -> Sequence[Observation]:
+        """What the answers showed, in the order of asking."""
+        return self.climb.observations if self.climb else ()
+
+    def let_go(self) -> None:
+        """Close the answer that was kept for the caller."""
+        if self.refusal is not None:
+            self.refusal.close()
+            self.refusal = None
+
+
+class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
+    """What the HTTP client raised, kept apart from errors of our own."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class FreshAdapter(BaseAdapter):
+    """An adapter in front of another one: the same, but for metadata requests."""
+
+    def __init__(
+        self,
+        master: str,
+        rungs: Sequence[Variant] = LADDER,
+        cache_bust_parameter: str = "cache-bust",
+        inner: BaseAdapter | None = None,
+    ) -> None:
+        """`master`: the URL of the index, such as https://pypi.example; `rungs`: the ways to ask.
+
+        With more than one rung it asks in the first of them, and in the others when a page
+        is stale; with one, always in that. `inner` does the sending.
+        """
+        super().__init__()
+        self.inner = inner or HTTPAdapter()
+        self.guide = Guide(master, rungs, cache_bust_parameter)
+        self._here = threading.local()
+        self._scout: threading.Event | None = None
+        self._scout_lock = threading.Lock()
+
+    @contextmanager
+    def requiring(self, serial: int, sparing: Sparing | None = None) -> Iterator[Asking]:
+        """Require a serial of each page that this thread asks for inside of the block.
+
+        A page that is older is asked for again in other ways. Where none gets a newer one,
+        `StaleError` is raised; an error of the first answer (404, 503) is handed on.
+        """
+        before = getattr(self._here, "asking", None)
+        asking = self._here.asking = Asking(serial, sparing)
+        try:
+            yield asking
+        finally:
+            self._here.asking = before
+
+    def fetch(
+        self, session: requests.Session, url: str, required_serial: int, sparing: Sparing | None = None, **options: Any
+    ) -> Outcome[Response]:
+        """GET a page that must carry at least the required serial, through a session this is mounted on."""
+        with self._after_the_first(), self.requiring(required_serial, sparing) as asking:
+            try:
+                response = session.get(url, **options)
+                response.raise_for_status()
+            except StaleError:
+                return Outcome(asking.observations)
+            except requests.RequestException as error:
+                return Outcome(asking.observations, error=error)
+            if asking.climb is not None and asking.climb.is_fresh:
+                return Outcome(asking.observations, response)
+            # It was not for us to judge yet: a redirect has led away from the master.
+            climb = Climb(url, required_serial, self.guide.ladder.rungs[:1])
+            climb.saw(self._look(self.guide.ladder.rungs[0], response))
+            return Outcome(climb.observations, response if climb.is_fresh else None)
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send a request, dressed if it is for metadata, and again in other ways if the answer is too old."""
+
+        def send(dressed: PreparedRequest) -> Response:
+            return self.inner.send(dressed, stream, timeout, verify, cert, proxies)  # type: ignore[arg-type]
+
+        if not self.guide.covers(request.method or "", request.url or ""):
+            return send(request)
+        asking: Asking | None = getattr(self._here, "asking", None)
+        try:
+            if asking is None:
+                return self._ask(request, self.guide.ladder.start, send)
+            response = self._climb(request, asking, send)
+        except _Failed as failed:
+            error = failed.error
+        except Exception:  # noqa: BLE001 - fail open; it is logged
+            self.guide.step_aside()
+            return send(request)
+        else:
+            if response is not None:
+                return response
+            assert asking.climb is not None  # noqa: S101 - what is over was begun
+            error = StaleError(asking.climb, request)
+        raise error  # outside of the handler, so that it looks as the client raised it
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.inner.close()
+
+    def _climb(self, request: PreparedRequest, asking: Asking, send: _Send) -> Response | None:
+        """Ask until an answer is fresh; return that, or the first error, or a redirect, None for a stale page."""
+        climb = asking.climb
+        if climb is None or climb.way is None:
+            climb = asking.climb = self.guide.climb(request.url or "", asking.required_serial, asking.sparing)
+        # Else a redirect was followed: it goes on in the way that got it.
+        while (way := climb.way) is not None:
+            try:
+                response = self._ask(request, way, send)
+                if response.is_redirect:
+                    return response  # for the session to follow
+                seen = self._look(way, response)
+            except _Failed as failed:
+                climb.saw(Observation(way, problem=type(failed.error).__name__))
+                if len(climb.observations) == 1:
+                    raise
+                continue
+            climb.saw(seen)
+            if climb.is_fresh:
+                asking.let_go()
+                self.guide.learn(climb)
+                return response
+            if len(climb.observations) == 1 and climb.hands_on:
+                asking.refusal = response
+            else:
+                response.close()
+        self.guide.learn(climb)
+        return asking.refusal
+
+    def _ask(self, request: PreparedRequest, way: Variant, send: _Send) -> Response:
+        """Send a request in one way; what is returned looks as if it had been sent as it is."""
+        dressed, added = self._dress(request, way)
+        try:
+            response = send(dressed)
+        except Exception as error:
+            raise _Failed(error) from error
+        if added and "Location" in response.headers:
+            # The next request has a timestamp of its own.
+            response.headers["Location"] = without(response.headers["Location"], added)
+        response.request, response.url = request, request.url or ""
+        return response
+
+    def _dress(self, request: PreparedRequest, way: Variant) -> tuple[PreparedRequest, str]:
+        """Return a copy of the request, and the parameter that was appended."""
+        dressed, added = request.copy(), ""
+        if way.accept_encoding is not AcceptEncoding.CLIENT:
+            # Without it, http.client sends "Accept-Encoding: identity" by itself. Only
+            # urllib3's marker keeps it off.
+            header = way.accept_encoding.header
+            dressed.headers["Accept-Encoding"] = SKIP_HEADER if header is None else header
+        if way.no_cache:
+            dressed.headers["Cache-Control"] = "no-cache"
+        if way.cache_bust:
+            dressed.url, added = self.guide.cache_bust.append(dressed.url or "")
+        return dressed, added
+
+    def _look(self, way: Variant, response: Response) -> Observation:
+        """Return what an answer shows, in its body where the header is no help."""
+        seen = observe(way, response.status_code, response.headers)
+        if seen.serial is not None or seen.status != 200:
+            return seen
+        try:
+            body = response.content
+        except Exception as error:
+            response.close()
+            raise _Failed(error) from error
+        return self.guide.read_body(seen, body)
+
+    @contextmanager
+    def _after_the_first(self) -> Iterator[None]:
+        """Let the first page be asked for alone.
+
+        What it teaches spares every other thread a stale answer of its own. Only the very
+        first is waited for, whatever becomes of it, and not for long.
+        """
+        with self._scout_lock:
+            is_first = self._scout is None and len(self.guide.ladder.rungs) > 1
+            if is_first:
+                self._scout = threading.Event()
+            scout = self._scout
+        if scout is None:
+            yield
+        elif is_first:
+            try:
+                yield
+            finally:
+                scout.set()
+        else:
+            scout.wait(_SCOUT_SECONDS)
+            scout.set()
+            yield
