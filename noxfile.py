@@ -11,7 +11,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests", "smoke", "caches", "host_tests", "lint", "docs"]
 
-# 4.4 and 5.3 come from before `packaging` dropped what they import, and find their
+# 3.6, 4.4 and 5.3 come from before `packaging` dropped what they import, and find their
 # plugins with setuptools' pkg_resources, which setuptools 80 and later warn about.
 OLD = ["packaging<22", "setuptools<80"]
 
@@ -20,7 +20,7 @@ NEWEST = "8.2.0"
 
 def install(session: nox.Session, bandersnatch: str, *more: str) -> None:
     """Install the project as it is, beside one Bandersnatch release."""
-    old = OLD if bandersnatch.startswith(("4.", "5.")) else []
+    old = OLD if bandersnatch.startswith(("3.", "4.", "5.")) else []
     session.install("-e", ".[test]", f"bandersnatch=={bandersnatch}", *old, *more)
 
 
@@ -41,6 +41,7 @@ def tests(session: nox.Session, bandersnatch: str) -> None:
 @nox.parametrize(
     ("python", "bandersnatch"),
     [
+        nox.param("3.11", "3.6.0", id="3.6"),
         nox.param("3.11", "4.4.0", id="4.4"),
         nox.param("3.11", "5.3.0", id="5.3"),
         nox.param("3.12", "7.1.0", id="7.1"),

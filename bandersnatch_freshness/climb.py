@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from . import failing
 from .cache_bust import CacheBust
 from .ladder import Ladder, Sparing
 from .observations import Observation
@@ -41,8 +42,13 @@ class Outcome(Generic[_Response]):
 
     @property
     def gone(self) -> bool:
-        """Whether the page is not found, in no way of asking."""
-        return self.error is not None and bool(self.observations) and self.observations[0].status == 404
+        """Whether the page is not found, and no other way of asking got a page, or an answer that leaves it open."""
+        return self.error is not None and is_gone(self.observations)
+
+
+def is_gone(seen: Sequence[Observation]) -> bool:
+    """Tell whether answers, none of them fresh, say that a page is not found."""
+    return bool(seen) and seen[0].status == 404 and not any(_is_trouble(one) or one.status == 200 for one in seen)
 
 
 class Climb:
@@ -56,21 +62,23 @@ class Climb:
         sparing: Sparing | None = None,
         *,
         is_known: bool = False,
-        is_limited: bool = False,
+        is_gone: bool = False,
     ) -> None:
         """`ways` are those to ask in, one after the other.
 
-        Where it `is_known` to be in vain, one of them is enough; where it `is_limited`, one
-        is for all that is not a 404.
+        Where it `is_known` that no way gets an old page anew, or `is_gone` what is not found,
+        one of them is enough.
         """
         self.url = url
         self.required_serial = required_serial
         self.sparing = sparing
         self.observations: list[Observation] = []
         self.is_fresh = False
+        # The answer whose error is the caller's to handle.
+        self.error: Observation | None = None
         self._ways = ways
         self._is_known = is_known
-        self._is_limited = is_limited
+        self._is_gone = is_gone
         self._is_over = False
 
     @property
@@ -78,32 +86,36 @@ class Climb:
         """How to ask next; None where nothing more is to be asked."""
         return None if self._is_over else self._ways[len(self.observations)]
 
-    @property
-    def hands_on(self) -> bool:
-        """Whether the first answer is an error that is the caller's to handle."""
-        return not self.is_fresh and bool(self.observations) and _failed(self.observations[0])
-
     def saw(self, seen: Observation) -> None:
         """Take down what the way that was next has got."""
         self.observations.append(seen)
         self.is_fresh = not _failed(seen) and seen.serial is not None and seen.serial >= self.required_serial
+        if not _failed(seen):
+            self.error = None  # there is a page, if an old one: a 404 of another copy is as old
+        elif len(self.observations) == 1 or (self.error is not None and _is_trouble(seen)):
+            self.error = seen  # whether it is there remains to be seen
         self._is_over = self.is_fresh or not self._goes_on(seen) or len(self.observations) == len(self._ways)
 
     def _goes_on(self, seen: Observation) -> bool:
+        if seen.status is None:
+            return False  # after a broken connection or a time-out other ways fare no better
         if self.sparing is not None and self.sparing.is_enough(self.observations):
             return False
         if len(self.observations) > 1:
-            return seen.status is not None  # after a broken connection or a time-out other ways fare no better
-        if self._is_known:
-            return False
+            return True
         if seen.status == 404:
-            # A cached 404 loses a new package for good, so no budget keeps us from looking.
-            return self.required_serial > 0
-        return not _failed(seen) and not self._is_limited
+            # A cached 404 loses a new package for good, so nothing keeps us from looking.
+            return self.required_serial > 0 and not self._is_gone
+        return not _failed(seen) and not self._is_known
 
 
 def _failed(seen: Observation) -> bool:
     return seen.status is None or seen.status >= 400
+
+
+def _is_trouble(seen: Observation) -> bool:
+    """Tell whether an answer says nothing of the page: a time-out, an overloaded server."""
+    return seen.status is None or seen.status == 429 or seen.status >= 500
 
 
 class Guide:
@@ -115,6 +127,7 @@ class Guide:
         self.cache_bust = CacheBust(cache_bust_parameter)
         self.ladder = Ladder(rungs)
         self._given_up: set[str] = set()
+        self._gone: set[str] = set()
         self._told: set[str] = set()
         self._stale_pages = 0
         self._broken = False
@@ -127,15 +140,16 @@ class Guide:
 
     def step_aside(self) -> None:
         """Leave every later request as it is, because of the error being handled."""
+        failing.say()
         self._broken = True
-        log.exception("An error inside bandersnatch-freshness: going on as without it")
 
     def climb(self, url: str, required_serial: int, sparing: Sparing | None = None) -> Climb:
         """Begin to ask for a page that must carry at least the required serial."""
         with self._lock:
-            is_known, is_limited = url in self._given_up, self.ladder.exhausted
+            is_known = url in self._given_up or self.ladder.exhausted
+            is_gone = url in self._gone
             ways = self.ladder.climb(sparing)
-        return Climb(url, required_serial, ways, sparing, is_known=is_known, is_limited=is_limited)
+        return Climb(url, required_serial, ways, sparing, is_known=is_known, is_gone=is_gone)
 
     def read_body(self, seen: Observation, body: bytes) -> Observation:
         """Return what an answer showed, its body included."""
@@ -161,7 +175,8 @@ class Guide:
             log.info("%s was stale, cured by %s: %s", title, seen[-1].variant, ways)
             return
         self._given_up.add(climb.url)
-        if climb.hands_on:
+        if climb.error is not None and is_gone(seen):
+            self._gone.add(climb.url)
             log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen))
             return
         self.ladder.in_vain(extra)

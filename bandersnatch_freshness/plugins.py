@@ -36,8 +36,8 @@ class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
                 "bandersnatch-freshness can't start: going on as without it"
             )
 
-    def filter(self, metadata: dict[str, Any]) -> bool:
-        """Keep the release."""
+    def filter(self, metadata: dict[str, Any], releases: dict[str, Any] | None = None) -> bool:
+        """Keep the release; Bandersnatch 3.6 gives all of a project at once, to take away from."""
         return True
 
 

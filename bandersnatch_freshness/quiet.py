@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from .failing import attempt
 
-# bandersnatch/package.py, the same from 4.4 to 8.2
+# bandersnatch/package.py, the same from 3.6 to 8.2
 _STALE_LINE = re.compile(r"Stale serial for (?:package )?(?P<project>\S+) (?:- Attempt \d+|\(\d+\) not updating\.)")
 
 

@@ -60,7 +60,7 @@ def _introduction(lab: Lab, options: argparse.Namespace) -> str:
     [mirror]
     master = {lab.https_url}
 
-    export SSL_CERT_FILE={lab.ca_file}
+    export SSL_CERT_FILE={lab.ca_file} REQUESTS_CA_BUNDLE={lab.ca_file}
 
 Or {lab.url}, with `allow-non-https = true` (Bandersnatch 6.6 and later).
 One more release of every project:  curl -X POST {lab.url}/+lab/release

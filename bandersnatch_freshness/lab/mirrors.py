@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .server import Lab
 
-# Everything that Bandersnatch 4.4 insists on; later ones have defaults for most of it.
+# Everything that Bandersnatch 3.6 and 4.4 insist on; later ones have defaults for most of it.
 _MIRROR_DEFAULTS = {
     "json": "true",
     "timeout": "10",
@@ -82,7 +82,7 @@ class Mirror:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a run: the lab's authority is trusted."""
-        return {**os.environ, "SSL_CERT_FILE": str(self._ca_file)}
+        return {**os.environ, **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(self._ca_file))}
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 120) -> Run:
         """Run `bandersnatch`, by default `mirror`, to its end."""

@@ -50,18 +50,18 @@ class Asking:
         self.required_serial = required_serial
         self.sparing = sparing
         self.climb: Climb | None = None
-        self.refusal: Response | None = None  # the first answer, where it is the caller's to handle
+        self.kept: Response | Exception | None = None  # what is the caller's to handle
 
     @property
     def observations(self) -> Sequence[Observation]:
         """What the answers showed, in the order of asking."""
         return self.climb.observations if self.climb else ()
 
-    def let_go(self) -> None:
-        """Close the answer that was kept for the caller."""
-        if self.refusal is not None:
-            self.refusal.close()
-            self.refusal = None
+    def keep(self, error: Response | Exception | None) -> None:
+        """Keep an answer or a failure for the caller, and nothing of before."""
+        if isinstance(self.kept, Response):
+            self.kept.close()
+        self.kept = error
 
 
 class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
@@ -141,57 +141,66 @@ class FreshAdapter(BaseAdapter):
         def send(dressed: PreparedRequest) -> Response:
             return self.inner.send(dressed, stream, timeout, verify, cert, proxies)  # type: ignore[arg-type]
 
-        if not self.guide.covers(request.method or "", request.url or ""):
-            return send(request)
-        asking: Asking | None = getattr(self._here, "asking", None)
+        response, error = None, None
         try:
-            if asking is None:
-                return self._ask(request, self.guide.ladder.start, send)
-            response = self._climb(request, asking, send)
+            response = self._answer(request, send)
         except _Failed as failed:
             error = failed.error
+        except StaleError as stale:
+            error = stale
         except Exception:  # noqa: BLE001 - fail open; it is logged
             self.guide.step_aside()
-            return send(request)
-        else:
-            if response is not None:
-                return response
-            assert asking.climb is not None  # noqa: S101 - what is over was begun
-            error = StaleError(asking.climb, request)
-        raise error  # outside of the handler, so that it looks as the client raised it
+        if error is not None:
+            raise error  # outside of the handler, so that it looks as the client raised it
+        return send(request) if response is None else response
 
     def close(self) -> None:
         """Close the connections."""
         self.inner.close()
 
-    def _climb(self, request: PreparedRequest, asking: Asking, send: _Send) -> Response | None:
-        """Ask until an answer is fresh; return that, or the first error, or a redirect, None for a stale page."""
+    def _answer(self, request: PreparedRequest, send: _Send) -> Response | None:
+        """Return the answer to a metadata request, None where it is none.
+
+        Raises:
+            StaleError: where it is too old in every way.
+        """
+        if not self.guide.covers(request.method or "", request.url or ""):
+            return None
+        asking: Asking | None = getattr(self._here, "asking", None)
+        if asking is None:
+            return self._ask(request, self.guide.ladder.start, send)
         climb = asking.climb
         if climb is None or climb.way is None:
             climb = asking.climb = self.guide.climb(request.url or "", asking.required_serial, asking.sparing)
         # Else a redirect was followed: it goes on in the way that got it.
+        return self._climb(request, asking, climb, send)
+
+    def _climb(self, request: PreparedRequest, asking: Asking, climb: Climb, send: _Send) -> Response:
+        """Ask until an answer is fresh; return that, or an error that is the caller's, or a redirect."""
         while (way := climb.way) is not None:
+            response, failure = None, None
             try:
                 response = self._ask(request, way, send)
                 if response.is_redirect:
                     return response  # for the session to follow
                 seen = self._look(way, response)
             except _Failed as failed:
-                climb.saw(Observation(way, problem=type(failed.error).__name__))
-                if len(climb.observations) == 1:
-                    raise
-                continue
+                failure = failed
+                seen = Observation(way, problem=type(failed.error).__name__)
             climb.saw(seen)
-            if climb.is_fresh:
-                asking.let_go()
-                self.guide.learn(climb)
-                return response
-            if len(climb.observations) == 1 and climb.hands_on:
-                asking.refusal = response
-            else:
+            if climb.error is None:
+                asking.keep(None)
+            elif climb.error is seen:
+                asking.keep(failure or response)
+                continue
+            if response is not None and not climb.is_fresh:
                 response.close()
         self.guide.learn(climb)
-        return asking.refusal
+        if climb.is_fresh and response is not None:
+            return response
+        if isinstance(asking.kept, Response):
+            return asking.kept
+        raise asking.kept or StaleError(climb, request)
 
     def _ask(self, request: PreparedRequest, way: Variant, send: _Send) -> Response:
         """Send a request in one way; what is returned looks as if it had been sent as it is."""

@@ -6,12 +6,18 @@ from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
 
+import pytest
 from packaging.version import Version
 
 from bandersnatch_freshness.lab.mirrors import Mirror, Run
 from bandersnatch_freshness.lab.server import Asked, Lab
 
 BANDERSNATCH = Version(version("bandersnatch"))
+
+needs_sync = pytest.mark.skipif(BANDERSNATCH.major < 4, reason="Bandersnatch 3.6 has no command `sync`")
+needs_ctrl_c = pytest.mark.skipif(
+    BANDERSNATCH.major < 4, reason="Ctrl-C ends a run of Bandersnatch 3.6 as if it had succeeded"
+)
 
 
 def metadata(lab: Lab) -> list[Asked]:

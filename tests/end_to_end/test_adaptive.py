@@ -126,7 +126,8 @@ def test_what_no_way_cures_climbs_once_and_fails_as_ever(start_lab: StartLab, ma
         len(lines(run, "lab-04 is stale, no way gets serial 4869657: plain got serial 4869656 from cache-lab-1, strip"))
         == 1
     )
-    assert "Expected PyPI serial 4869657 for request" in run.output
+    if BANDERSNATCH.major > 3:  # before, no more is said than that it is stale
+        assert "Expected PyPI serial 4869657 for request" in run.output
     assert [mirror.versions(name) for name in lab.names if name != "lab-04"] == [["1.0"]] * 7
     assert mirror.serial == 0
 

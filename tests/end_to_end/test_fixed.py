@@ -109,13 +109,15 @@ def test_verify_and_sync_are_dressed_too(plugin: str, start_lab: StartLab, make_
     mirror = make_mirror(lab, plugin)
     mirror.run()
     lab.forget()
-    assert mirror.run("sync", "lab-01", "lab-02").returncode == 0
-    synced = metadata(lab)
-    lab.forget()
+    synced = []
+    if BANDERSNATCH.major > 3:  # before, there is no `sync`
+        assert mirror.run("sync", "lab-01", "lab-02").returncode == 0
+        synced = metadata(lab)
+        assert len(synced) == 2
+        lab.forget()
     assert mirror.run("verify", "--json-update").returncode == 0
     # one request per verifier may be under way before any plugin is loaded
     verified = metadata(lab)[3:]
-    assert len(synced) == 2
     assert len(verified) == 5
     for asked in synced + verified:
         assert (asked.header("Accept-Encoding") is None) == (plugin == "freshness_encoding")

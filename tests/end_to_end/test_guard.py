@@ -20,7 +20,7 @@ from bandersnatch_freshness.serials import serial_in_html
 from ..conftest import MakeMirror, StartLab
 from ..test_status import command
 from .cron import HOUR, MINUTE, cron, state
-from .observe import BANDERSNATCH, is_fresh, lines, metadata, pages
+from .observe import BANDERSNATCH, is_fresh, lines, metadata, needs_sync, pages
 
 needs_simple = pytest.mark.skipif(
     Version("6.8") > BANDERSNATCH, reason="takes the list of changes from the simple index from 6.8 on"
@@ -275,6 +275,7 @@ def synced(lab: Lab, mirror: Mirror) -> None:
     assert len(list((mirror.directory / "web" / "packages").rglob("lab_00-*.whl"))) == 2
 
 
+@needs_sync
 @pytest.mark.smoke
 @pytest.mark.parametrize("plugins", [("freshness",), ("freshness_guard",)])
 @pytest.mark.parametrize(
@@ -410,6 +411,7 @@ def test_sync_asks_for_what_was_announced(start_lab: StartLab, make_mirror: Make
     assert mirror.versions("lab-00") == ["1.0", "2.0"]
 
 
+@needs_sync
 def test_sync_climbs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Where one copy is as new as the mirror's own, it is taken."""
     lab = start_lab(projects=3)
@@ -478,15 +480,16 @@ def test_another_master_is_believed(start_lab: StartLab, make_mirror: MakeMirror
     mirror.run()
     assert mirror.serial == old.serial > new.serial
     mirror.configure(master=new.https_url)
-    environment = {"SSL_CERT_FILE": str(new.ca_file)}
+    environment = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(new.ca_file))
     run = mirror.run(environment=environment)
     assert len(lines(run, "The master was")) == 1
     assert not lines(run, "The index is not used")
     if BANDERSNATCH.major > 5:  # before, an empty list of changes says nothing of its end
         assert state(mirror)["index"]["serial"] == new.serial
-    run = mirror.run("sync", "lab-00", environment=environment)
-    assert not lines(run, "no way gets")
-    assert mirror.versions("lab-00") == ["1.0"]
+    if BANDERSNATCH.major > 3:  # before, there is no `sync`
+        run = mirror.run("sync", "lab-00", environment=environment)
+        assert not lines(run, "no way gets")
+        assert mirror.versions("lab-00") == ["1.0"]
     run = mirror.run("mirror", "--force-check", environment=environment)
     assert mirror.serial == new.serial, run.output
     assert "another_master" not in state(mirror)

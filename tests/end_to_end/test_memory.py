@@ -20,7 +20,7 @@ from bandersnatch_freshness.lab.origin import Answer
 from ..conftest import MakeMirror, StartLab
 from ..test_status import command
 from .cron import HOUR, MINUTE, ONE_STALE, cron, state
-from .observe import lines
+from .observe import BANDERSNATCH, lines
 
 
 @pytest.mark.smoke
@@ -174,6 +174,36 @@ setattr(owner, name, broken)
 """
 
 
+OF_ITS_GENERATION = (
+    [
+        "host.asynchronous:_covering",
+        "host.asynchronous:_failure",
+        "host.asynchronous:_fresh_page",
+        "host.asynchronous:_fresh_session",
+        "scope:Scope.is_index",
+        "transports.aiohttp_session:FreshSession.__init__",
+        "transports.aiohttp_session:FreshSession._compare",
+        "transports.aiohttp_session:FreshSession._learn",
+        "transports.aiohttp_session:FreshSession.covers",
+        "transports.aiohttp_session:FreshSession.fetch",
+    ]
+    if BANDERSNATCH.major > 3
+    else [
+        "climb:Climb.saw",
+        "climb:Guide.climb",
+        "climb:Guide.covers",
+        "climb:Guide.learn",
+        "host.threaded:_failure",
+        "host.threaded:_fresh_adapter",
+        "host.threaded:_fresh_page",
+        "transports.requests_adapter:FreshAdapter.__init__",
+        "transports.requests_adapter:FreshAdapter._after_the_first",
+        "transports.requests_adapter:FreshAdapter._climb",
+        "transports.requests_adapter:FreshAdapter.fetch",
+    ]
+)
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -181,14 +211,10 @@ setattr(owner, name, broken)
         "guard:Guard.after",
         "guard:Guard.expect",
         "guard:Guard.least_page",
-        "host:_begin_run",
-        "host:_covering",
-        "host:_end",
-        "host:_failure",
-        "host:_fresh_page",
-        "host:_fresh_session",
-        "host:_own_floor",
-        "host:_plan",
+        "host.running:_begin_run",
+        "host.running:_end",
+        "host.running:_plan",
+        "host.running:serial_of_copy",
         "memory:Memory.begin",
         "memory:Memory.concerned",
         "memory:Memory.end",
@@ -202,12 +228,7 @@ setattr(owner, name, broken)
         "runs:Run.processed",
         "runs:Run.saw",
         "scope:Scope.covers",
-        "scope:Scope.is_index",
-        "transports.aiohttp_session:FreshSession.__init__",
-        "transports.aiohttp_session:FreshSession._compare",
-        "transports.aiohttp_session:FreshSession._learn",
-        "transports.aiohttp_session:FreshSession.covers",
-        "transports.aiohttp_session:FreshSession.fetch",
+        *OF_ITS_GENERATION,
     ],
 )
 def test_a_bug_of_ours_stops_nothing(place: str, start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:

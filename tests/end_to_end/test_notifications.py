@@ -12,7 +12,7 @@ from packaging.version import Version
 from ..conftest import MakeMirror, StartLab, interruptible
 from ..test_notify import active_alerts, receiver
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
-from .observe import BANDERSNATCH, lines
+from .observe import BANDERSNATCH, lines, needs_ctrl_c
 
 AM = "alertmanager"
 
@@ -83,6 +83,7 @@ def test_a_run_that_stops_on_its_first_error_tells_of_it(start_lab: StartLab, ma
     assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors"] * 3
 
 
+@needs_ctrl_c
 def test_a_run_that_is_interrupted_leaves_telling_to_the_next(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Ctrl-C ends it at once; what it saw is remembered."""
     lab = start_lab(ONE_STALE, projects=1)

@@ -725,17 +725,20 @@ def test_not_while_a_run_is_under_way(start_stale: Callable[..., Lab], make_mirr
     assert command("quarantine", mirror, "release", "--all").returncode == 0
 
 
-@pytest.mark.parametrize("plugin", ["blocklist_project", "allowlist_project"])
+BLOCKLIST, ALLOWLIST = ("blocklist", "allowlist") if BANDERSNATCH.major > 3 else ("blacklist", "whitelist")
+
+
+@pytest.mark.parametrize("kind", [BLOCKLIST, ALLOWLIST])
 def test_the_mirrors_own_filters_come_first(
-    plugin: str, start_stale: Callable[..., Lab], make_mirror: MakeMirror
+    kind: str, start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
     """What they drop is neither asked for nor set aside any longer; what is set aside does not get past them."""
     lab = start_stale()
     mirror = make_mirror(lab, "freshness")
     freeze_and_free(mirror)
-    mirror.configure("plugins", enabled=f"\nfreshness\n{plugin}")
-    mirror.configure("blocklist", packages="lab-00")
-    mirror.configure("allowlist", packages="lab-01")
+    mirror.configure("plugins", enabled=f"\nfreshness\n{kind}_project")
+    mirror.configure(BLOCKLIST, packages="lab-00")
+    mirror.configure(ALLOWLIST, packages="lab-01")
     lab.forget()
     with cron(mirror) as runs:
         found = runs.run(ASIDE + HOUR)
@@ -752,7 +755,8 @@ def test_a_full_check_leaves_it_set_aside(start_stale: Callable[..., Lab], make_
     freeze_and_free(mirror)
     assert mirror.run("mirror", "--force-check").returncode == 0
     assert mirror.serial == lab.serial
-    assert mirror.run("sync", "lab-00").returncode == 0
+    if BANDERSNATCH.major > 3:  # before, there is no `sync`
+        assert mirror.run("sync", "lab-00").returncode == 0
     assert set_aside(mirror).keys() == {"lab-00"}
     lab.heal()
     with cron(mirror) as runs:

@@ -17,6 +17,7 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
+from bandersnatch_freshness import failing
 from bandersnatch_freshness.ladder import Sparing
 from bandersnatch_freshness.transports.requests_adapter import FreshAdapter, StaleError
 from bandersnatch_freshness.variants import LADDER, PLAIN, AcceptEncoding, Variant
@@ -362,6 +363,25 @@ def test_a_cached_404_is_climbed_past() -> None:
 
 
 @pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        pytest.param(Answer(404, None), 404, id="gone"),
+        pytest.param(Answer(serial="41"), None, id="an-old-page"),
+        pytest.param(Answer(503), 503, id="trouble"),
+        pytest.param(Answer(403), 404, id="refused"),
+    ],
+)
+def test_a_404_of_one_copy_is_not_the_whole_story(other: Answer, status: int | None) -> None:
+    """Where another has a page, or leaves it open, the package is not gone."""
+    upstream = Upstream(lambda asked: other if "cb" in asked.query else Answer(404, None))
+    with upstream.session() as (session, adapter):
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+    assert outcome.response is None
+    assert getattr(getattr(outcome.error, "response", None), "status_code", None) == status
+    assert outcome.gone is (status == 404)
+
+
+@pytest.mark.parametrize(
     "answer",
     [Answer(503), Answer(0), Answer(missing=10, serial=None)],
     ids=["server-error", "reset", "truncated"],
@@ -446,6 +466,7 @@ def test_the_others_do_not_wait_for_a_first_answer_that_never_comes(mocker: Any)
 
 def test_a_bug_of_ours_leaves_requests_as_they_are(mocker: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Logged once; the request is sent plainly, and so are all later ones; a page is judged all the same."""
+    failing.begin()
     mocker.patch.object(FreshAdapter, "_dress", autospec=True, side_effect=RuntimeError("a bug"))
     upstream = fixed(serial="41")
     with upstream.session([ALL]) as (session, adapter):
