@@ -55,7 +55,7 @@ from ..observations import printable
 from ..options import OptionError
 from ..quiet import QuietStaleSerials
 from ..state import plain_url
-from ..transports.aiohttp_session import FreshSession, Outcome, is_client_session
+from ..transports.aiohttp_session import FreshSession, Page, is_client_session
 from .running import (
     Wish,
     admit,
@@ -249,7 +249,7 @@ async def _fetch(
 
 async def _fresh_page(
     fresh: FreshSession, url: str, required_serial: int, options: dict[str, Any]
-) -> tuple[Outcome, Exception | None]:
+) -> tuple[Page, Exception | None]:
     """Ask for a page, and return what came of it; where that is no page, with what Bandersnatch is to hear."""
     wanted = wish(fresh.title(url), required_serial)
     outcome = await fresh.fetch(url, wanted.required, wanted.sparing, **options)
@@ -262,7 +262,7 @@ async def _fresh_page(
     return outcome, None if outcome.response else _failure(wanted, url, outcome)
 
 
-def _failure(wanted: Wish, url: str, outcome: Outcome) -> Exception:
+def _failure(wanted: Wish, url: str, outcome: Page) -> Exception:
     """Return what Bandersnatch is to hear of a page that is not to be had."""
     if is_kept(wanted, outcome):
         return _kept(wanted.project, wanted.floor)

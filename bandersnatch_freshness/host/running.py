@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from packaging.utils import canonicalize_name
 
 from .. import failing
+from ..climb import Outcome
 from ..failing import attempt
 from ..files import SIMPLE_PAGES, Files, own_serial
 from ..guard import Guard, IndexRefusedError
@@ -224,7 +225,7 @@ def wish(project: str, asked: int) -> Wish:
     return Wish(project, asked, floor, announced, run.asked.get(project) if run else None)
 
 
-def older_page(wish: Wish, outcome: Any) -> int | None:
+def older_page(wish: Wish, outcome: Outcome[Any]) -> int | None:
     """Take down what came of asking for a page; return the serial of one that is to be taken though it is older."""
     run = process.run
     if run and (outcome.gone or outcome.error is None):  # of a page that ended in another error nothing is known
@@ -240,12 +241,12 @@ def takes(wish: Wish, older: int) -> None:
         process.run.takes(wish.project, older)
 
 
-def is_kept(wish: Wish, outcome: Any) -> bool:
+def is_kept(wish: Wish, outcome: Outcome[Any]) -> bool:
     """Tell whether the mirror's own page stays, as nothing newer is to be had."""
     return wish.asked == 0 and outcome.error is None and wish.floor > 0
 
 
-def is_excused(wish: Wish, outcome: Any) -> bool:
+def is_excused(wish: Wish, outcome: Outcome[Any]) -> bool:
     """Tell whether a failure is none of the run: the package is set aside, and still not to be had."""
     run = process.run
     return run is not None and run.excuses(wish.project) and not outcome.gone
@@ -257,7 +258,7 @@ def is_persistent(wish: Wish) -> bool:
     return run is not None and run.is_persistent(wish.project)
 
 
-def stale(url: str, required_serial: int, outcome: Any) -> str:
+def stale(url: str, required_serial: int, outcome: Outcome[Any]) -> str:
     """Word a stale page as Bandersnatch does, for those who search their logs for it."""
     first = outcome.observations[0]
     return (

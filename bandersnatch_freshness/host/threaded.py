@@ -49,13 +49,13 @@ from filelock import FileLock
 from packaging.utils import canonicalize_name
 from requests import Response
 
-from ..climb import Outcome
+from ..climb import Guide, Outcome
 from ..failing import attempt
 from ..quiet import QuietStaleSerials
-from ..scope import Scope
 from ..state import plain_url
-from ..transports.aiohttp_session import FreshSession
+from ..transports.aiohttp_session import FreshSession, Page
 from ..transports.requests_adapter import FreshAdapter
+from ..variants import Variant
 from .running import (
     Wish,
     admit,
@@ -385,7 +385,8 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(url_fetch)
     async def guarded(url: str, file_path: Path, *args: Any, **kwargs: Any) -> None:
         settings, configuration = process.settings, process.configuration
-        if settings is None or not Scope(configuration.get("mirror", "master")).covers("GET", url):
+        guide = attempt(None, _document_guide)
+        if settings is None or guide is None or not attempt(False, guide.covers, "GET", url):
             await url_fetch(url, file_path, *args, **kwargs)
             return
         content, least = attempt((b"", 0), _own_document, file_path) if settings.guards else (b"", 0)
@@ -395,7 +396,7 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
             skip_auto_headers={"User-Agent"},
             trust_env=True,
         ) as session:
-            fresh = FreshSession(session, configuration.get("mirror", "master"), settings)
+            fresh = FreshSession(session, configuration.get("mirror", "master"), settings, guide)
             try:
                 outcome = await _fetch_document(fresh, url, least)
             except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own
@@ -418,6 +419,19 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+@functools.cache
+def _guide(master: str, rungs: tuple[Variant, ...], cache_bust_parameter: str) -> Guide:
+    """Return what is learned in this process: each document is asked for through a session of its own."""
+    return Guide(master, rungs, cache_bust_parameter)
+
+
+def _document_guide() -> Guide | None:
+    settings = process.settings
+    if settings is None:
+        return None
+    return _guide(process.configuration.get("mirror", "master"), settings.rungs, settings.cache_bust_parameter)
+
+
 def _own_document(file_path: Path) -> tuple[bytes, int]:
     """Return the mirror's own document, and the least serial of one that may replace it."""
     own = file_path.with_name(file_path.name.removesuffix(".new"))
@@ -426,7 +440,7 @@ def _own_document(file_path: Path) -> tuple[bytes, int]:
     return own.read_bytes(), own_least(canonicalize_name(own.name), own)
 
 
-async def _fetch_document(fresh: FreshSession, url: str, least: int) -> Any:
+async def _fetch_document(fresh: FreshSession, url: str, least: int) -> Page:
     logging.getLogger("bandersnatch.verify").info("Fetching %s", plain_url(url))
     timeout = aiohttp.ClientTimeout(total=60)  # as Bandersnatch has it
     if least:
@@ -435,5 +449,5 @@ async def _fetch_document(fresh: FreshSession, url: str, least: int) -> Any:
         response = await fresh.get(url, timeout=timeout)
         response.raise_for_status()
     except (aiohttp.ClientError, TimeoutError) as error:
-        return Outcome[aiohttp.ClientResponse](error=error)
+        return Outcome(error=error)
     return Outcome(response=response)

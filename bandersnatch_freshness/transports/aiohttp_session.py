@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -18,13 +17,10 @@ from aiohttp import ClientSession
 from multidict import CIMultiDict
 from yarl import URL
 
-from .. import failing
-from ..cache_bust import CacheBust
-from ..ladder import Ladder, Sparing
+from ..climb import Climb, Guide, Outcome
+from ..ladder import Sparing
 from ..observations import Observation, observe
 from ..options import Settings
-from ..scope import Scope
-from ..serials import serial_in_body
 from ..variants import LADDER, PLAIN, AcceptEncoding, Variant
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -40,9 +36,6 @@ _SCOUT_SECONDS = 2
 INDEX_COPIES = (PLAIN, Variant(AcceptEncoding.ABSENT), Variant(AcceptEncoding.DEFLATE), LADDER[-1])
 _MOST_COMPARED = 3
 
-# Of more pages than this that no way cures, a run says that there are more.
-_STALE_PAGES_SAID = 10
-
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -51,31 +44,8 @@ def is_client_session(session: object) -> bool:
     return issubclass(type(session), ClientSession)
 
 
-@dataclass
-class Outcome:
-    """What came of asking for one page, in as many ways as it took.
-
-    With a `response` the page is fresh. With an `error` Bandersnatch is to handle it as
-    ever. With neither, every way got a stale page.
-    """
-
-    observations: list[Observation] = field(default_factory=list)
-    response: aiohttp.ClientResponse | None = None
-    error: Exception | None = None
-
-    @property
-    def gone(self) -> bool:
-        """Whether the page is not found, and no other way of asking got a page, or an answer that leaves it open."""
-        return self.error is not None and self.observations[0].status == 404 and not self._leaves_open
-
-    @property
-    def _leaves_open(self) -> bool:
-        return any(_is_trouble(seen) or seen.status == 200 for seen in self.observations)
-
-
-def _is_trouble(seen: Observation) -> bool:
-    """Tell whether an answer says nothing of the page: a time-out, an overloaded server."""
-    return seen.status is None or seen.status == 429 or seen.status >= 500
+# What comes of asking for a page.
+Page = Outcome[aiohttp.ClientResponse]
 
 
 class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
@@ -89,21 +59,14 @@ class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
 class FreshSession:
     """A client session in front of aiohttp's: the same, but for metadata requests."""
 
-    def __init__(self, session: ClientSession, master: str, settings: Settings) -> None:
-        """`master`: the URL whose metadata is the suite's business."""
+    def __init__(self, session: ClientSession, master: str, settings: Settings, guide: Guide | None = None) -> None:
+        """`master`: the URL whose metadata is the suite's business; `guide`: what earlier sessions were taught."""
         self.wrapped = session
         self.settings = settings
-        self._scope = Scope(master)
-        self._ladder = Ladder(settings.rungs)
-        self._cache_bust = CacheBust(settings.cache_bust_parameter)
-        self._given_up: set[str] = set()
-        self._gone: set[str] = set()
-        self._told: set[str] = set()
-        self._stale_pages = 0
+        self.guide = guide or Guide(master, settings.rungs, settings.cache_bust_parameter)
         # What the copies of the index showed when they were compared last.
         self.index: list[Observation] = []
         self._scout: asyncio.Event | None = None
-        self._broken = False
 
     def __getattr__(self, name: str) -> Any:
         """Be the wrapped session in everything else."""
@@ -111,16 +74,15 @@ class FreshSession:
 
     def covers(self, method: str, url: str | URL) -> bool:
         """Tell whether a request is the suite's business."""
-        return not self._broken and self._scope.covers(method, str(url))
+        return self.guide.covers(method, str(url))
 
     def title(self, url: str) -> str:
         """Name what a URL is about: the project, else the path."""
-        return self._scope.title(url)
+        return self.guide.scope.title(url)
 
     def step_aside(self) -> None:
         """Leave every later request as it is, because of the error being handled."""
-        failing.say()
-        self._broken = True
+        self.guide.step_aside()
 
     def get(self, url: str | URL, **options: Any) -> Any:
         """GET as `aiohttp.ClientSession.get` does, dressed where it asks for metadata."""
@@ -150,95 +112,56 @@ class FreshSession:
         """Return what sends a request in another way than the wrapped session; None where nothing differs."""
         if not self.covers(method, url):
             return None
-        if self.settings.guards and method == "GET" and self._scope.is_index(str(url)):
+        if self.settings.guards and method == "GET" and self.guide.scope.is_index(str(url)):
             return self._freshest(URL(url), options)
-        variant = self._ladder.start
+        variant = self.guide.ladder.start
         return None if variant == PLAIN else self._request(method, URL(url), variant, options)
 
-    async def fetch(self, url: str, required_serial: int, sparing: Sparing | None = None, **options: Any) -> Outcome:
+    async def fetch(self, url: str, required_serial: int, sparing: Sparing | None = None, **options: Any) -> Page:
         """GET a page that must carry at least the required serial, climbing if it doesn't.
 
         The response of the outcome is open, and the caller's to close.
         """
         async with self._after_the_first():
-            outcome = await self._climb(url, required_serial, sparing, options)
-        self._learn(url, required_serial, outcome, spared=sparing is not None)
+            climb = self.guide.climb(url, required_serial, sparing)
+            outcome = await self._climb(climb, options)
+        self.guide.learn(climb)
         return outcome
 
-    def _learn(self, url: str, required_serial: int, outcome: Outcome, *, spared: bool) -> None:
-        seen, extra = outcome.observations, len(outcome.observations) - 1
-        fresh = outcome.response is not None
-        if fresh and not spared:
-            self._ladder.fresh_at(seen[-1].variant, extra)
-        if not extra:
-            return  # as nearly every page
-        title, ways = self.title(url), ", ".join(map(str, seen))
-        if fresh:
-            log.info("%s was stale, cured by %s: %s", title, seen[-1].variant, ways)
-            return
-        self._given_up.add(url)
-        if outcome.gone:
-            self._gone.add(url)
-            log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen))
-            return
-        self._ladder.in_vain(extra)
-        self._stale_pages += 1
-        level = logging.INFO if self._stale_pages <= _STALE_PAGES_SAID else logging.DEBUG
-        log.log(level, "%s is stale, no way gets serial %d: %s", title, required_serial, ways)
-        if level == logging.DEBUG:
-            self._say_once("More pages are stale however they are asked for: each is said at DEBUG only")
-        if self._ladder.exhausted:
-            self._say_once("Many pages are stale however they are asked for: asking for further ones just once")
+    async def _climb(self, climb: Climb, options: dict[str, Any]) -> Page:
+        error: Exception | None = None
+        while (way := climb.way) is not None:
+            seen, answer = await self._ask(climb.url, way, options)
+            climb.saw(seen)
+            if climb.error is None:
+                error = None
+            elif climb.error is seen and isinstance(answer, Exception):
+                error = answer
+            if isinstance(answer, Exception):
+                continue
+            if climb.is_fresh:
+                return Outcome(climb.observations, answer)
+            answer.release()
+        return Outcome(climb.observations, error=error)
 
-    async def _climb(self, url: str, required_serial: int, sparing: Sparing | None, options: dict[str, Any]) -> Outcome:
-        outcome = Outcome()
-        for variant in self._ladder.climb(sparing):
-            answer = await self._ask(url, variant, required_serial, options)
-            outcome.observations += answer.observations
-            seen = answer.observations[-1]
-            if answer.response is not None:
-                outcome.response, outcome.error = answer.response, None
-                break
-            if len(outcome.observations) == 1:
-                outcome.error = answer.error
-                if not self._worth_a_climb(url, required_serial, seen, answer.error):
-                    break
-            elif answer.error is None:
-                outcome.error = None  # there is a page, if an old one: a 404 of another copy is as old
-            elif outcome.error is not None and _is_trouble(seen):
-                outcome.error = answer.error  # whether it is there remains to be seen
-            if seen.status is None:
-                break  # a broken connection or a time-out: other variants fare no better
-            if sparing is not None and sparing.is_enough(outcome.observations):
-                break
-        return outcome
-
-    def _worth_a_climb(self, url: str, required_serial: int, seen: Observation, error: Exception | None) -> bool:
-        if seen.status == 404:
-            # A cached 404 loses a new package for good, so nothing keeps us from looking.
-            return required_serial > 0 and url not in self._gone
-        return error is None and url not in self._given_up and not self._ladder.exhausted
-
-    async def _ask(self, url: str, variant: Variant, required_serial: int, options: dict[str, Any]) -> Outcome:
-        """Ask once: the outcome has a response only if that is fresh."""
+    async def _ask(
+        self, url: str, way: Variant, options: dict[str, Any]
+    ) -> tuple[Observation, aiohttp.ClientResponse | Exception]:
+        """Ask once: return what the answer shows, and that, or an error."""
         try:
-            response = await self._request("GET", URL(url), variant, options)
+            response = await self._request("GET", URL(url), way, options)
             try:
                 with _failures():
                     response.raise_for_status()  # for sessions that don't by themselves
-                seen = await self._read_serial(response, observe(variant, response.status, response.headers))
+                return await self._read_serial(response, observe(way, response.status, response.headers)), response
             except BaseException:
                 response.close()
                 raise
         except _Failed as failed:
             error = failed.error
             if isinstance(error, aiohttp.ClientResponseError):
-                return Outcome([observe(variant, error.status, error.headers or {})], error=error)
-            return Outcome([Observation(variant, problem=type(error).__name__)], error=error)
-        if seen.serial is not None and seen.serial >= required_serial:
-            return Outcome([seen], response)
-        response.release()
-        return Outcome([seen])
+                return observe(way, error.status, error.headers or {}), error
+            return Observation(way, problem=type(error).__name__), error
 
     async def _read_serial(self, response: aiohttp.ClientResponse, seen: Observation) -> Observation:
         """Look into the body where the header is no help."""
@@ -246,24 +169,15 @@ class FreshSession:
             return seen
         with _failures():
             body = await response.read()
-        serial = serial_in_body(body)
-        if serial is None:
-            return seen
-        self._say_once(f"Judging pages by the last_serial in their body where the header is no help: {seen}")
-        return replace(seen, serial=serial, problem="")
-
-    def _say_once(self, line: str) -> None:
-        if line not in self._told:
-            self._told.add(line)
-            log.info(line)
+        return self.guide.read_body(seen, body)
 
     async def _freshest(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """GET a page of which no serial is required from the copy with the highest one.
 
         The copies are compared by what the headers say, before anything of a body is read.
         """
-        response = await self._request("GET", url, self._ladder.start, options)
-        first = observe(self._ladder.start, response.status, response.headers)
+        response = await self._request("GET", url, self.guide.ladder.start, options)
+        first = observe(self.guide.ladder.start, response.status, response.headers)
         seen = self.index = [first]
         try:
             # Past a redirect, which would cost each of them a request more; but not to another host.
@@ -272,7 +186,7 @@ class FreshSession:
                 await self._compare(there, options, seen)
             if response.content.exception() is not None:  # a small body's connection, used for a peek that broke
                 response.close()
-                response = await self._request("GET", url, self._ladder.start, options)
+                response = await self._request("GET", url, self.guide.ladder.start, options)
             newer = [one for one in seen if (one.serial or -1) > (first.serial or -1)]
             for one in sorted(newer, key=lambda one: one.serial or -1, reverse=True):
                 found = await self._newer(there, one.variant, first.serial, options)
@@ -298,7 +212,7 @@ class FreshSession:
             if seen[-1].serial is None:
                 method = "GET"  # this server does not answer HEAD rightly
         if len(seen) > 1 and all(one.serial is None for one in seen):
-            self._say_once(
+            self.guide.say_once(
                 "No copy of the index has a serial in its header: which one is the freshest can't be told, "
                 "only that of the one taken, by its body"
             )
@@ -369,10 +283,10 @@ class FreshSession:
         appended = None
         while True:
             sent_url, sent_options = url, options
-            if self._scope.covers(method, str(url)):
+            if self.guide.scope.covers(method, str(url)):
                 sent_options = _dress(variant, options)
                 if variant.cache_bust:
-                    busted, appended = self._cache_bust.append(str(url), appended)
+                    busted, appended = self.guide.cache_bust.append(str(url), appended)
                     sent_url = URL(busted, encoded=True)
             response = await self._send(method, sent_url, {**sent_options, "allow_redirects": False})
             target = response.headers.get("Location") or response.headers.get("URI")

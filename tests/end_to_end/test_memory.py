@@ -183,16 +183,11 @@ OF_ITS_GENERATION = (
         "scope:Scope.is_index",
         "transports.aiohttp_session:FreshSession.__init__",
         "transports.aiohttp_session:FreshSession._compare",
-        "transports.aiohttp_session:FreshSession._learn",
         "transports.aiohttp_session:FreshSession.covers",
         "transports.aiohttp_session:FreshSession.fetch",
     ]
     if BANDERSNATCH.major > 3
     else [
-        "climb:Climb.saw",
-        "climb:Guide.climb",
-        "climb:Guide.covers",
-        "climb:Guide.learn",
         "host.threaded:_failure",
         "host.threaded:_fresh_adapter",
         "host.threaded:_fresh_page",
@@ -207,6 +202,10 @@ OF_ITS_GENERATION = (
 @pytest.mark.parametrize(
     "place",
     [
+        "climb:Climb.saw",
+        "climb:Guide.climb",
+        "climb:Guide.covers",
+        "climb:Guide.learn",
         "guard:Guard._admit",
         "guard:Guard.after",
         "guard:Guard.expect",

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from bandersnatch_freshness.ladder import Sparing
 from bandersnatch_freshness.options import Settings
-from bandersnatch_freshness.transports.aiohttp_session import FreshSession, Outcome, is_client_session
+from bandersnatch_freshness.transports.aiohttp_session import FreshSession, Page, is_client_session
 from bandersnatch_freshness.variants import LADDER, AcceptEncoding, Variant
 
 STRIP = Variant(AcceptEncoding.ABSENT)
@@ -439,7 +439,7 @@ class Hanging(Upstream):
         return page()
 
 
-async def release(fetching: Awaitable[Outcome]) -> None:
+async def release(fetching: Awaitable[Page]) -> None:
     """Await a page that must be fresh, and close it."""
     response = (await fetching).response
     assert response is not None

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,7 +77,8 @@ class Upstream:
                     self.send_header("Location", made.location)
                 self.send_header("Content-Length", str(len(made.body) + made.missing))
                 self.end_headers()
-                self.wfile.write(made.body)
+                with suppress(ConnectionError):  # it may have been left waiting
+                    self.wfile.write(made.body)
                 self.close_connection = bool(made.missing)
 
             do_GET = do_HEAD = do_POST = _handle  # noqa: N815 - as http.server wants it
