@@ -299,9 +299,9 @@ def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(synchronize)
     def remembering(self: Any) -> Any:
-        # Mounted by now, before there are threads that look for an adapter.
-        attempt(None, _fresh_adapter, self.master)
         with remembered(self):
+            # Mounted by now, before there are threads that look for an adapter.
+            attempt(None, _fresh_adapter, self.master)
             return synchronize(self)
 
     return remembering

@@ -21,6 +21,7 @@ from ..cache_bust import without
 from ..climb import Climb, Guide, Outcome
 from ..ladder import Sparing
 from ..observations import Observation, observe
+from ..state import plain_url
 from ..variants import LADDER, AcceptEncoding, Variant
 
 __all__ = ["Asking", "FreshAdapter", "StaleError"]
@@ -39,7 +40,7 @@ class StaleError(requests.RequestException):
         self.required_serial = climb.required_serial
         self.observations: Sequence[Observation] = climb.observations
         ways = ", ".join(map(str, self.observations))
-        super().__init__(f"{climb.url}: no way gets serial {climb.required_serial}: {ways}", request=request)
+        super().__init__(f"{plain_url(climb.url)}: no way gets serial {climb.required_serial}: {ways}", request=request)
 
 
 class Asking:

@@ -332,6 +332,19 @@ def test_several_pages_may_be_asked_for_in_one_block() -> None:
     assert len(upstream.asked) == 2 + len(LADDER)
 
 
+def test_a_password_is_sent_and_not_told() -> None:
+    """In the master's URL it is part of the address, and of no message."""
+    upstream = fixed(serial="41")
+    url = upstream.url().replace("http://", "http://user:secret@")
+    with upstream.serving(), requests.Session() as session:
+        adapter = FreshAdapter(url, [STRIP])
+        session.mount(url, adapter)
+        with adapter.requiring(42), pytest.raises(StaleError) as raised:
+            session.get(f"{url}/pypi/foo/json")
+    assert "secret" not in str(raised.value)
+    assert upstream.asked[0].headers["Authorization"] == "Basic dXNlcjpzZWNyZXQ="
+
+
 def test_nothing_is_required_outside_of_the_block_or_in_another_thread() -> None:
     """A thread's requirement is its own."""
     upstream = fixed(serial="41")
