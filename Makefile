@@ -2,16 +2,21 @@
 
 PYTHON ?= python3
 
-.PHONY: demo test incidents soak docs lint clean
+.PHONY: demo test incidents matrix soak docs lint clean
 
 demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
 	.venv/bin/bandersnatch-freshness demo
 
 test: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
-	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke caches host_tests
+	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke newest caches host_tests
 
 incidents: .venv/nox  ## every known incident on real caches, for the table in docs/incidents.md
 	.venv/bin/nox -s incidents
+
+matrix: .venv/nox  ## the tests on every Bandersnatch and Python, for the table in docs/compatibility.md
+	rm -rf build/matrix
+	.venv/bin/nox -s tests smoke
+	.venv/bin/python -m tests.matrix
 
 soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
 	.venv/bin/nox -s soak

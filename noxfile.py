@@ -9,13 +9,21 @@ import nox
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["tests", "smoke", "caches", "host_tests", "lint", "docs"]
+nox.options.sessions = ["tests", "smoke", "newest", "caches", "host_tests", "lint", "docs"]
 
 # 3.6, 4.4 and 5.3 come from before `packaging` dropped what they import, and find their
 # plugins with setuptools' pkg_resources, which setuptools 80 and later warn about.
 OLD = ["packaging<22", "setuptools<80"]
 
 NEWEST = "8.2.0"
+
+# On which Bandersnatch releases, and on which of the Pythons that these run on, the tests
+# that stand for all are run; and where all of them are.
+SUPPORTED = [
+    *((version, python) for version in ("3.6.0", "4.4.0", "5.3.0", "6.8.0") for python in ("3.11", "3.12", "3.13")),
+    *((version, python) for version in ("7.1.0", NEWEST) for python in ("3.12", "3.13")),
+]
+ALL = {"6.8.0": "3.11", NEWEST: "3.13"}
 
 
 def install(session: nox.Session, bandersnatch: str, *more: str) -> None:
@@ -24,32 +32,47 @@ def install(session: nox.Session, bandersnatch: str, *more: str) -> None:
     session.install("-e", ".[test]", f"bandersnatch=={bandersnatch}", *old, *more)
 
 
+def report(session: nox.Session, bandersnatch: str) -> str:
+    """Return the option that has pytest write what `tests.matrix` reads."""
+    return f"--junit-xml=build/matrix/{bandersnatch}-{session.python}.xml"
+
+
 @nox.session
 @nox.parametrize(
-    ("python", "bandersnatch"),
-    [nox.param("3.11", "6.8.0", id="6.8"), nox.param("3.13", NEWEST, id="8.2")],
+    ("python", "bandersnatch"), [nox.param(python, version, id=version[:3]) for version, python in ALL.items()]
 )
 def tests(session: nox.Session, bandersnatch: str) -> None:
     """All tests."""
     install(session, bandersnatch, "uvloop")
     # what takes a minute is run on the newest Bandersnatch only, and real caches have a session of their own
     left_out = "caches" if bandersnatch == NEWEST else "caches or slow"
-    session.run("pytest", "-n", "2", "-m", f"not ({left_out})", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", f"not ({left_out})", report(session, bandersnatch), *session.posargs)
 
 
 @nox.session
 @nox.parametrize(
     ("python", "bandersnatch"),
     [
-        nox.param("3.11", "3.6.0", id="3.6"),
-        nox.param("3.11", "4.4.0", id="4.4"),
-        nox.param("3.11", "5.3.0", id="5.3"),
-        nox.param("3.12", "7.1.0", id="7.1"),
+        nox.param(python, version, id=f"{version[:3]}-{python}")
+        for version, python in SUPPORTED
+        if python != ALL.get(version)
     ],
 )
 def smoke(session: nox.Session, bandersnatch: str) -> None:
     """The tests that stand for all of them."""
     install(session, bandersnatch)
+    session.run("pytest", "-n", "2", "-m", "smoke", report(session, bandersnatch), *session.posargs)
+
+
+@nox.session(python="3.13")
+def newest(session: nox.Session) -> None:
+    """The same on the newest Bandersnatch that pip finds, if that is newer than what is known here."""
+    session.install("-e", ".[test]", "--upgrade", "bandersnatch")
+    found = str(
+        session.run("python", "-c", "import bandersnatch; print(bandersnatch.__version__)", silent=True)
+    ).strip()
+    if found == NEWEST:
+        session.skip(f"{found} is the newest, and has all tests")
     session.run("pytest", "-n", "2", "-m", "smoke", *session.posargs)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from .incidents import CACHES, INCIDENTS, Ending, Player, Replay, applicable
 from .nginx import nginx
-from .replay import REASONS, endings_in_docs
+from .replay import REASONS, endings_in_docs, section
 
 pytestmark = [pytest.mark.caches, pytest.mark.usefixtures("servers")]
 
@@ -19,6 +19,9 @@ pytestmark = [pytest.mark.caches, pytest.mark.usefixtures("servers")]
 _AT_ONCE = 4
 
 FRESH, SET_ASIDE, LOST, STALE = Ending
+
+# The table of this run, as the docs have it.
+MADE = Path(__file__).parents[2] / "build" / "incidents.md"
 
 # Of all incidents that are not named here, the mirror stays stale.
 BARE = {"identity-stale": FRESH, "stale-node": FRESH, "cached-404": LOST}
@@ -35,8 +38,12 @@ def replays(
     wanted = [(one["incident"], one["cache"]) for one in parameters if one.keys() == {"incident", "cache"}]
     player = Player(tmp_path_factory.mktemp("incidents"))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield {pair: pool.submit(player.play, *pair) for pair in wanted}
+        begun = {pair: pool.submit(player.play, *pair) for pair in wanted}
+        yield begun
         pool.shutdown(cancel_futures=True)
+    if [*begun] == applicable() and not any(one.exception() for one in begun.values()):
+        MADE.parent.mkdir(exist_ok=True)
+        MADE.write_text(section([one.result() for one in begun.values()]))
 
 
 @pytest.mark.parametrize(("incident", "cache"), applicable())
