@@ -5,31 +5,20 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
 import shutil
 import socket
 import ssl
-import subprocess
-import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
-from email.parser import BytesHeaderParser
-from email.policy import HTTP
-from http.client import HTTPException
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import requests
 from aiohttp.abc import AbstractResolver, ResolveResult
 from packaging.utils import canonicalize_name
-from urllib3.exceptions import HTTPError
-from urllib3.util import SKIP_HEADER
 
 from ..cache_bust import CacheBust
 from ..observations import Observation, observe
@@ -37,11 +26,12 @@ from ..options import Settings
 from ..serials import parse_serial, serial_in_body, serial_in_html
 from ..transports.aiohttp_session import FreshSession
 from ..variants import LADDER, AcceptEncoding
-from . import ways
+from . import clients, ways
+from .clients import Raw, WayOut
 from .diagnosis import Answer, fresh_variants, required_serial
+from .problems import problem_of
 from .ways import Agent, Client, Page, Way
 
-SECONDS = 10
 AT_ONCE = 2
 
 # What Python's clients send, where no answer to the base line tells.
@@ -52,30 +42,15 @@ _INDEX_SECONDS = 120
 
 _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress, "": bytes}
 
-# curl's exit codes (curl(1), EXIT CODES)
-_CURL_PROBLEMS = {
-    5: "proxy: name not found",
-    6: "name not found",
-    7: "connection refused",
-    18: "connection broken",
-    28: "time-out",
-    35: "TLS: handshake failed",
-    52: "connection broken",
-    56: "connection broken",
-    60: "TLS: certificate verify failed",
-    97: "proxy: refused",
-}
-
 
 @dataclass(frozen=True)
 class Target:
-    """Whom to ask, and by which way out: `proxy` and `ca_file` are "" where there is none of their own."""
+    """Whom to ask, in whose name, and by which way out."""
 
     master: str
     agents: Mapping[Agent, str]
     cache_bust_parameter: str = "cache-bust"
-    proxy: str = ""
-    ca_file: str = ""
+    way_out: WayOut = field(default_factory=WayOut)
 
     def url(self, way: Way, project: str) -> str:
         """Return the URL of a page; "" is the index."""
@@ -87,7 +62,7 @@ class Target:
         Every name has several ways to be said; each address is named once.
         """
         parts = urlsplit(self.master)
-        if self.proxy:
+        if self.way_out.proxy:
             return []
         try:
             found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
@@ -96,40 +71,19 @@ class Target:
         return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
-def proxy_for(url: str) -> str:
-    """Return the proxy that the environment has for a URL, "" where it has none."""
-    parts, known = urlsplit(url), getproxies()
-    if proxy_bypass(parts.hostname or ""):
-        return ""
-    return known.get(parts.scheme) or known.get("all") or ""
+class _Pinned(AbstractResolver):
+    """Resolves every name to one address."""
 
+    def __init__(self, address: str) -> None:
+        self._address = address
 
-@contextmanager
-def trusted_authorities() -> Iterator[str]:
-    """Give a file of what the environment has requests, curl and OpenSSL trust, for all of them; "" where nothing.
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        flags = socket.AI_NUMERICHOST
+        return [ResolveResult(hostname=host, host=self._address, port=port, family=family, proto=0, flags=flags)]
 
-    Bandersnatch's client goes by SSL_CERT_FILE alone, requests by the others alone.
-    """
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    files = list(dict.fromkeys(os.environ[name] for name in names if os.path.isfile(os.environ.get(name, ""))))
-    if len(files) < 2:
-        yield "".join(files)
-        return
-    with tempfile.NamedTemporaryFile("wb", prefix="freshness-ca-", suffix=".pem") as bundle:
-        for file in files:
-            bundle.write(Path(file).read_bytes() + b"\n")
-        bundle.flush()
-        yield bundle.name
-
-
-class Raw(NamedTuple):
-    """An answer as a client has it: the body as it travelled, None where it was not read."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes | None
-    url: str
-    sent: Mapping[str, str]
+    async def close(self) -> None:
+        pass
 
 
 class Asker:
@@ -201,8 +155,8 @@ class Asker:
                 else:
                     if way.cache_bust:
                         url, _ = self._cache_bust.append(url)
-                    client = {Client.REQUESTS: by_requests, Client.CURL: by_curl}[way.client]
-                    raw = await asyncio.to_thread(client, self._target, url, self._headers(way), read)
+                    client = {Client.REQUESTS: clients.by_requests, Client.CURL: clients.by_curl}[way.client]
+                    raw = await asyncio.to_thread(client, self._target.way_out, url, self._headers(way), read)
             except Exception as error:  # noqa: BLE001 - whatever a client raises is the answer
                 observation = Observation(way.variant, problem=problem_of(error))
                 return Answer(way, observation, url, self._headers(way), milliseconds=_since(started))
@@ -223,12 +177,12 @@ class Asker:
             **({"Cache-Control": "no-cache"} if way.no_cache else {}),
         }
 
-    async def _by_aiohttp(self, url: str, way: Way, *, read: bool, seconds: float = SECONDS) -> Raw:
+    async def _by_aiohttp(self, url: str, way: Way, *, read: bool, seconds: float | None = None) -> Raw:
         """Ask as the plugins do, by what they do it with."""
         headers = {"Accept": way.page.accept, "User-Agent": self._target.agents[way.agent]}
-        options = {"headers": headers, "timeout": aiohttp.ClientTimeout(total=seconds)}
-        if self._target.proxy:
-            options["proxy"] = self._target.proxy
+        options = {"headers": headers, "timeout": aiohttp.ClientTimeout(total=seconds or clients.SECONDS)}
+        if self._target.way_out.proxy:
+            options["proxy"] = self._target.way_out.proxy
         response = await self._session(way.address).ask(url, way.variant, **options)
         try:
             body = await response.read() if read else None
@@ -239,7 +193,7 @@ class Asker:
 
     def _session(self, address: str) -> FreshSession:
         if address not in self._sessions:
-            trusted = self._target.ca_file
+            trusted = self._target.way_out.ca_file
             connector = aiohttp.TCPConnector(
                 force_close=True,  # each request may meet another node
                 resolver=_Pinned(address) if address else None,
@@ -250,146 +204,6 @@ class Asker:
             settings = Settings(LADDER, self._target.cache_bust_parameter)
             self._sessions[address] = FreshSession(session, self._target.master, settings)
         return self._sessions[address]
-
-
-class _Pinned(AbstractResolver):
-    """Resolves every name to one address."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
-        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-        flags = socket.AI_NUMERICHOST
-        return [ResolveResult(hostname=host, host=self._address, port=port, family=family, proto=0, flags=flags)]
-
-    async def close(self) -> None:
-        pass
-
-
-def by_requests(target: Target, url: str, headers: Mapping[str, str], read: bool) -> Raw:
-    """Ask by `requests`.
-
-    Raises:
-        requests.RequestException: as it does.
-    """
-    with requests.Session() as session:
-        session.trust_env = False  # proxy and CA bundle are given
-        if target.proxy:
-            session.proxies = {"http": target.proxy, "https": target.proxy}
-        # A header that is just left out is added by http.client, one of None too.
-        sent = {"Accept-Encoding": SKIP_HEADER, **headers}
-        verify = target.ca_file or True
-        with session.get(url, headers=sent, timeout=SECONDS, verify=verify, stream=True) as response:
-            body = response.raw.read(decode_content=False) if read else None
-            went_out = response.request.headers.items()
-            return Raw(
-                response.status_code,
-                response.headers,
-                body,
-                str(response.request.url),
-                {name: str(value) for name, value in went_out if value != SKIP_HEADER},
-            )
-
-
-class CurlError(Exception):
-    """curl ended with an exit code, which is its only argument."""
-
-
-def by_curl(target: Target, url: str, headers: Mapping[str, str], read: bool) -> Raw:
-    """Ask by the command `curl`.
-
-    Raises:
-        CurlError: where it fails.
-    """
-    command = ["curl", "--config", "-", "--max-time", str(SECONDS), *curl_arguments(headers)]
-    # What may be secret is in no argument, where any user of the machine reads it.
-    quiet = ["silent", "include", "suppress-connect-headers", "location", "max-redirs = 10"]
-    settings = [*quiet, _curl_setting("url", url), _curl_setting("proxy", target.proxy)]
-    if target.ca_file:
-        settings.append(_curl_setting("cacert", target.ca_file))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as curl:
-        assert curl.stdin  # noqa: S101 - they are pipes
-        assert curl.stdout  # noqa: S101
-        curl.stdin.write("\n".join(settings).encode())
-        curl.stdin.close()
-        status, found = 0, BytesHeaderParser(policy=HTTP).parsebytes(b"")
-        while first := curl.stdout.readline():
-            status = int(first.split()[1])
-            found = BytesHeaderParser(policy=HTTP).parsebytes(b"".join(iter(curl.stdout.readline, b"\r\n")))
-            if not (status < 200 or (300 <= status < 400 and "Location" in found)):
-                break
-        body = curl.stdout.read() if read else None
-        if not read:
-            curl.terminate()
-    if curl.returncode and (read or not status):
-        raise CurlError(curl.returncode)
-    received = requests.structures.CaseInsensitiveDict({name: str(value) for name, value in found.items()})
-    return Raw(status, received, body, url, headers)
-
-
-def _curl_setting(name: str, value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{name} = "{escaped}"'
-
-
-def curl_arguments(headers: Mapping[str, str]) -> Iterator[str]:
-    """Return curl's arguments for a request with just these headers, HTTP/1.1."""
-    yield "--http1.1"
-    for name, value in headers.items():
-        if name.lower() == "user-agent":
-            yield from ("--user-agent", value)
-        else:
-            yield from ("--header", f"{name}: {value}" if value else f"{name};")
-
-
-def problem_of(error: BaseException) -> str:
-    """Say in a few words what went wrong; of an error's own text nothing, for the secrets that may be in it."""
-    if isinstance(error, CurlError):
-        return _CURL_PROBLEMS.get(error.args[0], f"curl exit code {error.args[0]}")
-    causes = list(_causes(error))
-    by_proxy = any(
-        isinstance(
-            one, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, requests.exceptions.ProxyError)
-        )
-        for one in causes
-    )
-    return ("proxy: " if by_proxy else "") + _problem(causes)
-
-
-def _problem(causes: Sequence[BaseException]) -> str:
-    failed = [one for one in causes if isinstance(one, ssl.SSLError)]
-    if failed:
-        # aiohttp's own has the type, and none of the attributes
-        said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in failed)
-        return f"TLS: {next(filter(None, said), 'handshake failed')}"
-    for kinds, words in (
-        ((socket.gaierror,), "name not found"),
-        ((TimeoutError, requests.Timeout), "time-out"),
-        ((ConnectionRefusedError,), "connection refused"),
-        (
-            (ConnectionError, HTTPException, HTTPError, aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
-            "connection broken",
-        ),
-    ):
-        if any(isinstance(one, kinds) for one in causes):
-            return words
-    status = next((one.status for one in causes if isinstance(one, aiohttp.ClientResponseError)), 0)
-    return f"status {status}" if status else type(causes[0]).__name__
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Return an error and what is behind it, by whichever attribute a library keeps that in."""
-    seen: list[Any] = []
-    waiting: list[Any] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if not isinstance(one, BaseException) or one in seen:
-            continue
-        seen.append(one)
-        yield one
-        behind = (getattr(one, name, None) for name in ("__cause__", "__context__", "reason", "os_error"))
-        waiting += [*behind, *one.args]
 
 
 def _observed(way: Way, raw: Raw) -> Observation:

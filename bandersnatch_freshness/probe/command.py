@@ -18,7 +18,8 @@ from .. import host
 from ..host import Upstream
 from ..state import plain_url
 from . import advice, ways
-from .asking import Asker, Target, proxy_for, trusted_authorities
+from .asking import Asker, Target
+from .clients import WayOut, proxy_for, trusted_authorities
 from .diagnosis import diagnose
 from .report import Report, exit_code
 from .ways import Agent
@@ -52,8 +53,7 @@ def main(options: argparse.Namespace) -> int:
                 Agent.CURL: _CURL_AGENT,
             },
             upstream.section.get("cache_bust_parameter", "cache-bust"),
-            upstream.proxy or proxy_for(upstream.master),
-            ca_file,
+            WayOut(upstream.proxy or proxy_for(upstream.master), ca_file),
         )
         reports = asyncio.run(_probe(target, projects, options.expect, upstream))
     _print(reports, options)

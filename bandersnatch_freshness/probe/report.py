@@ -14,7 +14,7 @@ from rich.table import Table
 from ..observations import printable
 from ..state import plain_url
 from . import ways
-from .asking import curl_arguments
+from .clients import curl_arguments
 from .diagnosis import Answer, Diagnosis, Outcome, is_fresh
 from .ways import Way
 

@@ -324,7 +324,7 @@ def test_a_certificate_that_nobody_vouches_for(start_lab: StartLab, probe: Probe
 def test_a_server_that_never_answers(start_lab: StartLab, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     """Time-outs, and an end to them."""
     lab = start_lab("silent", projects=1)
-    monkeypatch.setattr("bandersnatch_freshness.probe.asking.SECONDS", 0.3)
+    monkeypatch.setattr("bandersnatch_freshness.probe.clients.SECONDS", 0.3)
     probed = probe(lab, "lab-00", "--json")
     assert probed.code == UNDETERMINED
     assert {one["problem"] for one in probed.document["answers"]} == {"time-out"}

@@ -1,0 +1,139 @@
+"""The clients that are no plugin's: `requests`, and the command `curl`; and by which way out they go."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from email.policy import HTTP
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import requests
+from urllib3.util import SKIP_HEADER
+
+from .problems import CurlError
+
+SECONDS = 10
+
+
+@dataclass(frozen=True)
+class WayOut:
+    """By which proxy to ask, and whom to trust: `proxy` and `ca_file` are "" where there is none of their own."""
+
+    proxy: str = ""
+    ca_file: str = ""
+
+
+def proxy_for(url: str) -> str:
+    """Return the proxy that the environment has for a URL, "" where it has none."""
+    parts, known = urlsplit(url), getproxies()
+    if proxy_bypass(parts.hostname or ""):
+        return ""
+    return known.get(parts.scheme) or known.get("all") or ""
+
+
+@contextmanager
+def trusted_authorities() -> Iterator[str]:
+    """Give a file of what the environment has requests, curl and OpenSSL trust, for all of them; "" where nothing.
+
+    Bandersnatch's client goes by SSL_CERT_FILE alone, requests by the others alone.
+    """
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    files = list(dict.fromkeys(os.environ[name] for name in names if os.path.isfile(os.environ.get(name, ""))))
+    if len(files) < 2:
+        yield "".join(files)
+        return
+    with tempfile.NamedTemporaryFile("wb", prefix="freshness-ca-", suffix=".pem") as bundle:
+        for file in files:
+            bundle.write(Path(file).read_bytes() + b"\n")
+        bundle.flush()
+        yield bundle.name
+
+
+class Raw(NamedTuple):
+    """An answer as a client has it: the body as it travelled, None where it was not read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+    url: str
+    sent: Mapping[str, str]
+
+
+def by_requests(way_out: WayOut, url: str, headers: Mapping[str, str], read: bool) -> Raw:
+    """Ask by `requests`.
+
+    Raises:
+        requests.RequestException: as it does.
+    """
+    with requests.Session() as session:
+        session.trust_env = False  # proxy and CA bundle are given
+        if way_out.proxy:
+            session.proxies = {"http": way_out.proxy, "https": way_out.proxy}
+        # A header that is just left out is added by http.client, one of None too.
+        sent = {"Accept-Encoding": SKIP_HEADER, **headers}
+        verify = way_out.ca_file or True
+        with session.get(url, headers=sent, timeout=SECONDS, verify=verify, stream=True) as response:
+            body = response.raw.read(decode_content=False) if read else None
+            went_out = response.request.headers.items()
+            return Raw(
+                response.status_code,
+                response.headers,
+                body,
+                str(response.request.url),
+                {name: str(value) for name, value in went_out if value != SKIP_HEADER},
+            )
+
+
+def by_curl(way_out: WayOut, url: str, headers: Mapping[str, str], read: bool) -> Raw:
+    """Ask by the command `curl`.
+
+    Raises:
+        CurlError: where it fails.
+    """
+    command = ["curl", "--config", "-", "--max-time", str(SECONDS), *curl_arguments(headers)]
+    # What may be secret is in no argument, where any user of the machine reads it.
+    quiet = ["silent", "include", "suppress-connect-headers", "location", "max-redirs = 10"]
+    settings = [*quiet, _curl_setting("url", url), _curl_setting("proxy", way_out.proxy)]
+    if way_out.ca_file:
+        settings.append(_curl_setting("cacert", way_out.ca_file))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as curl:
+        assert curl.stdin  # noqa: S101 - they are pipes
+        assert curl.stdout  # noqa: S101
+        curl.stdin.write("\n".join(settings).encode())
+        curl.stdin.close()
+        status, found = 0, BytesHeaderParser(policy=HTTP).parsebytes(b"")
+        while first := curl.stdout.readline():
+            status = int(first.split()[1])
+            found = BytesHeaderParser(policy=HTTP).parsebytes(b"".join(iter(curl.stdout.readline, b"\r\n")))
+            if not (status < 200 or (300 <= status < 400 and "Location" in found)):
+                break
+        body = curl.stdout.read() if read else None
+        if not read:
+            curl.terminate()
+    if curl.returncode and (read or not status):
+        raise CurlError(curl.returncode)
+    received = requests.structures.CaseInsensitiveDict({name: str(value) for name, value in found.items()})
+    return Raw(status, received, body, url, headers)
+
+
+def _curl_setting(name: str, value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{name} = "{escaped}"'
+
+
+def curl_arguments(headers: Mapping[str, str]) -> Iterator[str]:
+    """Return curl's arguments for a request with just these headers, HTTP/1.1."""
+    yield "--http1.1"
+    for name, value in headers.items():
+        if name.lower() == "user-agent":
+            yield from ("--user-agent", value)
+        else:
+            yield from ("--header", f"{name}: {value}" if value else f"{name};")

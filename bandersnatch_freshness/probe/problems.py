@@ -1,0 +1,80 @@
+"""Problems: what went wrong with a request, in the words of HTTP and its likes, whichever client says so."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from http.client import HTTPException
+from typing import Any
+
+import aiohttp
+import requests
+from urllib3.exceptions import HTTPError
+
+# curl's exit codes (curl(1), EXIT CODES)
+_CURL_PROBLEMS = {
+    5: "proxy: name not found",
+    6: "name not found",
+    7: "connection refused",
+    18: "connection broken",
+    28: "time-out",
+    35: "TLS: handshake failed",
+    52: "connection broken",
+    56: "connection broken",
+    60: "TLS: certificate verify failed",
+    97: "proxy: refused",
+}
+
+
+class CurlError(Exception):
+    """curl ended with an exit code, which is its only argument."""
+
+
+def problem_of(error: BaseException) -> str:
+    """Say in a few words what went wrong; of an error's own text nothing, for the secrets that may be in it."""
+    if isinstance(error, CurlError):
+        return _CURL_PROBLEMS.get(error.args[0], f"curl exit code {error.args[0]}")
+    causes = list(_causes(error))
+    by_proxy = any(
+        isinstance(
+            one, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, requests.exceptions.ProxyError)
+        )
+        for one in causes
+    )
+    return ("proxy: " if by_proxy else "") + _problem(causes)
+
+
+def _problem(causes: Sequence[BaseException]) -> str:
+    failed = [one for one in causes if isinstance(one, ssl.SSLError)]
+    if failed:
+        # aiohttp's own has the type, and none of the attributes
+        said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in failed)
+        return f"TLS: {next(filter(None, said), 'handshake failed')}"
+    for kinds, words in (
+        ((socket.gaierror,), "name not found"),
+        ((TimeoutError, requests.Timeout), "time-out"),
+        ((ConnectionRefusedError,), "connection refused"),
+        (
+            (ConnectionError, HTTPException, HTTPError, aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
+            "connection broken",
+        ),
+    ):
+        if any(isinstance(one, kinds) for one in causes):
+            return words
+    status = next((one.status for one in causes if isinstance(one, aiohttp.ClientResponseError)), 0)
+    return f"status {status}" if status else type(causes[0]).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Return an error and what is behind it, by whichever attribute a library keeps that in."""
+    seen: list[Any] = []
+    waiting: list[Any] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or one in seen:
+            continue
+        seen.append(one)
+        yield one
+        behind = (getattr(one, name, None) for name in ("__cause__", "__context__", "reason", "os_error"))
+        waiting += [*behind, *one.args]
