@@ -238,21 +238,26 @@ def test_curl_commands_ask_the_same(start_lab: StartLab, probe: Probe, monkeypat
     assert sorted(as_asked(one) for one in lab.asked) == sorted(asked)
 
 
-def test_curl_commands_pin_an_address(start_lab: StartLab, probe: Probe) -> None:
-    """A name with several addresses: each is asked, and one that refuses is an answer."""
+def test_each_address_of_a_host_is_asked(start_lab: StartLab, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that refuses is an answer; and a curl command asks the same one."""
     lab = start_lab(projects=1)
-    port = lab.https_url.rpartition(":")[2]
-    if len({one[4][0] for one in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)}) < 2:
-        pytest.skip("localhost has one address here")
-    probe(lab, "lab-00")
-    probed = probe(None, "--master", f"https://localhost:{port}", "lab-00", "--curl")
-    assert f"--resolve localhost:{port}:127.0.0.1" in probed.output
-    assert f"--resolve 'localhost:{port}:[::1]'" in probed.output
+    port = int(lab.https_url.rpartition(":")[2])
+    look_up = socket.getaddrinfo
+
+    def two_addresses(host: str, *args: Any, **kwargs: Any) -> Any:
+        found = [one for one in look_up(host, *args, **kwargs) if one[0] == socket.AF_INET]
+        other = [(*one[:4], ("127.0.0.2", one[4][1])) for one in found]
+        return found + (other if host == "localhost" else [])
+
+    monkeypatch.setattr("socket.getaddrinfo", two_addresses)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lab.ca_file))
     probed = probe(None, "--master", f"https://localhost:{port}", "lab-00", "--json")
     by_address = {one["address"]: one for one in probed.document["answers"]}
-    assert by_address["::1"]["problem"] == "connection refused"
+    assert by_address["127.0.0.2"]["problem"] == "connection refused"
     assert by_address["127.0.0.1"]["fresh"] is True
     assert probed.code == FRESH
+    printed = probe(None, "--master", f"https://localhost:{port}", "lab-00", "--curl").output
+    assert f"--resolve localhost:{port}:127.0.0.2 " in printed
 
 
 HOSTILE = "1 | <script>\x9b31m`rm -rf`$(reboot) [x](javascript:y)" + "A" * 5000

@@ -1,0 +1,70 @@
+"""The report: what is printed of answers, from plain data."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from bandersnatch_freshness.observations import Observation
+from bandersnatch_freshness.probe import ways
+from bandersnatch_freshness.probe.diagnosis import Answer, Outcome, diagnose
+from bandersnatch_freshness.probe.report import Report, curl_command, exit_code
+from bandersnatch_freshness.probe.ways import Way
+
+BASE = ways.base("foo")
+
+
+def report(*serials: int) -> Report:
+    """Return a report of base-line answers."""
+    answers = [Answer(BASE, Observation(BASE.variant, 200, serial), "https://x.example/") for serial in serials]
+    return Report("https://x.example", "foo", answers, diagnose(answers, BASE, 42), "")
+
+
+@pytest.mark.parametrize(
+    ("address", "url", "resolve"),
+    [
+        pytest.param("192.0.2.1", "https://x.example/pypi/foo/json", "x.example:443:192.0.2.1", id="https"),
+        pytest.param("192.0.2.1", "http://x.example/", "x.example:80:192.0.2.1", id="http"),
+        pytest.param("2001:db8::1", "https://x.example:8443/", "x.example:8443:[2001:db8::1]", id="ipv6"),
+    ],
+)
+def test_a_curl_command_asks_the_same_address(address: str, url: str, resolve: str) -> None:
+    """As curl takes it."""
+    way = Way(BASE.page, address=address)
+    words = shlex.split(curl_command(Answer(way, Observation(way.variant), url)))
+    assert words[words.index("--resolve") + 1] == resolve
+    assert words[-1] == url
+
+
+def test_a_curl_command_is_safe_for_a_shell() -> None:
+    """Whatever a header or a URL has in it; and the timestamp of a cache-bust is a new one."""
+    way = Way(BASE.page, cache_bust=True)
+    sent = {"User-Agent": "$(reboot) `x` '\"", "Accept-Encoding": "", "Authorization": "Basic eA=="}
+    command = curl_command(Answer(way, Observation(way.variant), "https://u:p@x.example/a%27b?cache-bust=12", sent))
+    words = shlex.split(command)
+    assert words[words.index("--user-agent") + 1] == "$(reboot) `x` '\""
+    assert "Accept-Encoding;" in words
+    assert words[-1] == "https://x.example/a%27b?cache-bust=$(date +%s)"
+    assert "eA==" not in command
+
+
+@pytest.mark.parametrize(
+    ("reports", "code"),
+    [
+        pytest.param([report(42)], Outcome.FRESH, id="fresh"),
+        pytest.param([report(41)], Outcome.ALL_STALE, id="stale"),
+        pytest.param([report(42), report(41)], Outcome.SOME_STALE, id="mixed"),
+        pytest.param([report(41, 42)], Outcome.SOME_STALE, id="some"),
+        pytest.param([report(41), report()], Outcome.UNDETERMINED, id="undetermined"),
+    ],
+)
+def test_exit_codes(reports: list[Report], code: Outcome) -> None:
+    """What can't be told comes first; else all must agree."""
+    assert exit_code(reports) == code
+
+
+def test_the_best_and_the_worst_are_named() -> None:
+    """Where they differ."""
+    assert [row[2] for row in report(41, 42, 40).rows()] == ["1", "0 (freshest)", "2 (stalest)"]
+    assert [row[2] for row in report(41, 41).rows()] == ["1", "1"]
