@@ -14,6 +14,9 @@ from bandersnatch_freshness.lab.server import Asked, Lab
 
 BANDERSNATCH = Version(version("bandersnatch"))
 
+# From 6.8 to 7.1 both ways to get the list of changes can be chosen.
+SIMPLE = {"api-method": "simple"} if Version("8") > BANDERSNATCH else {}
+
 needs_sync = pytest.mark.skipif(BANDERSNATCH.major < 4, reason="Bandersnatch 3.6 has no command `sync`")
 needs_ctrl_c = pytest.mark.skipif(
     BANDERSNATCH.major < 4, reason="Ctrl-C ends a run of Bandersnatch 3.6 as if it had succeeded"

@@ -20,15 +20,13 @@ from bandersnatch_freshness.serials import serial_in_html
 from ..conftest import MakeMirror, StartLab
 from ..test_status import command
 from .cron import HOUR, MINUTE, cron, state
-from .observe import BANDERSNATCH, is_fresh, lines, metadata, needs_sync, pages
+from .observe import BANDERSNATCH, SIMPLE, is_fresh, lines, metadata, needs_sync, pages
 
 needs_simple = pytest.mark.skipif(
     Version("6.8") > BANDERSNATCH, reason="takes the list of changes from the simple index from 6.8 on"
 )
 needs_xmlrpc = pytest.mark.skipif(Version("8") <= BANDERSNATCH, reason="has no XML-RPC any more")
 
-# Up to 7.1 both ways to get the list of changes can be chosen.
-SIMPLE = {"api-method": "simple"} if Version("8") > BANDERSNATCH else {}
 XMLRPC = {"api-method": "xmlrpc"}
 
 STUCK_INDEX = Behaviour("all copies of the index are stuck", stuck_index=ALL_COPIES)
