@@ -18,7 +18,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from ..test_status import command
 from .cron import HOUR, cron
-from .observe import BANDERSNATCH, lines
+from .observe import BANDERSNATCH, SIMPLE, lines
 
 pytestmark = pytest.mark.skipif(
     BANDERSNATCH.major < 6, reason="Bandersnatch keeps mirrors in S3 from 5.0 on, so from 6.8 here"
@@ -132,3 +132,36 @@ def test_sync_replaces_nothing_older_there_either(bucket: Bucket, start_lab: Sta
     run = mirror.run("sync", "lab-00")
     assert len(lines(run, "lab-00: no way gets a page as new as the mirror's own")) == 1
     assert bucket.read("web/simple/lab-00/index.html") == page
+
+
+def test_verify_deletes_nothing_newer_there_either(
+    bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """The document that is to be replaced is read from where it is."""
+    lab = start_lab(projects=2)
+    mirror = bucket.mirror(make_mirror, lab)
+    lab.release()
+    assert mirror.run().returncode == 0
+    document, files = bucket.read("web/json/lab-00"), bucket.names("web/packages")
+    lab.roll_back("lab-00")
+    run = command("run", mirror, "verify", "--json-update", "--delete")
+    assert run.stderr.count("lab-00: no way gets a page as new as the mirror's own") == 1
+    assert bucket.read("web/json/lab-00") == document
+    assert bucket.names("web/packages") == files
+
+
+def test_a_broken_index_is_not_acted_on_there_either(
+    bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Its serial, its list of projects and its pages stay as they are."""
+    lab = start_lab(projects=4)
+    mirror = bucket.mirror(make_mirror, lab)
+    mirror.configure(**SIMPLE)
+    mirror.run()
+    kept = {name: bucket.read(name) for name in ("status", "web/last-modified", "web/simple/index.html")}
+    lab.behave("index-empty")
+    lab.release()
+    run = mirror.run()
+    assert len(lines(run, "The index is not used, and the mirror stays as it is: it lists no project")) == 1
+    assert {name: bucket.read(name) for name in kept} == kept
+    assert json.loads(bucket.read("freshness.json"))["incidents"].keys() == {"/simple/"}
