@@ -8,6 +8,7 @@ import http.client
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ from bandersnatch_freshness.lab.behaviours import ALL_COPIES
 from bandersnatch_freshness.lab.origin import SIMPLE_JSON
 from bandersnatch_freshness.observations import SERIAL_HEADER
 from bandersnatch_freshness.serials import parse_serial, serial_in_body, serial_in_html
+
+# A request that is none for metadata, by which a log shows how far it is; and how many to send at most.
+_MARK, _MARKS = "/mark", 100
 
 # Who asks for which copy, by the Accept-Encoding that they send. Some caches keep a copy for each value.
 ASKED_BY: Mapping[str, tuple[str | None, ...]] = {
@@ -61,6 +65,15 @@ class Cache(abc.ABC):
     @abc.abstractmethod
     def requests(self) -> int:
         """Return how many requests for metadata it has had."""
+
+    def lines(self, log: Path) -> list[str]:
+        """Return a log, once it has all that was asked before: a line may come later than its answer."""
+        for _ in range(_MARKS):
+            self.ask(_MARK, None)
+            lines = log.read_text().splitlines()
+            if any(_MARK in line for line in lines):
+                return lines
+        raise AssertionError(f"{log} has no line for a request that was answered")
 
     def ask(
         self, path: str, accept_encoding: str | None, node: int = 0, *, accept: str = "", method: str = "GET"

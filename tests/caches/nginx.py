@@ -98,7 +98,7 @@ class Nginx(Cache):
 
     def requests(self) -> int:
         """Return how many its log has."""
-        asked = (self._directory / "asked").read_text().splitlines()
+        asked = self.lines(self._directory / "asked")
         return sum(target.startswith(("/simple", "/pypi")) for target in asked)
 
 

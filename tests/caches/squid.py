@@ -72,7 +72,7 @@ class Squid(Cache):
 
     def requests(self) -> int:
         """Return how many its log has."""
-        asked = [line.partition(" ") for line in (self._directory / "asked").read_text().splitlines()]
+        asked = [line.partition(" ") for line in self.lines(self._directory / "asked")]
         return sum(
             method in ("GET", "HEAD") and urlsplit(url).path.startswith(("/simple", "/pypi"))
             for method, _, url in asked
