@@ -45,10 +45,13 @@ def report(session: nox.Session, bandersnatch: str) -> str:
 def tests(session: nox.Session, bandersnatch: str) -> None:
     """All tests."""
     install(session, bandersnatch, "uvloop")
-    # real caches have a session of their own, and what takes minutes is run on the newest Bandersnatch only
-    session.run("pytest", "-n", "2", "-m", "not (caches or slow)", report(session, bandersnatch), *session.posargs)
+    # real caches have a session of their own, and what takes minutes, or a Prometheus, is run on the newest
+    # Bandersnatch only
+    session.run(
+        "pytest", "-n", "2", "-m", "not (caches or slow or prometheus)", report(session, bandersnatch), *session.posargs
+    )
     if bandersnatch == NEWEST:
-        session.run("pytest", "-n", "2", "-m", "slow", *session.posargs)
+        session.run("pytest", "-n", "2", "-m", "slow or prometheus", *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])

@@ -9,8 +9,10 @@ from typing import Any
 
 from .options import Remembering
 from .records import QUARANTINE_FILE, Records
-from .serials import serial_in_body, serial_in_html
+from .serials import parse_serial, serial_in_body, serial_in_html
+from .state import State
 from .store import Store
+from .summary import Summary
 
 # What a project's directory under `simple` may have of it.
 SIMPLE_PAGES = ("index.html", "index.v1_json")
@@ -55,6 +57,26 @@ class Files:
         """
         lock = self.storage.get_lock(str(self.store(".lock").path))
         return lock.acquire(timeout=1)  # type: ignore[no-any-return]
+
+    def summary(self, state: State, now: int, problem: str = "") -> Summary:
+        """Return how fresh the mirror is, by what is remembered of it and by Bandersnatch's own files.
+
+        `problem` is why the state says nothing, if it does not.
+
+        Raises:
+            OSError: where a file can't be read.
+        """
+        status, todo = (self.store(name).read() for name in ("status", "todo"))
+        return Summary(
+            directory=self.directory,
+            master=self.master,
+            serial=parse_serial(status.decode("ascii", "replace")) if status else None,
+            waiting=len(todo.splitlines()) - 1 if todo else 0,
+            now=now,
+            thresholds=self.remembering.thresholds,
+            state=state,
+            problem=problem,
+        )
 
     def records(self, clock: Callable[[], int]) -> Records:
         """Return what is remembered of the mirror; `clock` returns seconds since 1970."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import filelock
 
-from . import quarantine, words
+from . import history, quarantine, words
 from .guard import Guard
 from .incidents import Change, Level, advance
 from .notifier import Notifier, Plan
@@ -27,13 +27,19 @@ class Memory:
     """What is known of one mirror."""
 
     def __init__(
-        self, records: Records, remembering: Remembering, notifier: Notifier, clock: Callable[[], int]
+        self,
+        records: Records,
+        remembering: Remembering,
+        notifier: Notifier,
+        clock: Callable[[], int],
+        publish: Callable[[State, int], None] = lambda state, now: None,
     ) -> None:
-        """`clock` returns seconds since 1970."""
+        """`clock` returns seconds since 1970; `publish` shows the state after a run, at a time, to others."""
         self._records = records
         self._remembering = remembering
         self._notifier = notifier
         self._clock = clock
+        self._publish = publish
         self._running = contextlib.ExitStack()
 
     def begin(self) -> Run | None:
@@ -154,20 +160,24 @@ class Memory:
             changes.extend(found)
             state.batch = run.batch or state.batch
             state.runs.append(run.finished(now, outcome, target))
+            _sum_up(state, run, guard, now)
             if self._remembering.escalates and may_notify:
                 plan.update(self._notifier.plan(state, now))
 
         with self._running:
-            if not self._update(advance_all):
-                return
-            for name in sorted(left):
-                log.info("%s is no longer set aside", name)
-            if self._remembering.escalates:
-                for change in changes:
-                    log.log(_log_level(change), "%s", words.describe_change(change, now))
-            if plan:
-                arrived = self._notifier.deliver(plan)
-                self._update(lambda state: self._notifier.settle(state, plan, arrived, now))
+            if self._update(advance_all):
+                for name in sorted(left):
+                    log.info("%s is no longer set aside", name)
+                if self._remembering.escalates:
+                    for change in changes:
+                        log.log(_log_level(change), "%s", words.describe_change(change, now))
+                if plan:
+                    arrived = self._notifier.deliver(plan)
+                    self._update(lambda state: self._notifier.settle(state, plan, arrived, now))
+            with contextlib.ExitStack() as locked:
+                with contextlib.suppress(OSError, StateError, filelock.Timeout):
+                    locked.enter_context(self._records.lock())
+                self._publish(self._records.state, now)
 
     def _update(self, change: Callable[[State], bool | None]) -> bool:
         """Change the state and write it, unless that was no change; false where that failed, which is then said."""
@@ -179,6 +189,18 @@ class Memory:
             log.error("%s can't be written, this run is not remembered: %s", self._records.store.path, error)
             return False
         return True
+
+
+def _sum_up(state: State, run: Run, guard: Guard | None, now: int) -> None:
+    """Take down what a run has added to what is counted, and to the history."""
+    last = state.runs[-1]
+    lag = max(0, (state.announced() or 0) - last.serial)
+    state.history = history.after_run(state.history, now, lag, state.incidents)
+    if last.outcome == "fresh" and not (lag or state.incidents or state.quarantine):
+        state.fresh = now
+    state.totals.runs[last.outcome] += 1
+    state.totals.requests += run.requests
+    state.totals.requests.update(str(one.variant) for one in (guard.observations if guard else ()))
 
 
 def _log_level(change: Change) -> int:

@@ -75,19 +75,26 @@ class Notifier:
         return notify.deliver({channel: sending.parts() for channel, sending in plan.items()})
 
     def settle(self, state: State, plan: Plan, arrived: Arrived, now: int) -> bool:
-        """Note in the state what arrived and what did not; return whether that is news."""
-        before = dict(state.told)
+        """Note in the state what arrived and what did not; return whether that is news.
+
+        That Alertmanager was told the same as in the last run is none, and not counted.
+        """
+        before, totals = dict(state.told), state.totals
+        counted = totals.notifications_sent + totals.notifications_failed
         for channel, sending in plan.items():
             key = notices.channel_id(channel.url)
             told = state.told.get(key, {})
-            if channel.is_alertmanager:
-                if all(arrived[channel]):
-                    state.told[key] = notices.posted(state.incidents, told, now)
-                continue
-            for message, has_arrived in zip(sending.messages, arrived[channel], strict=True):
-                told = notices.settle(state.incidents, told, message.subjects, arrived=has_arrived)
-            state.told[key] = told
-        return state.told != before
+            sent = sum(arrived[channel])
+            totals.notifications_failed += len(arrived[channel]) - sent
+            if not channel.is_alertmanager:
+                totals.notifications_sent += sent
+                for message, has_arrived in zip(sending.messages, arrived[channel], strict=True):
+                    told = notices.settle(state.incidents, told, message.subjects, arrived=has_arrived)
+                state.told[key] = told
+            elif sent:
+                state.told[key] = notices.posted(state.incidents, told, now)
+                totals.notifications_sent += state.told[key] != told
+        return state.told != before or totals.notifications_sent + totals.notifications_failed != counted
 
 
 def _seconds_ahead(state: State) -> int:

@@ -32,19 +32,74 @@ _PARAMETER = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://\S+", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-OPTIONS = (
-    "accept_encoding",
-    "cache_bust",
-    "cache_bust_parameter",
-    "state",
-    "warn_after",
-    "critical_after",
-    "repeat_every",
-    "quarantine_after",
-    "index_max_age",
-    "notify",
-)
 
+
+@dataclass(frozen=True)
+class Option:
+    """An option: its default, as one would write it or in words; what is allowed; what it does."""
+
+    default: str
+    allowed: str
+    meaning: str
+
+
+_DURATIONS = "a duration such as `90s`, `30m`, `6h`, `1d`"
+
+OPTIONS: Mapping[str, Option] = {
+    "accept_encoding": Option(
+        "`strip` with `freshness_encoding`, else `auto` with `freshness` or `freshness_guard`, else `keep`",
+        "`auto`, `strip`, `keep`",
+        "Which Accept-Encoding metadata requests carry. `strip`: none. `keep`: what Bandersnatch's HTTP client sends, "
+        "always. `auto`: what the client sends, until an answer is stale; then others are tried.",
+    ),
+    "cache_bust": Option(
+        "`always` with `freshness_cache_bust`, else `auto` with `freshness` or `freshness_guard`, else `never`",
+        "`auto`, `always`, `never`",
+        "Which metadata requests carry the cache-bust parameter. `auto`: none, until an answer is stale; then it is "
+        "tried.",
+    ),
+    "cache_bust_parameter": Option(
+        "cache-bust",
+        "letters, digits and `. _ ~ -`",
+        "The name of the query parameter. Its value is the time in nanoseconds since 1970, and never the same twice.",
+    ),
+    "state": Option(
+        "freshness.json",
+        "a path",
+        "Where the state is kept; a relative path lies in the mirror's directory.",
+    ),
+    "warn_after": Option("1h", _DURATIONS, "An incident this old, seen in at least 3 runs, becomes a `warning`."),
+    "critical_after": Option(
+        "1d",
+        f"{_DURATIONS}, not shorter than `warn_after`",
+        "An incident this old, seen in at least 3 runs, becomes `critical`.",
+    ),
+    "repeat_every": Option("1d", _DURATIONS, "How often a channel hears again of an incident that is still open."),
+    "quarantine_after": Option(
+        "6h",
+        f"{_DURATIONS}, or `never`",
+        "A package that is stale for so long, in at least 3 runs, is set aside. `never` switches that off, and hands "
+        "back to Bandersnatch what is set aside.",
+    ),
+    "index_max_age": Option("6h", _DURATIONS, "An index whose serial has not moved for so long is an incident."),
+    "notify": Option(
+        "",
+        "Apprise URLs and `alertmanager://host:port`, one a line",
+        "Where warnings go.",
+    ),
+    "metrics_file": Option(
+        "",
+        "a path",
+        "A textfile for node_exporter, which takes those whose names end in `.prom`; written after each run. A "
+        "relative path lies in the mirror's directory.",
+    ),
+    "status_page": Option(
+        "",
+        "a path",
+        "An HTML page that says how fresh the mirror is, written after each run. A relative path lies in the mirror's "
+        "`web` directory, where its users find it.",
+    ),
+}
 
 _T = TypeVar("_T")
 
@@ -55,10 +110,11 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True)
 class Remembering:
-    """Where stale serials are remembered, and what is to become of those that persist.
+    """Where stale serials are remembered, what is to become of those that persist, and where that is shown.
 
     Where it `escalates` not, nobody is told. `quarantine_after` is in seconds, None where
-    nothing is to be set aside; so is `index_max_age`, None where nothing is guarded.
+    nothing is to be set aside; so is `index_max_age`, None where nothing is guarded. An empty `metrics_file`
+    or `status_page` is not written.
     """
 
     state: str
@@ -68,6 +124,8 @@ class Remembering:
     escalates: bool
     quarantine_after: int | None
     index_max_age: int | None
+    metrics_file: str = ""
+    status_page: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +174,7 @@ def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Setti
     encoding = _choice(section, "accept_encoding", _ACCEPT_ENCODING, "strip" if ENCODING in enabled else untouched[0])
     bust = _choice(section, "cache_bust", _CACHE_BUST, "always" if CACHE_BUST in enabled else untouched[1])
 
-    parameter = section.get("cache_bust_parameter", "cache-bust")
+    parameter = _value(section, "cache_bust_parameter")
     if not _PARAMETER.fullmatch(parameter):
         raise OptionError(
             f"[{SECTION}] cache_bust_parameter = {_shown(parameter)}: not the name of a query parameter; "
@@ -126,6 +184,7 @@ def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Setti
     adaptive = guards or encoding is None or bust is None
     remembering = read_remembering(enabled, section)
     remembers = not {ADAPTIVE, GUARD, ESCALATION, QUARANTINE}.isdisjoint(enabled)
+    remembers = remembers or bool(remembering.metrics_file or remembering.status_page)
     return Settings(ladder if adaptive else ladder[:1], parameter, remembering if remembers else None, guards)
 
 
@@ -135,34 +194,31 @@ def read_remembering(enabled: Collection[str], section: Mapping[str, str]) -> Re
     Raises:
         OptionError: for a value that is not allowed.
     """
-    state = section.get("state", "freshness.json")
-    if not state or state.endswith("/"):
-        raise OptionError(
-            f"[{SECTION}] state = {_shown(state)}: not a file; allowed: a path, absolute or in the mirror's directory"
-        )
-    warn_after, critical_after = _duration(section, "warn_after", "1h"), _duration(section, "critical_after", "1d")
+    warn_after, critical_after = _duration(section, "warn_after"), _duration(section, "critical_after")
     if critical_after < warn_after:
         raise OptionError(
-            f"[{SECTION}] critical_after = {section.get('critical_after', '1d')}: shorter than warn_after; "
-            f"allowed: {section.get('warn_after', '1h')} and longer"
+            f"[{SECTION}] critical_after = {_value(section, 'critical_after')}: shorter than warn_after; "
+            f"allowed: {_value(section, 'warn_after')} and longer"
         )
     never = section.get("quarantine_after") == "never"
-    quarantine_after = None if never else _duration(section, "quarantine_after", "6h", "; or never")
-    index_max_age = _duration(section, "index_max_age", "6h")
+    quarantine_after = None if never else _duration(section, "quarantine_after", "; or never")
+    index_max_age = _duration(section, "index_max_age")
     return Remembering(
-        state,
+        _path(section, "state"),
         Thresholds(warn_after, critical_after),
-        _duration(section, "repeat_every", "1d"),
+        _duration(section, "repeat_every"),
         _notify(section),
         escalates=not {ADAPTIVE, ESCALATION}.isdisjoint(enabled),
         quarantine_after=None if {ADAPTIVE, QUARANTINE}.isdisjoint(enabled) else quarantine_after,
         index_max_age=None if {ADAPTIVE, GUARD}.isdisjoint(enabled) else index_max_age,
+        metrics_file=_path(section, "metrics_file"),
+        status_page=_path(section, "status_page"),
     )
 
 
 def _notify(section: Mapping[str, str]) -> tuple[str, ...]:
     """Return the URLs of `notify`; what is wrong with one is said without it, for its secrets."""
-    lines = [line.strip() for line in section.get("notify", "").split("\n")]
+    lines = [line.strip() for line in _value(section, "notify").split("\n")]
     urls = tuple(line for line in lines if line)
     for number, url in enumerate(urls, 1):
         found = _URL.fullmatch(url)
@@ -184,9 +240,22 @@ def _has_host(url: str) -> bool:
         return False
 
 
-def _duration(section: Mapping[str, str], option: str, default: str, else_allowed: str = "") -> int:
+def _path(section: Mapping[str, str], option: str) -> str:
+    value = _value(section, option)
+    is_missing = not value and OPTIONS[option].default
+    if is_missing or value.endswith("/") or "\n" in value:
+        allowed = "a path, absolute or in the mirror's directory"
+        raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: not a file; allowed: {allowed}")
+    return value
+
+
+def _value(section: Mapping[str, str], option: str) -> str:
+    return section.get(option, OPTIONS[option].default)
+
+
+def _duration(section: Mapping[str, str], option: str, else_allowed: str = "") -> int:
     """Return an option's seconds."""
-    value = section.get(option, default)
+    value = _value(section, option)
     found = _DURATION.fullmatch(value)
     if not found or not int(found[1]):
         raise OptionError(

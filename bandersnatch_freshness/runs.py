@@ -24,6 +24,8 @@ class Run:
         self.started = started
         self.report = Report()
         self.batch: Batch | None = None
+        # The pages and copies of the index that were asked for, by variant.
+        self.requests: Counter[str] = Counter()
         # Whether it asks for all packages that there are.
         self.is_full = False
         # What is set aside: those that this run asks for, and at which serial it synced some.
@@ -51,6 +53,7 @@ class Run:
     def saw(self, project: str, required: int, observations: Sequence[Observation], *, fresh: bool, gone: bool) -> None:
         """Take down what came of asking for a project's page once, in one or more ways."""
         self._extra_requests += len(observations) - 1
+        self.requests.update(str(one.variant) for one in observations)
         report = self.report
         for place in (report.fresh, report.gone):
             place.discard(project)

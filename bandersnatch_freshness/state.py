@@ -6,6 +6,7 @@ No I/O: text in, state out, and back. The format is described in docs/state.md.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -15,12 +16,16 @@ from urllib.parse import urlsplit
 
 from . import __version__
 from .guard import Index
+from .history import Hour
 from .incidents import Incident, Level
 from .quarantine import SetAside
 from .verdicts import Verdict
 
 FORMAT = 1
 RUNS_KEPT = 100
+
+# What a run can come to.
+OUTCOMES = ("fresh", "errors", "failed", "interrupted")
 
 # Evidence is for a person to read; of more incidents than anyone reads, none is kept.
 EVIDENCE_KEPT = 1000
@@ -93,6 +98,16 @@ class Batch:
 
 
 @dataclass
+class Totals:
+    """What all runs have come to since the state began: runs by outcome, metadata requests by variant, messages."""
+
+    runs: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    notifications_sent: int = 0
+    notifications_failed: int = 0
+
+
+@dataclass
 class State:
     """All of it. `master` is the upstream that its serials come from, without a password."""
 
@@ -106,6 +121,17 @@ class State:
     index: Index | None = None
     # Whether the mirror may still hold serials of another master.
     another_master: bool = False
+    # The last days, hour by hour, and when the mirror last had all that was announced.
+    history: list[Hour] = field(default_factory=list)
+    fresh: int = 0
+    totals: Totals = field(default_factory=Totals)
+
+    def announced(self) -> int | None:
+        """Return the highest serial that the index announced last; None where that is not known."""
+        target = next((run.target for run in reversed(self.runs) if run.target), None)
+        if self.index is None:
+            return target
+        return max(self.index.serial, target or 0)
 
     def last_run(self) -> int:
         """Return when the last run ended that got through, in seconds since 1970; 0 where none did."""
@@ -137,7 +163,11 @@ def dump(state: State, now: int) -> Iterator[str]:
         yield f',\n"index": {json.dumps({**asdict(state.index), "moved": timestamp(state.index.moved)})}'
     if state.another_master:
         yield ',\n"another_master": true'
-    yield ',\n"runs": ['
+    if state.fresh:
+        yield f',\n"fresh": "{timestamp(state.fresh)}"'
+    yield f',\n"totals": {json.dumps(vars(state.totals))},\n"history": ['
+    yield ",".join(f"\n{json.dumps({**asdict(hour), 'at': timestamp(hour.at)})}" for hour in state.history)
+    yield '\n],\n"runs": ['
     yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in _kept(state.runs))
     yield '\n],\n"told": '
     yield from _object((channel, _told_out(told)) for channel, told in state.told.items())
@@ -192,6 +222,9 @@ def load(text: str | bytes) -> State:
             quarantine=quarantine,
             index=_index_in(document["index"]) if "index" in document else None,
             another_master=document.get("another_master") is True,
+            history=[_hour_in(hour) for hour in document.get("history", ())],
+            fresh=seconds(document["fresh"]) if "fresh" in document else 0,
+            totals=_totals_in(document.get("totals", {})),
             batch=Batch(**{name: int(value) for name, value in document["batch"].items()})
             if "batch" in document
             else None,
@@ -280,6 +313,20 @@ def _serial(value: Any) -> int | None:
 
 def _index_in(document: Mapping[str, Any]) -> Index:
     return Index(int(document["serial"]), seconds(document["moved"]), int(document["projects"]))
+
+
+def _hour_in(document: Mapping[str, Any]) -> Hour:
+    return Hour(**{name: seconds(value) if name == "at" else int(value) for name, value in document.items()})
+
+
+def _totals_in(document: Mapping[str, Any]) -> Totals:
+    runs, requests = (_counter_in(document.get(name, {})) for name in ("runs", "requests"))
+    sent, failed = (int(document.get(f"notifications_{name}", 0)) for name in ("sent", "failed"))
+    return Totals(runs, requests, sent, failed)
+
+
+def _counter_in(document: Mapping[str, Any]) -> Counter[str]:
+    return Counter({name: int(count) for name, count in document.items()})
 
 
 def _set_aside_out(entry: SetAside) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from . import summary as summaries
 from .incidents import Level
 from .observations import printable
 from .records import QUARANTINE_FILE
-from .serials import parse_serial
 from .state import State, StateError, load
 from .summary import Summary
 from .words import duration, title
@@ -73,7 +72,6 @@ def summarize(options: argparse.Namespace) -> Summary:
     from . import host
 
     files = host.files(options.config)
-    status, todo = (files.store(name).read() for name in ("status", "todo"))
     state, problem, now = State(files.master), "", host.clock()
     store = files.store(files.remembering.state)
     try:
@@ -90,16 +88,7 @@ def summarize(options: argparse.Namespace) -> Summary:
         state.quarantine = quarantine.recovered(state.quarantine, copy.decode("utf-8", "replace"), now)
     except OSError as error:
         problem = problem or f"{copied.path}: {error}"
-    return Summary(
-        directory=files.directory,
-        master=files.master,
-        serial=parse_serial(status.decode("ascii", "replace")) if status else None,
-        waiting=len(todo.splitlines()) - 1 if todo else 0,
-        now=now,
-        thresholds=files.remembering.thresholds,
-        state=state,
-        problem=problem,
-    )
+    return files.summary(state, now, problem)
 
 
 def _incidents(summary: Summary) -> Table | Text:

@@ -60,10 +60,11 @@ class Store:
             return None
         return status.st_ino, status.st_mtime_ns
 
-    def write(self, text: Iterable[str]) -> None:
+    def write(self, text: Iterable[str], mode: int = 0o600) -> None:
         """Replace the content by these pieces, so that a reader sees either the old one or the new.
 
-        To be called while a lock keeps others from writing the same file.
+        On disk, `mode` says who may read it, as far as the process's umask lets them. To be
+        called while a lock keeps others from writing the same file.
 
         Bandersnatch's own `update_safe` copies into place up to 6.8, so that a run which
         is killed leaves half a file; on disk, this is done here.
@@ -78,7 +79,7 @@ class Store:
         # One name, so that what a killed run left is found: nobody else writes, as the lock is held.
         temporary = self._local.with_name(f".{self._local.name}.new")
         temporary.unlink(missing_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 self._keep_owner(handle)

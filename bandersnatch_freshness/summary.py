@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -39,7 +40,11 @@ class Summary:
     @property
     def incidents(self) -> list[Incident]:
         """The open incidents, the worst and oldest first."""
-        return sorted(self.state.incidents.values(), key=lambda one: (-one.level, one.since, one.subject))
+        return sorted(self.state.incidents.values(), key=_badness)
+
+    def worst(self, count: int) -> list[Incident]:
+        """Return so many of the open incidents at most, the worst and oldest first, without sorting all."""
+        return heapq.nsmallest(count, self.state.incidents.values(), key=_badness)
 
     @property
     def last_run(self) -> PastRun | None:
@@ -49,7 +54,7 @@ class Summary:
     @property
     def serial_lag(self) -> int | None:
         """How many serials the mirror is behind what the index announced last; None where that is not known."""
-        announced = next((run.target for run in reversed(self.state.runs) if run.target), None)
+        announced = self.state.announced()
         return None if announced is None else max(0, announced - (self.serial or 0))
 
     def counts(self) -> Counter[Level]:
@@ -74,6 +79,10 @@ class Summary:
             "quarantine": document["quarantine"],
             "runs": document["runs"],
         }
+
+
+def _badness(incident: Incident) -> tuple[int, int, str]:
+    return -incident.level, incident.since, incident.subject
 
 
 def check(summary: Summary) -> tuple[int, str]:

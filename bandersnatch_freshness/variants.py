@@ -73,3 +73,9 @@ def rungs(
         **({} if cache_bust is None else {"cache_bust": cache_bust}),
     }
     return tuple(dict.fromkeys(replace(variant, **fixed) for variant in ladder))  # type: ignore[arg-type]
+
+
+def possible() -> tuple[Variant, ...]:
+    """Return all variants that the ladder can have, whatever is fixed."""
+    encodings, busts = (None, AcceptEncoding.ABSENT, AcceptEncoding.CLIENT), (None, True, False)
+    return tuple(dict.fromkeys(one for encoding in encodings for bust in busts for one in rungs(encoding, bust)))

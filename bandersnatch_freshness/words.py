@@ -30,17 +30,27 @@ def title(subject: str) -> str:
     return {EDGE: "most of what was asked for", INDEX: "the index"}.get(subject, subject)
 
 
+def extent(incident: Incident) -> str:
+    """Say how many packages an incident of the whole edge is about; nothing of another one."""
+    return f"{incident.count} packages, such as {', '.join(incident.examples)}" if incident.examples else ""
+
+
+def meaning(verdict: Verdict) -> str:
+    """Say what a verdict means."""
+    return _MEANING[verdict][0] if verdict in _MEANING else ""
+
+
 def describe(incident: Incident, now: int) -> str:
     """Return one line: what, since when, the serials, the verdict, what was tried, what to do."""
-    meaning, advice = _MEANING.get(incident.verdict, ("", ""))
+    _, advice = _MEANING.get(incident.verdict, ("", ""))
     got = "none" if incident.got is None else str(incident.got)
-    many = f" ({incident.count} packages, such as {', '.join(incident.examples)})" if incident.examples else ""
+    many = f" ({extent(incident)})" if incident.examples else ""
     age, since = duration(incident.age(now)), timestamp(incident.since)
     aside = " It is set aside, and the mirror goes on without it." if incident.set_aside else ""
     return (
         f"{title(incident.subject)}{many} is stale for {age}, since {since}, in {incident.runs} runs: "
         f"serial {incident.required} wanted, {got} got.{aside} "
-        f"{incident.verdict.value}: {meaning}. Tried: {tried(incident.evidence)}. To do: {advice}"
+        f"{incident.verdict.value}: {meaning(incident.verdict)}. Tried: {tried(incident.evidence)}. To do: {advice}"
     )
 
 

@@ -16,6 +16,9 @@ import pytest
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
+from . import monitoring
+from .caches.processes import require
+
 StartLab = Callable[..., Lab]
 MakeMirror = Callable[..., Mirror]
 
@@ -58,6 +61,12 @@ def make_mirror(tmp_path: Path) -> MakeMirror:
         return made[-1]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def monitored() -> None:
+    """Skip where Prometheus and its node_exporter aren't installed; fail where they must be."""
+    require(monitoring.PACKAGES)
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def test_ten_days_are_twelve_messages() -> None:
     ]
     assert mirror.run(NOON + 11 * DAY) == []
     assert mirror.state.told == {notices.channel_id(URL): {}}
+    assert (mirror.state.totals.notifications_sent, mirror.state.totals.notifications_failed) == (12, 0)
 
 
 @pytest.mark.parametrize("jitter", [1, 20])
@@ -218,6 +219,14 @@ def test_a_channel_that_is_gone_is_forgotten() -> None:
     mirror.notifier = Notifier(["json://elsewhere/"], "m", DAY)
     assert [title[:9] for title in mirror.run(now + 5 * MINUTE, "foo")] == ["[WARNING]"]
     assert list(mirror.state.told) == [notices.channel_id("json://elsewhere/")]
+
+
+def test_what_is_sent_is_counted_and_what_is_not() -> None:
+    """That Alertmanager is told the same in every run is no news, but that it can't be told is."""
+    mirror, now = warned("alertmanager://localhost")
+    for minutes, arrived in ((0, False), (5, True), (10, True), (15, False), (20, True)):
+        mirror.run(now + minutes * MINUTE, "foo", arrived=arrived)
+    assert (mirror.state.totals.notifications_sent, mirror.state.totals.notifications_failed) == (1, 2)
 
 
 def test_nothing_secret_is_remembered() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 from bandersnatch_freshness.incidents import Incident, Level
 from bandersnatch_freshness.memory import Memory
 from bandersnatch_freshness.notifier import Notifier
+from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.options import read_remembering
 from bandersnatch_freshness.quarantine import SetAside
 from bandersnatch_freshness.records import Records
 from bandersnatch_freshness.state import Batch, NewerStateError
 from bandersnatch_freshness.store import Store
+from bandersnatch_freshness.variants import LADDER
 from bandersnatch_freshness.verdicts import Verdict
 
 NOON = 1_539_691_200
@@ -147,3 +150,24 @@ def test_one_run_at_a_time_holds_the_lock_of_runs(tmp_path: Path) -> None:
         pytest.fail("entered")
     with second.run_lock():
         pass
+
+
+def test_runs_are_summed_up(tmp_path: Path) -> None:
+    """What they asked and how they ended is counted; and when the mirror last had all that was announced."""
+    seen = [Observation(variant, 200, serial) for variant, serial in zip(LADDER, (41, 42), strict=False)]
+    clock = iter(range(NOON, NOON + 60))
+    for reached, outcome, target in ((42, "fresh", 42), (42, "fresh", 43), (43, "errors", 43), (0, "failed", 0)):
+        memory = Memory(
+            records(tmp_path), read_remembering(["freshness"], {}), Notifier([], "", 0), functools.partial(next, clock)
+        )
+        run = memory.begin()
+        assert run
+        run.report.reached = reached
+        run.saw("foo", 42, seen, fresh=True, gone=False)
+        memory.end(run, None, outcome, target)
+    read = records(tmp_path)
+    with read.lock():
+        assert read.state.totals.runs == {"fresh": 2, "errors": 1, "failed": 1}
+        assert read.state.totals.requests == {"plain": 4, "strip": 4}
+        assert read.state.fresh == read.state.runs[0].finished
+        assert [(hour.at, hour.lag) for hour in read.state.history] == [(NOON, 43)]

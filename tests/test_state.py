@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bandersnatch_freshness.history import Hour
 from bandersnatch_freshness.incidents import Incident, Level
 from bandersnatch_freshness.state import (
     EVIDENCE_KEPT,
@@ -18,6 +20,7 @@ from bandersnatch_freshness.state import (
     State,
     StateError,
     Told,
+    Totals,
     dump,
     load,
     plain_url,
@@ -45,8 +48,10 @@ RUN = PastRun(NOON, NOON + 7, "errors", 41, 42, fresh=5, stale=1, gone=2, extra_
 
 
 def test_comes_back_as_it_was() -> None:
-    """Every field of an incident and a run."""
-    state = State("https://master.example", {"foo": FULL}, [RUN])
+    """Every field of an incident and a run, and what is counted."""
+    totals = Totals(Counter(fresh=3), Counter(plain=9, strip=1), 4, 5)
+    history = [Hour(NOON, 1, 2, 3, 4), Hour(NOON + 3600)]
+    state = State("https://master.example", {"foo": FULL}, [RUN], history=history, fresh=NOON, totals=totals)
     assert load("".join(dump(state, NOON))) == state
 
 

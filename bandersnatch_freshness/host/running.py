@@ -27,6 +27,7 @@ from ..memory import Memory
 from ..notifier import Notifier
 from ..observations import printable
 from ..options import OptionError, Remembering, Settings
+from ..publish import Publisher
 from ..runs import Run
 from ..serials import serial_in_body
 from ..state import plain_url
@@ -182,7 +183,7 @@ def _memory_of(mirror: Any) -> Memory | None:
     files = Files(str(mirror.homedir), plain_url(mirror.master.url), remembering, generation().storage_of(mirror))
     name = f"{socket.gethostname()}:{mirror.homedir}"
     notifier = Notifier(remembering.notify, name, remembering.repeat_every)
-    return Memory(files.records(clock), remembering, notifier, clock)
+    return Memory(files.records(clock), remembering, notifier, clock, Publisher(files).publish)
 
 
 def _end(underway: Underway, outcome: str) -> None:

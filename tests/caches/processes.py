@@ -10,9 +10,11 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from bandersnatch_freshness.lab.server import HOST
 
@@ -34,9 +36,19 @@ class NotStartedError(Exception):
     """A server ended, or was not ready in time; says what it printed."""
 
 
-def missing_packages() -> list[str]:
-    """Return the Debian packages of what isn't here."""
-    return [package for command, package in PACKAGES.items() if not shutil.which(command, path=PATH)]
+def missing_packages(packages: Mapping[str, str] = PACKAGES) -> list[str]:
+    """Return the Debian packages of those commands that aren't here."""
+    return sorted({package for command, package in packages.items() if not shutil.which(command, path=PATH)})
+
+
+def require(packages: Mapping[str, str]) -> None:
+    """Skip a test where commands of these packages aren't installed; fail where they must be."""
+    missing = missing_packages(packages)
+    if missing:
+        reason = f"needs Debian's packages {' '.join(missing)}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 def free_port() -> int:

@@ -1,0 +1,44 @@
+"""Publish: what others read of a mirror after each run: the metrics file and the status page."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from .files import Files
+from .state import State
+from .store import Store
+from .summary import Summary
+
+log = logging.getLogger("bandersnatch.freshness")
+
+
+class Publisher:
+    """What is to be written of one mirror."""
+
+    def __init__(self, files: Files) -> None:
+        """Write what the mirror's configuration asks for."""
+        self._files = files
+
+    def publish(self, state: State, now: int) -> None:
+        """Write it all, with the state's lock held. What can't be written is said, and stays as it was."""
+        wanted = self._files.remembering
+        for option, write in (("metrics_file", self._write_metrics), ("status_page", self._write_page)):
+            path = getattr(wanted, option)
+            if not path:
+                continue
+            try:
+                write(path, self._files.summary(state, now))
+            except Exception as error:  # noqa: BLE001 - said, and failed open: a run is no worse without
+                log.error("[freshness] %s = %s can't be written: %s: %s", option, path, type(error).__name__, error)
+
+    def _write_metrics(self, path: str, summary: Summary) -> None:
+        from . import metrics
+
+        metrics.write(summary, Path(self._files.directory) / path)
+
+    def _write_page(self, path: str, summary: Summary) -> None:
+        from . import status_page
+
+        # For its users to read. Nobody else writes it: the state's lock is held.
+        Store(self._files.storage, f"{self._files.directory}/web", path).write([status_page.render(summary)], 0o644)
