@@ -112,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--edge", default="cdn", metavar="NAME", help="what kind of edge it is (default: %(default)s)")
     lab.add_argument("--list", action="store_true", help="list the behaviours and the kinds of edge")
     lab.add_argument("--projects", type=int, default=20, metavar="N", help="how many projects (default: %(default)s)")
+    lab.add_argument(
+        "--delay", type=int, default=0, metavar="MS", help="how late every answer comes, in milliseconds (default: 0)"
+    )
     lab.add_argument("--port", type=int, default=0, metavar="PORT", help="for http (default: a free one)")
     lab.add_argument("--https-port", type=int, default=0, metavar="PORT", help="for https (default: a free one)")
     commands.add_parser(

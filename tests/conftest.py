@@ -42,8 +42,8 @@ def start_lab() -> Iterator[StartLab]:
     """Return a function that starts a lab of eight projects; all are stopped in the end."""
     with ExitStack() as labs:
 
-        def start(behaviour: Any = "healthy", kind: Any = "cdn", projects: int = 8) -> Lab:
-            return labs.enter_context(Lab(projects, behaviour, kind))
+        def start(behaviour: Any = "healthy", kind: Any = "cdn", projects: int = 8, **more: Any) -> Lab:
+            return labs.enter_context(Lab(projects, behaviour, kind, **more))
 
         yield start
 

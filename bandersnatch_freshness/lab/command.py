@@ -24,6 +24,8 @@ def main(options: argparse.Namespace) -> int:
     _check("--edge", options.edge, KINDS)
     if options.projects < 1:
         raise ValueError(f"--projects {options.projects}: at least 1")
+    if options.delay < 0:
+        raise ValueError(f"--delay {options.delay}: milliseconds, 0 or more")
 
     def show(asked: Asked) -> None:
         console.print(str(asked), markup=False)
@@ -34,6 +36,7 @@ def main(options: argparse.Namespace) -> int:
         options.edge,
         port=options.port,
         https_port=options.https_port,
+        delay=options.delay / 1000,
         on_request=show,
     ) as lab:
         lab.release()

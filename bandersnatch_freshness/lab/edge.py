@@ -6,7 +6,7 @@ It is stale honestly: it holds what it once fetched, because a purge did not rea
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -71,7 +71,8 @@ class Edge:
         self.origin = origin
         self.kind = kind
         self._base = base
-        self._cached: dict[_Key, Answer] = {}
+        # By path, so that a purge of many pages is no search through all of them.
+        self._cached: defaultdict[str, dict[_Key, Answer]] = defaultdict(dict)
         self._asked: Counter[str] = Counter()
         self.behaviour = behaviour
         self.behave(behaviour)
@@ -87,9 +88,9 @@ class Edge:
         query = request.query if self.kind.keeps_query else ""
         key = _Key(node, request.path, SIMPLE_JSON in request.accept, copy_for(request.accept_encoding), query)
         passes = request.no_cache and self.kind.honours_no_cache
-        hit = key in self._cached and not passes
+        hit = key in self._cached[key.path] and not passes
         if not hit:
-            self._cached[key] = self._fetch(key)
+            self._cached[key.path][key] = self._fetch(key)
         return self._sent(key, hit), hit
 
     def _from_origin(self, request: Request) -> Answer:
@@ -157,7 +158,8 @@ class Edge:
         """Have these copies of a project's JSON document hold an answer from another time."""
         for copy in copies:
             for json in (True, False):
-                self._cached[_Key(0, _pages(name)[0], json, copy, "")] = answer
+                key = _Key(0, _pages(name)[0], json, copy, "")
+                self._cached[key.path][key] = answer
 
     def remove(self, name: str) -> None:
         """Purge a project that is gone from the origin."""
@@ -179,16 +181,16 @@ class Edge:
             for json in (True, False):
                 for node in range(self._nodes):
                     key = _Key(node, path, json, copy, "")
-                    if key not in self._cached:
-                        self._cached[key] = self._fetch(key)
+                    if key not in self._cached[path]:
+                        answer = self._cached[path][key] = self._fetch(key)
                         if self.behaviour.unlabelled:
-                            self._cached[key].headers.pop(SERIAL_HEADER, None)
+                            answer.headers.pop(SERIAL_HEADER, None)
 
     def _drop(self, path: str, copies: Iterable[str]) -> None:
-        for key in [key for key in self._cached if key.path == path]:
+        for key in list(self._cached[path]):
             reached = self.behaviour.stuck_node not in (None, key.node)
             if key.copy in copies or reached:
-                del self._cached[key]
+                del self._cached[path][key]
 
     def _fetch(self, key: _Key) -> Answer:
         accept = SIMPLE_JSON if key.json else "text/html"
@@ -203,7 +205,7 @@ class Edge:
         return answer
 
     def _sent(self, key: _Key, hit: bool) -> Answer:
-        answer = self._cached[key]
+        answer = self._cached[key.path][key]
         extra = {
             "X-Served-By": f"cache-lab-{key.node + 1}",
             "X-Cache": "HIT" if hit else "MISS",

@@ -46,8 +46,9 @@ class Project:
 class Origin:
     """A PyPI without caches."""
 
-    def __init__(self) -> None:
-        """Start empty, with the serial where the story began."""
+    def __init__(self, listed: int = 0) -> None:
+        """Start with the serial where the story began, and with no projects but so many that are only listed."""
+        self._listed = [Project(f"listed-{number:06}", announced=number + 1) for number in range(listed)]
         self.serial = FIRST_SERIAL
         self.projects: dict[str, Project] = {}
         self._changes: list[tuple[str, str, int]] = []
@@ -126,7 +127,7 @@ class Origin:
         return Answer(200, {"Content-Type": kind, SERIAL_HEADER: str(serial), "ETag": etag}, body)
 
     def _index(self, wants_json: bool, broken: str) -> tuple[str, bytes]:
-        projects = sorted(self.projects.values(), key=lambda project: project.name)
+        projects = sorted([*self.projects.values(), *self._listed], key=lambda project: project.name)
         projects = {"empty": [], "half": projects[::3]}.get(broken, projects)
         if wants_json:
             serials = broken != "no-serial"

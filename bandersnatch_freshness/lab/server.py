@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import ssl
 import tempfile
@@ -42,6 +43,8 @@ class Asked:
     status: int
     cache: str = ""
     serial: str = ""
+    # Bytes of the body that it got.
+    size: int = 0
 
     def header(self, name: str) -> str | None:
         """Return the first header of this name, None where there is none."""
@@ -85,13 +88,21 @@ class Lab:
         *,
         port: int = 0,
         https_port: int = 0,
+        delay: float = 0,
+        listed: int = 0,
         on_request: Callable[[Asked], None] | None = None,
     ) -> None:
-        """Prepare a lab with so many projects of one release each; port 0 takes a free one."""
+        """Prepare a lab with so many projects of one release each; port 0 takes a free one.
+
+        Every answer comes after a `delay` in seconds, as from afar. The index lists so many further
+        projects, that have no pages and don't change, as `listed` says.
+        """
         self.names = [f"lab-{number:02}" for number in range(projects)]
         self.behaviour = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
         self._kind = KINDS[kind] if isinstance(kind, str) else kind
         self._ports = {"http": port, "https": https_port}
+        self._delay = delay
+        self._listed = listed
         self._on_request = on_request
         self._asked: list[Asked] = []
         self._expected: list[tuple[str, threading.Event]] = []
@@ -212,7 +223,7 @@ class Lab:
                 site = web.TCPSite(runner, HOST, self._ports[scheme], ssl_context=context)
                 await site.start()
                 self._ports[scheme] = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-            self._origin = Origin()
+            self._origin = Origin(self._listed)
             self._edge = Edge(self._origin, self.behaviour, self._kind, self.url)
             for name in self.names:
                 self._origin.publish(name)
@@ -260,13 +271,17 @@ class Lab:
             answer = Answer(503, {"Content-Type": "text/plain"}, b"503 Service Unavailable")
         elif fault == "garbled":
             answer = replace(answer, body=b"{" + answer.body)
+        if cache:
+            answer = _encoded(request, answer)
         self._remember(request, body, answer, cache)
+        if self._delay:
+            await asyncio.sleep(self._delay)
         if fault == "silent":
             await self._stopping.wait()
         if fault == "reset":
             _reset(request)
         truncated = fault == "truncated" or (self._edge.behaviour.index == "truncated" and path == "/simple/")
-        return await self._respond(request, answer, cache, truncated=truncated)
+        return await _respond(request, answer, truncated=truncated)
 
     def _xmlrpc(self, body: bytes) -> Answer:
         parameters, method = xmlrpc.client.loads(body)
@@ -287,6 +302,7 @@ class Lab:
             answer.status,
             cache,
             answer.headers.get(SERIAL_HEADER, ""),
+            0 if request.method == "HEAD" else len(answer.body),
         )
         self._asked.append(asked)
         for path, arrived in self._expected:
@@ -295,22 +311,29 @@ class Lab:
         if self._on_request:
             self._on_request(asked)
 
-    async def _respond(
-        self, request: web.Request, answer: Answer, cache: str, *, truncated: bool
-    ) -> web.StreamResponse:
-        headers, body = dict(answer.headers), answer.body
-        encode = _ENCODERS.get(copy_for(request.headers.get("Accept-Encoding", "")))
-        if cache and body and encode:
-            body = encode(body)
-            headers["Content-Encoding"] = copy_for(request.headers["Accept-Encoding"])
-        if not truncated:
-            return web.Response(status=answer.status, headers=headers, body=body)
-        response = web.StreamResponse(status=answer.status, headers=headers)
-        response.content_length = len(body)
-        await response.prepare(request)
-        await response.write(body[: len(body) // 2])
-        _reset(request)
-        return response
+
+# An edge keeps its copies as they are sent.
+@functools.lru_cache(maxsize=8192)
+def _encode(copy: str, body: bytes) -> bytes:
+    return _ENCODERS[copy](body)
+
+
+def _encoded(request: web.Request, answer: Answer) -> Answer:
+    copy = copy_for(request.headers.get("Accept-Encoding", ""))
+    if not answer.body or copy not in _ENCODERS:
+        return answer
+    return replace(answer, headers={**answer.headers, "Content-Encoding": copy}, body=_encode(copy, answer.body))
+
+
+async def _respond(request: web.Request, answer: Answer, *, truncated: bool) -> web.StreamResponse:
+    if not truncated:
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.content_length = len(answer.body)
+    await response.prepare(request)
+    await response.write(answer.body[: len(answer.body) // 2])
+    _reset(request)
+    return response
 
 
 def _reset(request: web.Request) -> None:

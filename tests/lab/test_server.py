@@ -58,3 +58,23 @@ def test_its_wheels_install(start_lab: StartLab, tmp_path: Path) -> None:
     code = "import lab_02; print(lab_02.__version__)"
     found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert found.stdout == "1.0\n"
+
+
+def test_answers_late_where_it_is_told_to(start_lab: StartLab) -> None:
+    """As a server that is far away."""
+    lab = start_lab(delay=0.05)
+    assert requests.get(f"{lab.url}/pypi/lab-01/json", timeout=10).elapsed.total_seconds() >= 0.05
+
+
+def test_lists_more_projects_than_there_are(start_lab: StartLab) -> None:
+    """Of serials long past, for an index as large as one likes; and it counts what it sends."""
+    lab = start_lab(listed=1000)
+    accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
+    answer = requests.get(f"{lab.url}/simple/", headers=accept, timeout=10)
+    serials = {project["name"]: project["_last-serial"] for project in answer.json()["projects"]}
+    assert len(serials) == 1008
+    assert max(serials, key=lambda name: serials[name]) == "lab-07"
+    assert requests.get(f"{lab.url}/pypi/listed-000001/json", timeout=10).status_code == 404
+    assert lab.asked[0].size == int(answer.headers["Content-Length"]) < len(answer.content)
+    requests.head(f"{lab.url}/simple/", headers=accept, timeout=10)
+    assert lab.asked[-1].size == 0
