@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,14 @@ SIMPLE_PAGES = ("index.html", "index.v1_json")
 _END = 64
 
 
-def own_serial(*pages: Store) -> int:
+def own_serial(pages: Iterable[Store]) -> int:
     """Return the serial of the first of a project's own pages that has one, 0 where none has.
 
     A page that can't be read has none: it can be replaced.
     """
     for page in pages:
         with contextlib.suppress(OSError):
-            is_html = page.path.suffix == ".html"
+            is_html = str(page.path).endswith(".html")
             content = page.read_end(_END) if is_html else page.read()
             serial = (serial_in_html if is_html else serial_in_body)(content or b"")
             if serial is not None:

@@ -62,7 +62,9 @@ class Ladder:
             turn = sparing.first % len(self.rungs)
             return self.rungs[turn:] + self.rungs[:turn]
         first = self.start
-        if self.start != self.rungs[0] and self._until_trial <= 0:
+        if first is self.rungs[0]:  # as for nearly every page
+            return self.rungs
+        if self._until_trial <= 0:
             first = self.rungs[0]
             self._until_trial = self._trial_after = self._trial_after * TRIAL_BACKOFF
         return tuple(dict.fromkeys((first, self.start, *self.rungs)))
@@ -75,7 +77,7 @@ class Ladder:
         """
         self._answers += 1
         if variant == self.rungs[0]:
-            self.start = variant
+            self.start = self.rungs[0]
             self._trial_after = TRIAL_AFTER
         elif extra_requests:
             self.start = variant

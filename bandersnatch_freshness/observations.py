@@ -94,5 +94,7 @@ def _joined(headers: Mapping[str, str], name: str) -> str:
 
 def printable(value: str) -> str:
     """Return a value from outside so that it does no harm in a log line: ASCII, short."""
-    safe = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    safe = value
+    if not (value.isascii() and value.isprintable()):
+        safe = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
     return safe if len(safe) <= _LONGEST_VALUE else f"{safe[:_LONGEST_VALUE]}…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from .observations import printable
@@ -19,7 +20,7 @@ class Scope:
     def __init__(self, master: str) -> None:
         """`master`: the URL of `[mirror] master`; it may have a path of its own."""
         parts = _split(master)
-        self._server = _server(parts)
+        self._server = _server(parts.scheme, parts.netloc)
         self._prefix = _path(parts).rstrip("/")
 
     def covers(self, method: str, url: str) -> bool:
@@ -27,11 +28,11 @@ class Scope:
         if method.upper() not in ("GET", "HEAD"):
             return False
         parts = _split(url)
-        if _server(parts) != self._server or _RELEASE_FILE.search(parts.path):
+        if _server(parts.scheme, parts.netloc) != self._server or _RELEASE_FILE.search(parts.path):
             return False
         # Below the master's own path, or at the root: `bandersnatch verify` asks there.
         path = _path(parts)
-        return any(_METADATA.fullmatch(one) for one in (path, path.removeprefix(self._prefix)))
+        return bool(_METADATA.fullmatch(path) or _METADATA.fullmatch(path.removeprefix(self._prefix)))
 
     def is_index(self, url: str) -> bool:
         """Tell whether a URL is the simple index."""
@@ -44,6 +45,7 @@ class Scope:
         return printable(unquote(found["project"] if found and found["project"] else path))
 
 
+@lru_cache(64)  # a page's URL is looked at more than once
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
@@ -53,16 +55,18 @@ def _split(url: str) -> SplitResult:
 
 def _path(parts: SplitResult) -> str:
     """Return the path as servers read it: a master with a slash at its end makes two of one."""
-    return re.sub("/{2,}", "/", parts.path)
+    return re.sub("/{2,}", "/", parts.path) if "//" in parts.path else parts.path
 
 
-def _server(parts: SplitResult) -> tuple[str | None, int | str | None]:
+@lru_cache(64)  # nearly all are of one server
+def _server(scheme: str, netloc: str) -> tuple[str | None, int | str | None]:
     """Return what two URLs of one server share; http and https on their own ports do."""
-    default = _DEFAULT_PORTS.get(parts.scheme)
+    parts = SplitResult(scheme, netloc, "", "", "")
+    default = _DEFAULT_PORTS.get(scheme)
     try:
         port = parts.port or default
     except ValueError:  # a port that is no number; the HTTP client will say so
-        return None, parts.netloc
+        return None, netloc
     return _ascii(parts.hostname), "default" if port == default else port
 
 

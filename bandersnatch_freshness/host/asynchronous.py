@@ -79,6 +79,7 @@ from .running import (
 )
 
 log = logging.getLogger("bandersnatch.freshness")
+_master_log = logging.getLogger("bandersnatch.master")
 
 _KEY = "_freshness_session"
 _SAID = "_freshness_said"
@@ -232,7 +233,8 @@ async def _fetch(
     options: dict[str, Any],
     as_ever: Callable[[], AsyncGenerator[Any, None]],
 ) -> AsyncGenerator[Any, None]:
-    logging.getLogger("bandersnatch.master").debug("Getting %s (serial %s)", plain_url(url), required_serial)
+    if _master_log.isEnabledFor(logging.DEBUG):
+        _master_log.debug("Getting %s (serial %s)", plain_url(url), required_serial)
     try:
         outcome, failure = await _fresh_page(fresh, url, required_serial, options)
     except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own

@@ -329,7 +329,7 @@ def own_least(project: str, document: Path) -> int:
         hashed = configuration.getboolean("mirror", "hash-index", fallback=False)
         simple = document.parent.parent / "simple" / (project[0] if hashed else "") / project
         storage = files_of(configuration, settings.remembering).storage
-        own = own_serial(*(Store(storage, simple, name) for name in SIMPLE_PAGES))
+        own = own_serial(Store(storage, simple, name) for name in SIMPLE_PAGES)
     return _look().least_page(project, own or 0)
 
 
@@ -393,9 +393,14 @@ def _plan(memory: Memory, run: Run, names: Mapping[str, str], mirror: Any) -> No
 
 def serial_of_copy(mirror: Any, project: str) -> int:
     """Return the serial of the mirror's own copy of a project, 0 where it has none."""
-    storage, simple = generation().storage_of(mirror), generation().simple_directory(mirror, project)
-    pages = (Store(storage, simple, name) for name in SIMPLE_PAGES)
-    return own_serial(*pages, Store(storage, mirror.webdir, f"json/{project}"))
+    storage = generation().storage_of(mirror)
+
+    def pages() -> Iterator[Store]:  # one by one: the first has it
+        simple = generation().simple_directory(mirror, project)
+        yield from (Store(storage, simple, name) for name in SIMPLE_PAGES)
+        yield Store(storage, mirror.webdir, f"json/{project}")
+
+    return own_serial(pages())
 
 
 def has_synced(project: str) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Coroutine, Generator, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -122,9 +122,13 @@ class FreshSession:
 
         The response of the outcome is open, and the caller's to close.
         """
-        async with self._after_the_first():
+        first = await self._first()
+        try:
             climb = self.guide.climb(url, required_serial, sparing)
             outcome = await self._climb(climb, options)
+        finally:
+            if first is not None:
+                first.set()
         self.guide.learn(climb)
         return outcome
 
@@ -303,25 +307,20 @@ class FreshSession:
         with _failures():
             return await self.wrapped.request(method, url, **options)
 
-    @asynccontextmanager
-    async def _after_the_first(self) -> AsyncIterator[None]:
-        """Let the first page of a run be asked for alone.
+    async def _first(self) -> asyncio.Event | None:
+        """Let the first page of a run be asked for alone: return what to set when that is through.
 
         What it teaches spares every other worker a stale answer of its own. Only the
         very first is waited for, whatever becomes of it, and not for long.
         """
         if self._scout is None and len(self.settings.rungs) > 1:
             self._scout = asyncio.Event()
-            try:
-                yield
-            finally:
-                self._scout.set()
-            return
-        if self._scout is not None:
+            return self._scout
+        if self._scout is not None and not self._scout.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SCOUT_SECONDS):
                     await self._scout.wait()
-        yield
+        return None
 
 
 class _Request(Awaitable[aiohttp.ClientResponse]):
