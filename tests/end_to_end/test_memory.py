@@ -113,10 +113,10 @@ def test_a_state_that_can_not_be_read_or_written(start_lab: StartLab, make_mirro
 
 
 @contextmanager
-def small_disk(place: Path) -> Iterator[Path]:
-    """Mount a file system of 8 kB, which takes root."""
+def small_disk(place: Path, size: str = "8k") -> Iterator[Path]:
+    """Mount a file system of this size, which takes root."""
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", str(place)], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(place)], check=False).returncode:
         pytest.skip("mounting takes root")
     try:
         yield place
