@@ -45,13 +45,12 @@ def report(session: nox.Session, bandersnatch: str) -> str:
 def tests(session: nox.Session, bandersnatch: str) -> None:
     """All tests."""
     install(session, bandersnatch, "uvloop")
-    # real caches have a session of their own, and what takes minutes, or a Prometheus, is run on the newest
-    # Bandersnatch only
-    session.run(
-        "pytest", "-n", "2", "-m", "not (caches or slow or prometheus)", report(session, bandersnatch), *session.posargs
-    )
+    # Real caches have a session of their own; what takes minutes, a Prometheus or a browser is for the newest
+    # Bandersnatch only.
+    most = "not (caches or slow or prometheus or browser)"
+    session.run("pytest", "-n", "2", "-m", most, report(session, bandersnatch), *session.posargs)
     if bandersnatch == NEWEST:
-        session.run("pytest", "-n", "2", "-m", "slow or prometheus", *session.posargs)
+        session.run("pytest", "-n", "2", "-m", "slow or prometheus or browser", *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
