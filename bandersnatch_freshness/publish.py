@@ -40,5 +40,9 @@ class Publisher:
     def _write_page(self, path: str, summary: Summary) -> None:
         from . import status_page
 
-        # For its users to read. Nobody else writes it: the state's lock is held.
-        Store(self._files.storage, f"{self._files.directory}/web", path).write([status_page.render(summary)], 0o644)
+        store = Store(self._files.storage, f"{self._files.directory}/web", path)
+        try:
+            # For its users to read. Nobody else writes it: the state's lock is held.
+            store.write([status_page.render(summary)], 0o644)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"there is no directory {store.path.parent}") from None

@@ -266,6 +266,7 @@ def test_asks_for_nothing() -> None:
         assert not {"style", "src", "srcset", "xlink:href", "action"} & attributes.keys()
         assert not [name for name in attributes if name.startswith("on")]
         assert attributes.get("href", "#")[0] == "#" or attributes["href"] == "data:,"  # type: ignore[index]
+    assert page.of("link") == [{"rel": "icon", "href": "data:,"}]  # or a browser asks the server for one
     assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", "".join(page.texts["style"] + page.texts["script"]))
 
 

@@ -165,3 +165,12 @@ def test_a_broken_index_is_not_acted_on_there_either(
     assert len(lines(run, "The index is not used, and the mirror stays as it is: it lists no project")) == 1
     assert {name: bucket.read(name) for name in kept} == kept
     assert json.loads(bucket.read("freshness.json"))["incidents"].keys() == {"/simple/"}
+
+
+def test_the_status_page_lies_there_too(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Under `web`, with the pages that the mirror serves."""
+    mirror = bucket.mirror(make_mirror, start_lab(projects=1))
+    mirror.configure("freshness", status_page="status.html")
+    run = mirror.run()
+    assert lines(run, "can't be written") == []
+    assert b"This mirror has everything that was announced." in bucket.read("web/status.html")

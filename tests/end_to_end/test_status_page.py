@@ -1,0 +1,194 @@
+"""The status page of real runs."""
+
+from __future__ import annotations
+
+import functools
+import stat
+import subprocess
+import threading
+import urllib.request
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.server import Lab
+
+from ..conftest import MakeMirror, StartLab
+from ..test_status_page import Page
+from .cron import DAY, HOUR, MINUTE, NOON, ONE_STALE, cron
+from .observe import SIMPLE, is_fresh, lines
+
+OPTION = {"status_page": "status.html"}
+
+
+def page(mirror: Mirror, name: str = "web/status.html") -> Page:
+    """Read a mirror's page."""
+    return Page((mirror.directory / name).read_text("utf-8"))
+
+
+@pytest.mark.smoke
+def test_a_mirror_serves_it_to_its_users(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """As HTML, beside its packages, where a server of files finds it; nothing is said of that."""
+    lab = start_lab(ONE_STALE, projects=3)
+    mirror = make_mirror(lab, "freshness", options=OPTION)
+    mirror.run()
+    assert page(mirror).words("h1") == ["This mirror has everything that was announced."]
+    lab.release(["lab-00"])
+    run = mirror.run()
+    assert lines(run, "can't be written") == []
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(mirror.directory / "web"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_address[1]}/status.html"
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                served, kind = answer.read().decode(), answer.headers["Content-Type"]
+        finally:
+            server.shutdown()
+            thread.join()
+    assert kind == "text/html"
+    read = Page(served)
+    assert read.words("h1") == ["This mirror is behind: 1 package waits for its newest page."]
+    assert read.words("dd")[0] == f"1 serial at serial {lab.serial - 1:,}, of {lab.serial:,} announced"
+    (row,) = read.rows()
+    assert row.startswith("lab-00 stale ")
+    assert "PyPI itself serves the older serial (origin-stale)" in row
+    assert f"A mirror of {lab.https_url}" in read.words("p")
+
+
+def test_all_may_read_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A server that is another user, for one; no further than the umask lets them."""
+    mirror = make_mirror(start_lab(projects=1), "freshness", options=OPTION)
+    for umask, mode in ((0o022, 0o644), (0o027, 0o640)):
+        command = ["sh", "-c", f'umask {umask:o}; exec "$@"', "sh", *mirror.command("mirror")]
+        subprocess.run(
+            command, env=mirror.environment(), cwd=mirror.config.parent, stderr=subprocess.DEVNULL, check=True
+        )
+        assert stat.S_IMODE((mirror.directory / "web/status.html").stat().st_mode) == mode
+    assert [path.name for path in (mirror.directory / "web").glob("*status*")] == ["status.html"]
+
+
+def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """One package stays stale, is a warning, is set aside, is critical; in the end it is over."""
+    lab = start_lab(ONE_STALE, projects=3)
+    mirror = make_mirror(lab, "freshness", options=OPTION)
+    said = []
+    with cron(mirror) as runs:
+        for time in (-HOUR, 0, MINUTE, HOUR, 6 * HOUR, 9 * HOUR, DAY):
+            runs.run(time)
+            said.append(page(mirror).words("h1")[0])
+            if time == -HOUR:
+                lab.release(["lab-00"])
+        row, figures = page(mirror).rows()[0], page(mirror).words("dd")
+        lab.heal()
+        lab.release(["lab-00"])
+        runs.run(2 * DAY, 2 * DAY + HOUR)
+    waits = "1 package waits for its newest page."
+    assert said == [
+        "This mirror has everything that was announced.",
+        *[f"This mirror is behind: {waits}"] * 2,
+        *[f"This mirror is behind, and stays so: {waits}"] * 4,
+    ]
+    assert row.startswith("lab-00 critical set aside 2018-10-16 12:00 UTC for 1 d ")
+    assert figures[1] == "2018-10-16 11:00 UTC 1 d 1 h before this was written"
+    read = page(mirror)
+    assert read.words("h1") == ["This mirror has everything that was announced."]
+    assert read.rows() == []
+    # the runs at noon were two in one hour; what was an incident is still drawn
+    assert [one["class"] for one in read.of("rect") if one["class"] not in ("lag", "none")] == [
+        *("stale", "warning", "warning", "warning", "critical")
+    ]
+    assert "with runs in 8 of 168 hours." in read.words("desc")[0]
+
+
+def test_an_index_that_is_refused(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Nothing is known of what is new, which is more than that some packages wait."""
+    lab = start_lab(projects=4)
+    mirror = make_mirror(lab, "freshness", options=OPTION)
+    mirror.configure(**SIMPLE)
+    mirror.run()
+    lab.behave("index-empty")
+    lab.release()
+    mirror.run()
+    read = page(mirror)
+    assert read.words("h1") == ["This mirror does not get to know what is new."]
+    assert read.rows()[0].startswith("the index stale ")
+
+
+def test_a_mirror_that_is_not_filled_yet(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """What keeps it from that is there to read."""
+    lab = start_lab(ONE_STALE, projects=1)
+    mirror = make_mirror(lab, "freshness", options=OPTION)
+    lab.release(["lab-00"])
+    mirror.run()
+    assert page(mirror).words("h1") == ["This mirror has not been filled yet."]
+    assert page(mirror).rows()[0].startswith("lab-00 stale ")
+
+
+def test_a_run_that_broke_off(make_mirror: MakeMirror) -> None:
+    """The master is not to be reached: the page says so, and in the end that it knows nothing of now."""
+    with Lab(2) as lab:
+        mirrors = [make_mirror(lab, "freshness", options=OPTION) for _ in range(2)]
+        mirrors[0].run()
+        with cron(mirrors[1]) as runs:
+            runs.run(0)
+    assert [mirror.run().returncode for mirror in mirrors] == [1, 1]
+    soon, years_later = map(page, mirrors)
+    assert soon.words("h1") == ["This mirror has everything that was announced."]
+    assert "The last run broke off; this is as of the one before." in soon.words("section")[0]
+    assert " broke off by an error, in " in soon.words("dd")[2]
+    assert years_later.words("h1") == ["No run has got through for long: this page says nothing of now."]
+    (until,) = (str(one["data-until"]) for one in years_later.of("section") if one.get("id") == "verdict")
+    assert int(until) == NOON + DAY
+
+
+def test_no_password_is_on_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Nor where the mirror lies on its host."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness", options=OPTION)
+    mirror.configure(master=lab.https_url.replace("https://", "https://mu:mpw@"))
+    mirror.run()
+    text = (mirror.directory / "web/status.html").read_text("utf-8")
+    assert f"A mirror of {lab.https_url}" in Page(text).words("p")
+    assert "mpw" not in text
+    assert str(mirror.directory) not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        pytest.param("none/status.html", "FileNotFoundError: there is no directory {web}/none", id="no-directory"),
+        pytest.param("simple", "IsADirectoryError: ", id="a-directory"),
+        pytest.param("/dev/null/status.html", "NotADirectoryError: ", id="absolute"),
+    ],
+)
+def test_a_page_that_can_not_be_written(path: str, said: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """One line says so, with the option in it; all else is as without."""
+    lab = start_lab(projects=2)
+    mirror = make_mirror(lab, "freshness", options={"status_page": path})
+    run = mirror.run()
+    assert run.returncode == 0
+    (line,) = lines(run, " ERROR")
+    expected = said.format(web=mirror.directory / "web")
+    assert f"[freshness] status_page = {path} can't be written: {expected}" in line
+    assert is_fresh(mirror, lab)
+    assert not list((mirror.directory / "web").glob(".*"))
+
+
+def test_an_absolute_path(tmp_path: Path, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Where a server has its own pages."""
+    path = tmp_path / "served" / "mirror.html"
+    path.parent.mkdir()
+    mirror = make_mirror(start_lab(projects=1), "freshness", options={"status_page": str(path)})
+    mirror.run()
+    assert Page(path.read_text("utf-8")).words("h1") == ["This mirror has everything that was announced."]
+
+
+def test_none_is_written_unasked(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Nor is what makes it loaded."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    mirror.run()
+    assert not list((mirror.directory / "web").glob("*.html"))
