@@ -76,10 +76,10 @@ def incident_chart(history: Sequence[Hour], now: int) -> Chart:
     sums = [hour.stale + hour.warning + hour.critical for hour in hours]
     top = _round_up(max(sums, default=0))
     bars: list[Bar] = []
-    for hour, total in zip(hours, sums, strict=True):
-        parts = [(level, getattr(hour, level)) for level in LEVELS if getattr(hour, level) or not total]
+    for hour in hours:
+        parts = [(level, count) for level in LEVELS if (count := getattr(hour, level))] or [("none", 0)]
         bottom = 0
-        for level, count in parts if total else parts[:1]:
+        for level, count in parts:
             bars.append(_bar(hour.at, now, bottom, count, top, level))
             bottom += bars[-1].height
     return Chart("incidents", _in_words(hours, sums, "incidents"), top, tuple(bars), _days(now))
@@ -135,7 +135,8 @@ def _days(now: int) -> tuple[Day, ...]:
 
 
 def _label(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%b %-d}"
+    day = datetime.fromtimestamp(at, UTC)
+    return f"{day:%b} {day.day}"
 
 
 def _round_up(value: int) -> int:

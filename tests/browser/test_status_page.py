@@ -56,8 +56,9 @@ return [seen, faint];
 OUTSIDE = """
 const all = document.querySelectorAll("h1, h2, p, dl *, figcaption, .scroll, summary, svg.chart, text, .legend *");
 return [...all].filter(one => {
-  const place = one.getBoundingClientRect();
-  return place.width && (place.left < 0 || place.right > innerWidth);
+  const place = one.getBoundingClientRect(), chart = one.closest("svg.chart");
+  const right = chart ? chart.getBoundingClientRect().right : innerWidth;
+  return place.width && (place.left < 0 || place.right > right + 0.5);
 }).map(one => one.outerHTML);
 """
 
