@@ -133,6 +133,7 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[docs]", "bandersnatch==6.8.0")
     pictures = "docs/pictures" if "pictures" in session.posargs else session.create_tmp()
     session.run("python", "docs/pictures.py", pictures)
+    session.run("python", "docs/screenshots.py", pictures, env={"PYTHONPATH": "."})  # in which tests' tools are
     session.run("sphinx-build", "--fail-on-warning", "--builder", "html", "docs", "build/docs")
 
 
