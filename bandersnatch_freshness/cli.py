@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import io
+import os
+import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from . import __version__
 
 CONFIG = "/etc/bandersnatch.conf"
+_DOCS = "More: docs/index.md, in the source distribution and the repository."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     parser = _parser()
     try:
+        _never_fail_to_print()
         options = parser.parse_args(arguments)
     except SystemExit as ended:
         if ended.code:
@@ -26,7 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        return _COMMANDS[options.command](options)
+        code = _COMMANDS[options.command](options)
+        sys.stdout.flush()  # or a reader that has gone away is noticed too late
+        return code
+    except BrokenPipeError:  # as by `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILURES.get(options.command, 1)
     except KeyboardInterrupt:
         return 130
     except (OSError, ValueError) as error:
@@ -38,33 +50,46 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bandersnatch-freshness",
         description="Keep a Bandersnatch mirror of PyPI fresh when the caches in front of PyPI are not.",
+        epilog="See each command's own help for examples and exit codes: bandersnatch-freshness COMMAND --help",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the versions of all that matters, and exit")
+    parser.add_argument(
+        "--print-completion",
+        action=_PrintCompletion,
+        choices=("bash", "zsh", "tcsh"),
+        help="print what completes this command in a shell, and exit",
+    )
     _add_config(parser, CONFIG)
+    parser.add_argument("-q", "--quiet", action="store_true", help="for run: say nothing below WARNING on the console")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     status = commands.add_parser(
         "status",
+        **_taught("status"),
         help="how fresh the mirror is: serials, open incidents, last runs",
         description="Show how fresh a mirror is. Asks nothing of PyPI, and may be used while a run is under way.",
     )
     check = commands.add_parser(
         "check",
+        **_taught("check"),
         help="the same as a monitoring plugin: one line with figures",
         description="Print one line for a monitoring system. Exits with 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN.",
     )
     quarantine = commands.add_parser(
         "quarantine",
+        **_taught("quarantine"),
         help="what is set aside: see it, end it by hand",
         description="See which packages are set aside, and hand them back to Bandersnatch.",
     )
     actions = quarantine.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser(
         "list",
+        **_taught("list"),
         help="what is set aside, since when, and when it is asked for again",
         description="List what is set aside. Asks nothing of PyPI, and may be used while a run is under way.",
     )
     release = actions.add_parser(
         "release",
+        **_taught("release"),
         help="hand packages back to Bandersnatch",
         description="Hand packages back to Bandersnatch: its next run asks for them as for any other, and its serial "
         "waits for them. Not while a run is under way.",
@@ -73,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--all", action="store_true", help="all of them, as before the plugins are removed")
     run = commands.add_parser(
         "run",
+        **_taught("run"),
         prefix_chars="\0",  # every option but its own help is Bandersnatch's
         add_help=False,
         usage="bandersnatch-freshness [-c FILE] run [-c FILE] [--debug] {mirror,sync,verify,delete} ...",
@@ -84,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(explain=run.print_help)
     probe = commands.add_parser(
         "probe",
+        **_taught("probe"),
         help="the diagnosis: which way of asking gets a fresh page, and what to set",
         description="Ask for a package's page in many ways, and say which difference between them decides whether it "
         "is fresh, and what to set. Needs no mirror: give --master where there is no bandersnatch.conf. Exits with 0 "
@@ -104,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         reporting.add_argument("--json", action="store_true", help="print JSON")
     lab = commands.add_parser(
         "lab",
+        **_taught("lab"),
         help="a small PyPI with caches that misbehave on purpose, on loopback",
         description="Serve a small PyPI on loopback, behind an edge that misbehaves as told. "
         "Prints how to mirror it, and then what is asked of it. Ctrl-C ends it.",
@@ -119,11 +147,55 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--https-port", type=int, default=0, metavar="PORT", help="for https (default: a free one)")
     commands.add_parser(
         "demo",
+        **_taught("demo"),
         help="the story end to end: bare Bandersnatch against the suite",
         description="Mirror a lab whose edge has gone stale with bare Bandersnatch and with the suite, and compare. "
         "Exits with 0 only if the suite cured it.",
     )
     return parser
+
+
+def _never_fail_to_print() -> None:
+    """Have what an output's encoding lacks, as in a cron job without a locale, replaced instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Name the host without importing it, which takes long and may fail."""
+        try:
+            host = f"Bandersnatch {importlib.metadata.version('bandersnatch')}"
+        except importlib.metadata.PackageNotFoundError:
+            host = "no Bandersnatch in this environment"
+        print(f"{parser.prog} {__version__} ({host}, Python {platform.python_version()})")  # noqa: T201
+        parser.exit()
+
+
+class _PrintCompletion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, _: object, shell: object, *__: object) -> None:
+        """Print it by shtab, which nothing else needs."""
+        from . import completion
+
+        print(completion.script(parser, str(shell)))  # noqa: T201
+        parser.exit()
+
+
+class _TeachingFormatter(argparse.HelpFormatter):
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Leave the lines of an epilog as they are."""
+        if "\n" not in text:
+            return super()._fill_text(text, width, indent)
+        return "\n".join(indent + line for line in text.splitlines())
+
+
+def _taught(command: str) -> dict[str, Any]:
+    """Return what has a command's help end with examples and exit codes, as they are written."""
+    return {
+        "epilog": f"{_EPILOGS[command]}\n\n{_DOCS}",
+        "formatter_class": _TeachingFormatter,
+    }
 
 
 def _add_config(parser: argparse.ArgumentParser, default: str) -> None:
@@ -184,3 +256,56 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 
 # Exit codes where a command can't be followed, of those whose other ones mean something.
 _FAILURES = {"check": 3, "probe": 3}
+
+# What stands below the help of each command.
+_EPILOGS = {
+    "status": """\
+examples:
+  bandersnatch-freshness status
+  bandersnatch-freshness -c /srv/mirror.conf status --json
+
+exit codes: 0; 1 if the configuration can't be followed; 2 for wrong arguments""",
+    "check": """\
+example:
+  bandersnatch-freshness check
+
+exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN""",
+    "quarantine": """\
+examples:
+  bandersnatch-freshness quarantine list
+  bandersnatch-freshness quarantine release --all""",
+    "list": """\
+example:
+  bandersnatch-freshness quarantine list --json
+
+exit codes: 0; 1 if that can't be told; 2 for wrong arguments""",
+    "release": """\
+examples:
+  bandersnatch-freshness quarantine release requests
+  bandersnatch-freshness quarantine release --all
+
+exit codes: 0; 1 if nothing was released; 2 for wrong arguments""",
+    "run": """\
+examples:
+  bandersnatch-freshness run mirror
+  bandersnatch-freshness --quiet run mirror        (for cron: silent unless somebody must act)
+
+exit codes: 0 fresh or soon to be, 1 Bandersnatch failed, 2 critical incidents""",
+    "probe": """\
+examples:
+  bandersnatch-freshness probe requests
+  bandersnatch-freshness probe --master https://pypi.example requests --markdown
+
+exit codes: 0 all fresh, 1 some stale, 2 all stale, 3 that can't be told""",
+    "lab": """\
+examples:
+  bandersnatch-freshness lab --list
+  bandersnatch-freshness lab --behaviour gzip-stale
+
+exit codes: 0 ended by Ctrl-C, 1 it can't be served, 2 for wrong arguments""",
+    "demo": """\
+example:
+  bandersnatch-freshness demo
+
+exit codes: 0 the suite cured it, else 1""",
+}

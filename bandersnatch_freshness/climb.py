@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from . import failing
 from .cache_bust import CacheBust
+from .fields import extra as fields
 from .ladder import Ladder, Sparing
 from .observations import Observation
 from .scope import Scope
@@ -172,17 +173,26 @@ class Guide:
             return  # as nearly every page
         title, ways = self.scope.title(climb.url), ", ".join(map(str, seen))
         if climb.is_fresh:
-            log.info("%s was stale, cured by %s: %s", title, seen[-1].variant, ways)
+            cured = fields(
+                project=title,
+                required_serial=climb.required_serial,
+                got_serial=seen[-1].serial,
+                variant=str(seen[-1].variant),
+            )
+            log.info("%s was stale, cured by %s: %s", title, seen[-1].variant, ways, extra=cured)
             return
         self._given_up.add(climb.url)
         if climb.error is not None and is_gone(seen):
             self._gone.add(climb.url)
-            log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen))
+            gone = fields(project=title, required_serial=climb.required_serial)
+            log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen), extra=gone)
             return
         self.ladder.in_vain(extra)
         self._stale_pages += 1
         level = logging.INFO if self._stale_pages <= _STALE_PAGES_SAID else logging.DEBUG
-        log.log(level, "%s is stale, no way gets serial %d: %s", title, climb.required_serial, ways)
+        best = max((one.serial for one in seen if one.serial is not None), default=None)
+        stale = fields(project=title, required_serial=climb.required_serial, got_serial=best)
+        log.log(level, "%s is stale, no way gets serial %d: %s", title, climb.required_serial, ways, extra=stale)
         if level == logging.DEBUG:
             self.say_once("More pages are stale however they are asked for: each is said at DEBUG only")
         if self.ladder.exhausted:

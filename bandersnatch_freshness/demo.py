@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from . import terminal
 from .lab.mirrors import Mirror, Run
 from .lab.server import HOST, Lab
 
@@ -37,7 +38,7 @@ class Result:
 
 def main() -> int:
     """Tell the story; return 0 only if it went as told."""
-    console = Console(highlight=False, emoji=False)
+    console = terminal.console()
     console.print(
         f"A small PyPI with {PROJECTS} packages, behind an edge that keeps a copy of each page for each "
         "Accept-Encoding. Two mirrors follow it. Then every package has a new release, and the edge's purge misses "

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import filelock
 
-from . import history, quarantine, words
+from . import fields, history, quarantine, words
 from .guard import Guard
 from .incidents import Change, Level, advance
 from .notifier import Notifier, Plan
@@ -113,9 +113,12 @@ class Memory:
             log.error("%s can't be written, nothing more is set aside: %s", self._records.store.path, error)
             return plan.without(plan.changed, before)
         for name in sorted(plan.quarantine.keys() - before.keys()):
-            log.warning("%s", words.set_aside(state.incidents[name], now))
+            incident = state.incidents[name]
+            log.warning("%s", words.set_aside(incident, now), extra=fields.of_incident(incident))
         for name in sorted(before.keys() - plan.quarantine.keys()):
-            log.info("%s is dropped by the mirror's filters, and no longer set aside", name)
+            log.info(
+                "%s is dropped by the mirror's filters, and no longer set aside", name, extra=fields.extra(project=name)
+            )
         return plan
 
     def begin_batch(self, run: Run, target: int, size: int, *, resumed: bool, announced: int) -> None:
@@ -167,10 +170,11 @@ class Memory:
         with self._running:
             if self._update(advance_all):
                 for name in sorted(left):
-                    log.info("%s is no longer set aside", name)
+                    log.info("%s is no longer set aside", name, extra=fields.extra(project=name))
                 if self._remembering.escalates:
                     for change in changes:
-                        log.log(_log_level(change), "%s", words.describe_change(change, now))
+                        line = words.describe_change(change, now)
+                        log.log(_log_level(change), "%s", line, extra=fields.of_change(change))
                 if plan:
                     arrived = self._notifier.deliver(plan)
                     self._update(lambda state: self._notifier.settle(state, plan, arrived, now))

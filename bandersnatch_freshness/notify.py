@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .fields import extra
 from .incidents import Incident, Level
 from .sender import ALERTMANAGER
 from .state import Told, timestamp
@@ -71,7 +72,11 @@ def deliver(sendings: Mapping[Channel, Sequence[Any]]) -> dict[Channel, list[boo
         failed = [problem for problem in found if problem]
         if failed:
             what = "not delivered" if len(failed) == len(parts) else f"{len(failed)} of {len(parts)} not delivered"
-            log.warning("%s: %s, to be tried again in the next run: %s", channel, what, failed[0])
+            log.warning(
+                "%s: %s, to be tried again in the next run: %s",
+                *(channel, what, failed[0]),
+                extra=extra(channel=str(channel)),
+            )
     return arrived
 
 

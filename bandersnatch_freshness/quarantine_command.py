@@ -9,9 +9,8 @@ from dataclasses import replace
 
 import filelock
 from packaging.utils import canonicalize_name
-from rich.console import Console
 
-from . import status, todo
+from . import status, terminal, todo
 from .records import QUARANTINE_FILE
 from .serials import parse_serial
 from .state import timestamp
@@ -26,7 +25,7 @@ def _list(options: argparse.Namespace) -> int:
     summary = status.summarize(options)
     if summary.problem and not summary.state.quarantine:  # which the second copy may know
         raise ValueError(summary.problem)
-    console = Console(highlight=False, emoji=False)
+    console = terminal.console()
     if options.json:
         document = summary.as_json()["quarantine"]
         for name, entry in summary.state.quarantine.items():
@@ -83,7 +82,7 @@ def _release(options: argparse.Namespace) -> int:
             records.write()
     except filelock.Timeout as error:
         raise ValueError(f"{files.directory}: a run of Bandersnatch is under way; try again after it") from error
-    Console(highlight=False, emoji=False).print(
+    terminal.console().print(
         f"Handed back to Bandersnatch, for its next run: {', '.join(names)}" if names else "Nothing is set aside.",
         soft_wrap=True,
         markup=False,

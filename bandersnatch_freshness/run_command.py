@@ -18,7 +18,7 @@ def main(options: argparse.Namespace) -> int:
     # All of Bandersnatch is imported for this, which the other commands do without.
     from . import host
 
-    ended = host.run(["--config", options.config, *options.arguments])
+    ended = host.run(["--config", options.config, *options.arguments], quiet=options.quiet)
     if ended is None:  # it was asked for its help, or its version
         return FRESH
     if not ended:

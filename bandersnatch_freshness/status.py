@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from . import quarantine
+from . import quarantine, terminal
 from . import summary as summaries
 from .incidents import Level
 from .observations import printable
@@ -32,12 +31,14 @@ def status(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(summary.as_json(), indent=2))  # noqa: T201
         return 0
-    console = Console(highlight=False, emoji=False)
+    console = terminal.console()
     console.print(f"[bold]{escape(summary.directory)}[/], a mirror of {escape(summary.master)}", soft_wrap=True)
     serial = "not synced yet" if summary.serial is None else f"serial {summary.serial}"
     behind = f", {summary.serial_lag} behind" if summary.serial_lag else ""
     waiting = f", {summary.waiting} packages to sync" if summary.waiting else ""
-    console.print(f"{serial}{behind}{waiting}\n")
+    fresh = summary.state.fresh
+    since = f", had everything {duration(max(0, summary.now - fresh))} ago" if fresh else ""
+    console.print(f"{serial}{behind}{waiting}{since}\n")
     if summary.problem:
         console.print(f"[yellow]{escape(summary.problem)}[/]", soft_wrap=True)
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -23,10 +25,13 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """The one version there is."""
+    """And that of all it works with."""
     with pytest.raises(SystemExit, match="0"):
         cli.main(["--version"])
-    assert capsys.readouterr().out == f"bandersnatch-freshness {__version__}\n"
+    assert capsys.readouterr().out == (
+        f"bandersnatch-freshness {__version__} "
+        f"(Bandersnatch {importlib.metadata.version('bandersnatch')}, Python {platform.python_version()})\n"
+    )
 
 
 @pytest.mark.parametrize(

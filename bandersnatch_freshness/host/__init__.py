@@ -10,16 +10,18 @@ from __future__ import annotations
 import argparse
 import configparser
 import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import bandersnatch.configuration
+import bandersnatch.log
 import bandersnatch.utils
 
 from .. import options
@@ -72,6 +74,8 @@ def start(configuration: Any) -> None:
     Raises:
         SystemExit: where the configuration can't be followed; one logged line says why.
     """
+    # A log-config that doesn't name it switches a logger off that exists already, as with `run`.
+    log.disabled = False
     enabled = configuration.get("plugins", "enabled", fallback="")
     section = _section(configuration)
     if (enabled, section) == process.configured_from:
@@ -155,11 +159,12 @@ def upstream(config_file: str) -> Upstream:
     )
 
 
-def run(arguments: Sequence[str]) -> bool | None:
+def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
     """Run the command `bandersnatch` with the suite in place from its first request.
 
-    Returns whether nothing but stale pages has failed; None where there was nothing to do,
-    as for its help.
+    Where `quiet`, Bandersnatch's own handler for the console shows nothing below WARNING; what
+    a log-config sets up is left as it is. Returns whether nothing but stale pages has failed;
+    None where there was nothing to do, as for its help.
     """
     has_begun = False
 
@@ -173,6 +178,8 @@ def run(arguments: Sequence[str]) -> bool | None:
     if process.generation is None:
         raise ValueError(f"Bandersnatch {_version()} is none that is known here, it lacks {_unknown}")
     sys.argv = ["bandersnatch", *arguments]
+    if quiet:
+        bandersnatch.log.setup_logging = _quietened(bandersnatch.log.setup_logging)
     try:
         code = process.generation.run(start_first)
     except SystemExit as ended:
@@ -180,6 +187,18 @@ def run(arguments: Sequence[str]) -> bool | None:
     if not has_begun and not code:
         return None
     return not code and not process.has_failed
+
+
+def _quietened(setup_logging: Callable[[Any], logging.Handler]) -> Callable[[Any], logging.Handler]:
+    """Return a `setup_logging` whose handler, the console's, shows nothing below WARNING."""
+
+    @functools.wraps(setup_logging)
+    def quietened(args: Any) -> logging.Handler:
+        handler = setup_logging(args)
+        handler.setLevel(logging.WARNING)
+        return handler
+
+    return quietened
 
 
 def _section(configuration: Any) -> Mapping[str, str]:

@@ -51,6 +51,7 @@ from bandersnatch.package import Package
 from bandersnatch.storage import storage_backend_plugins
 
 from ..failing import attempt
+from ..fields import extra as fields
 from ..observations import printable
 from ..options import OptionError
 from ..quiet import QuietStaleSerials
@@ -427,11 +428,11 @@ def _outspoken(on_error: Callable[..., None]) -> Callable[..., None]:
         process.has_failed = process.has_failed or not isinstance(exception, bandersnatch.errors.StaleMetadata)
         if isinstance(exception, (TypeError, ValueError)):
             package = kwargs.get("package")
+            project = printable(str(getattr(package, "name", package)))
             log.error(
                 "%s: %s: %s. Bandersnatch drops such an error without a line, and its serial stays where it is",
-                printable(str(getattr(package, "name", package))),
-                type(exception).__name__,
-                printable(str(exception)),
+                *(project, type(exception).__name__, printable(str(exception))),
+                extra=fields(project=project),
             )
         on_error(first, exception, *args, **kwargs)
 

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from .. import failing
 from ..climb import Outcome
 from ..failing import attempt
+from ..fields import extra as fields
 from ..files import SIMPLE_PAGES, Files, own_serial
 from ..guard import Guard, IndexRefusedError
 from ..incidents import INDEX
@@ -270,12 +271,16 @@ def stale(url: str, required_serial: int, outcome: Outcome[Any]) -> str:
 
 def say_kept(project: str, floor: int) -> None:
     """Say that the mirror's own page stays."""
-    log.error("%s: no way gets a page as new as the mirror's own, of serial %d: that stays", project, floor)
+    log.error(
+        "%s: no way gets a page as new as the mirror's own, of serial %d: that stays",
+        *(project, floor),
+        extra=fields(project=project, required_serial=floor),
+    )
 
 
 def say_stays_aside(project: str, reason: object) -> None:
     """Say that what is set aside is still not to be had."""
-    log.info("%s stays set aside: %s", project, printable(str(reason)))
+    log.info("%s stays set aside: %s", project, printable(str(reason)), extra=fields(project=project))
 
 
 @contextlib.contextmanager
@@ -286,7 +291,8 @@ def guarded_index(mirror: Any) -> Iterator[None]:
         yield
     except IndexRefusedError as error:
         level = logging.INFO if is_quiet(INDEX) else logging.ERROR
-        log.log(level, "The index is not used, and the mirror stays as it is: %s", error)
+        kept = fields(project=INDEX)
+        log.log(level, "The index is not used, and the mirror stays as it is: %s", error, extra=kept)
         mirror.packages_to_sync = {}
         mirror.target_serial = mirror.synced_serial
         mirror.need_wrapup = mirror.need_index_sync = False

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from .. import host
+from .. import host, terminal
 from ..host import Upstream
 from ..state import plain_url
 from . import advice, ways
@@ -101,7 +101,7 @@ async def _probe_one(
 
 
 def _print(reports: Sequence[Report], options: argparse.Namespace) -> None:
-    console = Console(highlight=False, emoji=False)
+    console = terminal.console()
     if options.json:
         document = {"master": reports[0].master, "probes": [one.as_json() for one in reports]}
         console.print(json.dumps(document, indent=2), soft_wrap=True, markup=False)

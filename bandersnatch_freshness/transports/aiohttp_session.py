@@ -18,6 +18,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..climb import Climb, Guide, Outcome
+from ..fields import extra as fields
+from ..incidents import INDEX
 from ..ladder import Sparing
 from ..observations import Observation, observe
 from ..options import Settings
@@ -197,7 +199,11 @@ class FreshSession:
                 if found is not None:
                     response.close()
                     response = found
-                    log.info("The index was stale, taken by %s: %s", one.variant, ", ".join(map(str, seen)))
+                    log.info(
+                        "The index was stale, taken by %s: %s",
+                        *(one.variant, ", ".join(map(str, seen))),
+                        extra=fields(project=INDEX, got_serial=one.serial, variant=str(one.variant)),
+                    )
                     break
         except BaseException:
             response.close()

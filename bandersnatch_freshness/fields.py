@@ -1,0 +1,62 @@
+"""Fields: what the lines of the log carry beside their text, for those who collect them as data.
+
+All of them, and nothing else, are passed as `extra=` of `logging`; the prefix keeps them apart
+from the attributes that a `LogRecord` has of its own, where one of the same name raises KeyError.
+"""
+
+from __future__ import annotations
+
+from .incidents import Change, Incident
+
+PREFIX = "freshness_"
+
+# What docs/logs.md says of each; the names are the arguments of `extra`.
+FIELDS = {
+    "project": "the package, normalized; `/simple/` is the index, `*` the whole edge",
+    "required_serial": "the serial that a fresh page has at least",
+    "got_serial": "the best serial that any way of asking got; absent where no answer had one",
+    "verdict": "who holds the old page: `edge-stale`, `origin-stale` or `unknown`",
+    "variant": "the way of asking that got a fresh page",
+    "level": "how bad the incident is: `stale`, `warning` or `critical`",
+    "since": "when it was first seen, in seconds since 1970",
+    "runs": "in how many runs it was seen",
+    "ending": "how it ended: `fresh`, `gone`, `settled` or `edge`; absent while it is open",
+    "channel": "which line of `notify` failed, by its number and service",
+}
+
+
+def extra(
+    *,
+    project: str | None = None,
+    required_serial: int | None = None,
+    got_serial: int | None = None,
+    verdict: str | None = None,
+    variant: str | None = None,
+    level: str | None = None,
+    since: int | None = None,
+    runs: int | None = None,
+    ending: str | None = None,
+    channel: str | None = None,
+) -> dict[str, object]:
+    """Return the `extra=` of a line; what is None is left out."""
+    given = locals()
+    return {PREFIX + name: given[name] for name in FIELDS if given[name] is not None}
+
+
+def of_incident(incident: Incident, ending: str | None = None) -> dict[str, object]:
+    """Return the `extra=` of a line about an incident."""
+    return extra(
+        project=incident.subject,
+        required_serial=incident.required,
+        got_serial=incident.got,
+        verdict=incident.verdict.value,
+        level=str(incident.level),
+        since=incident.since,
+        runs=incident.runs,
+        ending=ending,
+    )
+
+
+def of_change(change: Change) -> dict[str, object]:
+    """Return the `extra=` of a line about what a run has changed."""
+    return of_incident(change.incident, None if change.ending is None else change.ending.name.lower())
