@@ -2,7 +2,12 @@
 
 PYTHON ?= python3
 
-.PHONY: demo test incidents matrix soak docs lint clean
+.PHONY: check demo test incidents matrix soak docs lint clean
+
+TESTS ?= tests --ignore tests/end_to_end --ignore tests/caches --ignore tests/test_demo.py --ignore tests/test_examples.py
+
+check: .venv/tested  ## the quick tests, for who changes something
+	.venv/bin/python -m pytest -q -n 2 -m 'not (slow or caches or prometheus or browser)' $(TESTS)
 
 demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
 	.venv/bin/bandersnatch-freshness demo
@@ -33,6 +38,10 @@ clean:
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/tested: .venv/installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@
 
 .venv/nox: .venv/installed

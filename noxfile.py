@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["tests", "smoke", "newest", "caches", "host_tests", "lint", "docs"]
+nox.options.sessions = ["tests", "smoke", "newest", "caches", "host_tests", "lint", "docs", "packaging"]
 
 # 3.6, 4.4 and 5.3 come from before `packaging` dropped what they import, and find their
 # plugins with setuptools' pkg_resources, which setuptools 80 and later warn about.
@@ -135,6 +139,37 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/pictures.py", pictures)
     session.run("python", "docs/screenshots.py", pictures, env={"PYTHONPATH": "."})  # in which tests' tools are
     session.run("sphinx-build", "--fail-on-warning", "--builder", "html", "docs", "build/docs")
+
+
+@nox.session(python="3.11")
+def packaging(session: nox.Session) -> None:
+    """Both distributions; and the wheel alone, installed, used and removed again."""
+    session.install("build", "twine", "pipx")
+    built = Path(session.create_tmp()).resolve() / "built"
+    shutil.rmtree(built, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(built))  # the wheel from the source distribution
+    session.run("twine", "check", "--strict", *map(str, built.iterdir()))
+    (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    with tarfile.open(sdist) as archive:
+        beside = {name.partition("/")[2] for name in archive.getnames()}
+    missing = {"bandersnatch_freshness/py.typed"} - inside
+    missing |= {"LICENSE", "CHANGELOG.md", "tests/conftest.py", "tests/end_to_end/driver.py", "docs/conf.py"} - beside
+    if missing or not any(name.endswith("LICENSE") for name in inside):
+        session.error(f"missing: {', '.join(sorted(missing)) or 'LICENSE in the wheel'}")
+    home = built / "pipx"
+    with session.chdir(built):  # where nothing of the project can be imported but what is installed
+        session.run(
+            *("pipx", "run", "--spec", str(wheel), "bandersnatch-freshness", "--version"),
+            env={"PIPX_HOME": str(home), "PIPX_BIN_DIR": str(home / "bin")},
+        )
+        session.run("python", "-m", "venv", "alone")
+        alone = built / "alone" / "bin"
+        session.run(str(alone / "pip"), "install", "--quiet", str(wheel), external=True)
+        for arguments in (["--version"], ["lab", "--list"], ["demo"]):
+            session.run(str(alone / "bandersnatch-freshness"), *arguments, external=True)
+        session.run(str(alone / "pip"), "uninstall", "--quiet", "--yes", "bandersnatch-freshness", external=True)
+        session.run(str(alone / "bandersnatch"), "--version", external=True)
 
 
 @nox.session(python="3.11")
