@@ -100,5 +100,5 @@ def test_the_container_runs_the_command() -> None:
 
 def test_the_page_names_every_file() -> None:
     """None is there that no page leads to."""
-    pages = "".join((OPERATIONS.parent / name).read_text() for name in ("operations.md", "logs.md"))
-    assert {path.name for path in OPERATIONS.iterdir()} == set(re.findall(r"\(operations/([^)]+)\)", pages))
+    pages = "".join((OPERATIONS.parent / name).read_text() for name in ("operations.md", "logs.md", "metrics.md"))
+    assert {path.name for path in OPERATIONS.iterdir()} == set(re.findall(r"operations/([\w.-]+)[)>]", pages))
