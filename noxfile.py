@@ -175,7 +175,7 @@ def packaging(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
     """Format, lint and types."""
-    session.install("-e", ".[test]", "mypy", "nox", "ruff")
+    session.install("-e", ".[docs,test]", "mypy", "nox", "ruff")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")

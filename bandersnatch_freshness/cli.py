@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import __version__
+from .exit_codes import INTERRUPTED, Check, Common, Outcome
 
 CONFIG = "/etc/bandersnatch.conf"
 _DOCS = "More: docs/index.md, in the source distribution and the repository."
@@ -38,12 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BrokenPipeError:  # as by `| head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILURES.get(options.command, 1)
+        return _FAILURES.get(options.command, Common.FAILED)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except (OSError, ValueError) as error:
         print(f"bandersnatch-freshness {options.command}: {error}", file=sys.stderr)  # noqa: T201
-        return _FAILURES.get(options.command, 1)
+        return _FAILURES.get(options.command, Common.FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -255,7 +256,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 }
 
 # Exit codes where a command can't be followed, of those whose other ones mean something.
-_FAILURES = {"check": 3, "probe": 3}
+_FAILURES = {"check": Check.UNKNOWN, "probe": Outcome.UNDETERMINED}
 
 # What stands below the help of each command.
 _EPILOGS = {

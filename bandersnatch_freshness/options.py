@@ -55,8 +55,8 @@ OPTIONS: Mapping[str, Option] = {
     "cache_bust": Option(
         "`always` with `freshness_cache_bust`, else `auto` with `freshness` or `freshness_guard`, else `never`",
         "`auto`, `always`, `never`",
-        "Which metadata requests carry the cache-bust parameter. `auto`: none, until an answer is stale; then it is "
-        "tried.",
+        "Which metadata requests carry the cache-bust parameter. `always`: every one. `never`: none. `auto`: none, "
+        "until an answer is stale; then it is tried.",
     ),
     "cache_bust_parameter": Option(
         "cache-bust",

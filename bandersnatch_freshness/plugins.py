@@ -42,36 +42,54 @@ class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
 
 
 class Freshness(_Plugin):
-    """Ask plainly while answers are fresh, climb the ladder when one is not."""
+    """Ask plainly while answers are fresh, climb the ladder when one is not; guard, escalate and set aside.
+
+    Stage: request, filter
+    """
 
     name = "freshness"
 
 
 class FreshnessEncoding(_Plugin):
-    """Strip Accept-Encoding from every metadata request."""
+    """Strip Accept-Encoding from every metadata request.
+
+    Stage: request
+    """
 
     name = "freshness_encoding"
 
 
 class FreshnessCacheBust(_Plugin):
-    """Append a cache-bust parameter to every metadata request."""
+    """Append `cache-bust=<timestamp>` to every metadata request.
+
+    Stage: request
+    """
 
     name = "freshness_cache_bust"
 
 
 class FreshnessGuard(_Plugin):
-    """Let nothing in that is older than what the mirror has."""
+    """Let nothing in that is older than what the mirror has: the index, `sync`, `verify --json-update`.
+
+    Stage: request, filter
+    """
 
     name = "freshness_guard"
 
 
 class FreshnessQuarantine(_Plugin):
-    """Set persistently stale packages aside, so that the mirror's serial can advance."""
+    """Keep one persistently stale package from freezing the mirror: set it aside, and ask for it again.
+
+    Stage: filter
+    """
 
     name = "freshness_quarantine"
 
 
 class FreshnessEscalation(_Plugin):
-    """Remember stale serials across runs, and escalate those that persist."""
+    """Remember stale serials across runs, quiet the first failures, escalate those that persist, say when they end.
+
+    Stage: request, filter
+    """
 
     name = "freshness_escalation"

@@ -5,23 +5,22 @@ from __future__ import annotations
 import argparse
 
 from . import status
+from .exit_codes import Run
 from .incidents import Level
-
-FRESH, FAILED, CRITICAL = range(3)
 
 
 def main(options: argparse.Namespace) -> int:
     """Run Bandersnatch with the arguments given, and return 0, 1 or 2."""
     if options.arguments[:1] in ([], ["-h"], ["--help"]):
         options.explain()
-        return FRESH
+        return Run.FRESH
     # All of Bandersnatch is imported for this, which the other commands do without.
     from . import host
 
     ended = host.run(["--config", options.config, *options.arguments], quiet=options.quiet)
     if ended is None:  # it was asked for its help, or its version
-        return FRESH
+        return Run.FRESH
     if not ended:
-        return FAILED
+        return Run.FAILED
     options.config = host.config_file()  # which may be among the arguments
-    return CRITICAL if status.summarize(options).counts()[Level.CRITICAL] else FRESH
+    return Run.CRITICAL if status.summarize(options).counts()[Level.CRITICAL] else Run.FRESH

@@ -1,6 +1,6 @@
 """The state: what the suite remembers from run to run, as one JSON document.
 
-No I/O: text in, state out, and back. The format is described in docs/state.md.
+No I/O: text in, state out, and back. The format is described in docs/schemas/state.json.
 """
 
 from __future__ import annotations

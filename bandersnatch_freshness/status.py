@@ -11,6 +11,7 @@ from rich.text import Text
 
 from . import quarantine, terminal
 from . import summary as summaries
+from .exit_codes import Check
 from .incidents import Level
 from .observations import printable
 from .records import QUARANTINE_FILE
@@ -55,10 +56,10 @@ def check(options: argparse.Namespace) -> int:
     try:
         code, line = summaries.check(summarize(options))
     except (OSError, ValueError) as error:
-        code, line = summaries.UNKNOWN, summaries.line(summaries.UNKNOWN, str(error))
+        code, line = Check.UNKNOWN, summaries.line(Check.UNKNOWN, str(error))
     except Exception as error:  # noqa: BLE001 - a traceback's exit code would be that of a warning
         text = f"an error inside bandersnatch-freshness: {type(error).__name__}"
-        code, line = summaries.UNKNOWN, summaries.line(summaries.UNKNOWN, text)
+        code, line = Check.UNKNOWN, summaries.line(Check.UNKNOWN, text)
     print(json.dumps({"exit_code": code, "line": line}) if options.json else line)  # noqa: T201
     return code
 

@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import state as states
+from .exit_codes import Check
 from .incidents import Incident, Level, Thresholds
 from .observations import printable
 from .state import PastRun, State
 from .words import duration
 
-OK, WARNING, CRITICAL, UNKNOWN = range(4)
 # By so much the clocks of hosts may differ.
 CLOCK_SECONDS = 60
-
-_NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Summary:
         return max((incident.age(self.now) for incident in self.state.incidents.values()), default=0)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain data, as docs/state.md describes it."""
+        """Return all of it as plain data, as docs/schemas/status.json describes it."""
         document = json.loads("".join(states.dump(self.state, self.now)))
         return {
             "directory": self.directory,
@@ -85,7 +83,7 @@ def _badness(incident: Incident) -> tuple[int, int, str]:
     return -incident.level, incident.since, incident.subject
 
 
-def check(summary: Summary) -> tuple[int, str]:
+def check(summary: Summary) -> tuple[Check, str]:
     """Return the exit code and the one line of a monitoring plugin.
 
     Source: the Monitoring Plugins Development Guidelines.
@@ -93,15 +91,20 @@ def check(summary: Summary) -> tuple[int, str]:
     counts, last = summary.counts(), summary.last_run
     silent = summary.now - last.finished if last else None
     if summary.problem:
-        code, text = UNKNOWN, summary.problem
+        code, text = Check.UNKNOWN, summary.problem
     elif silent is None:
-        code, text = UNKNOWN, "no run is remembered"
+        code, text = Check.UNKNOWN, "no run is remembered"
     elif silent < -CLOCK_SECONDS:
-        code, text = UNKNOWN, f"the last run ended {duration(-silent)} from now: the clock was ahead, or is behind"
+        code, text = (
+            Check.UNKNOWN,
+            f"the last run ended {duration(-silent)} from now: the clock was ahead, or is behind",
+        )
     elif silent > summary.thresholds.critical_after:
-        code, text = UNKNOWN, f"no run has finished for {duration(silent)}"
+        code, text = Check.UNKNOWN, f"no run has finished for {duration(silent)}"
     else:
-        code = CRITICAL if counts[Level.CRITICAL] else WARNING if counts[Level.WARNING] else OK
+        code = Check.OK
+        if counts[Level.WARNING] or counts[Level.CRITICAL]:
+            code = Check.CRITICAL if counts[Level.CRITICAL] else Check.WARNING
         worst = ", ".join(f"{printable(one.subject)} ({one.level})" for one in summary.incidents[:3])
         open_ = f"{len(summary.incidents)} stale: {worst}" if worst else "nothing is stale"
         text = f"{open_}; last run {duration(max(0, silent))} ago"
@@ -120,6 +123,6 @@ def check(summary: Summary) -> tuple[int, str]:
     return code, f"{line(code, text)} | {listed}"
 
 
-def line(code: int, text: str) -> str:
+def line(code: Check, text: str) -> str:
     """Return the one line for a text: in it, a bar would begin the figures."""
-    return f"FRESHNESS {_NAMES[code]} - {' '.join(text.split())}".replace("|", "/")
+    return f"FRESHNESS {code.name} - {' '.join(text.split())}".replace("|", "/")

@@ -45,7 +45,7 @@ def test_shows_a_mirror_at_a_glance(start_lab: StartLab, make_mirror: MakeMirror
 
 @pytest.mark.smoke
 def test_json_has_it_all(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """As docs/state.md describes it."""
+    """What docs/schemas/status.json lists."""
     lab = start_lab(projects=2)
     mirror = make_mirror(lab, "freshness")
     mirror.run()

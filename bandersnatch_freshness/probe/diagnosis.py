@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+from ..exit_codes import Outcome
 from ..observations import Observation
 from ..variants import LADDER, PLAIN, Variant
 from ..verdicts import Verdict, judge
@@ -31,15 +31,6 @@ class Answer:
     sent: Mapping[str, str] = field(default_factory=dict)
     size: int | None = None
     milliseconds: int = 0
-
-
-class Outcome(enum.IntEnum):
-    """What all ways together came to; the value is the exit code."""
-
-    FRESH = 0
-    SOME_STALE = 1
-    ALL_STALE = 2
-    UNDETERMINED = 3
 
 
 @dataclass(frozen=True)

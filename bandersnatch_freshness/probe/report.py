@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from rich.markup import escape
 from rich.table import Table
 
+from ..exit_codes import Outcome
 from ..observations import printable
 from ..state import plain_url
 from . import ways
 from .clients import curl_arguments
-from .diagnosis import Answer, Diagnosis, Outcome, is_fresh
+from .diagnosis import Answer, Diagnosis, is_fresh
 from .ways import Way
 
 _COLUMNS = ("how asked", "serial", "behind by", "age", "cache", "node", "bytes", "ms")
@@ -107,7 +108,7 @@ class Report:
         return "\n".join([*head, *map(_cell, self.diagnosis.sentences), *advice, "", *table, ""])
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain data, as docs/probe.md describes it."""
+        """Return all of it as plain data, as docs/schemas/probe.json describes it."""
         diagnosis = self.diagnosis
         return {
             "project": self.project,

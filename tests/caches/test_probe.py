@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from bandersnatch_freshness.exit_codes import Outcome
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS
-from bandersnatch_freshness.probe.diagnosis import Outcome
 
 from .cache import Cache
 from .incidents import CACHES, MakeCache, stale_cache

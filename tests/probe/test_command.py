@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from bandersnatch_freshness import cli
+from bandersnatch_freshness.exit_codes import Outcome
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS, Behaviour
 from bandersnatch_freshness.lab.server import Asked, Lab
-from bandersnatch_freshness.probe.diagnosis import Outcome
 
 from ..conftest import StartLab
 from ..end_to_end.proxy import running_proxy

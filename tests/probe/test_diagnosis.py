@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from bandersnatch_freshness.exit_codes import Outcome
 from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.probe import ways
-from bandersnatch_freshness.probe.diagnosis import Answer, Diagnosis, Outcome, diagnose, required_serial
+from bandersnatch_freshness.probe.diagnosis import Answer, Diagnosis, diagnose, required_serial
 from bandersnatch_freshness.probe.ways import Agent, Client, Page, Way
 from bandersnatch_freshness.variants import PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.verdicts import Verdict

@@ -6,9 +6,10 @@ import shlex
 
 import pytest
 
+from bandersnatch_freshness.exit_codes import Outcome
 from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.probe import ways
-from bandersnatch_freshness.probe.diagnosis import Answer, Outcome, diagnose
+from bandersnatch_freshness.probe.diagnosis import Answer, diagnose
 from bandersnatch_freshness.probe.report import Report, curl_command, exit_code
 from bandersnatch_freshness.probe.ways import Way
 

@@ -1,0 +1,67 @@
+"""The exit codes: what each command can end with, and when. The reference in the docs is made of this."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Self
+
+
+class ExitCode(enum.IntEnum):
+    """An exit code, and when a command ends with it."""
+
+    when: str
+
+    def __new__(cls, code: int, when: str) -> Self:
+        """Make a member of a number and a sentence."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.when = when
+        return member
+
+
+class Common(ExitCode):
+    """Those of a command that has none of its own."""
+
+    DONE = 0, "it did what it was asked for; `demo`: and the suite cured the lab"
+    FAILED = 1, "it could not: one line on standard error says why; `demo`: the story went otherwise than told"
+    USAGE = 2, "the command line was wrong"
+
+
+class Check(ExitCode):
+    """Those of `check`, as monitoring plugins have them."""
+
+    OK = 0, "no incident is a warning or worse"
+    WARNING = 1, "one is"
+    CRITICAL = 2, "one is critical"
+    UNKNOWN = (
+        3,
+        "no run has finished for longer than `critical_after`, the last one did so in the future (a clock was wrong), "
+        "nothing is remembered, or anything else keeps `check` from telling, a usage error included",
+    )
+
+
+class Run(ExitCode):
+    """Those of `run`."""
+
+    FRESH = 0, "all is fresh, or will be soon: nothing but stale pages has failed, and none is critical"
+    FAILED = 1, "Bandersnatch failed, or a package did for another reason"
+    CRITICAL = 2, "there are critical incidents"
+
+
+class Outcome(ExitCode):
+    """Those of `probe`: what all ways together came to.
+
+    Of several packages, 3 comes first; else it is 0 or 2 if that holds for all of them.
+    """
+
+    FRESH = 0, "every way of asking is fresh"
+    SOME_STALE = 1, "some ways are stale, or packages differ"
+    ALL_STALE = 2, "all ways are stale"
+    UNDETERMINED = 3, "it can't be told: no answer, no serial, or the command line was wrong"
+
+
+INTERRUPTED = 130
+
+# Of the commands that have codes of their own.
+BY_COMMAND: Mapping[str, type[ExitCode]] = {"check": Check, "run": Run, "probe": Outcome}
