@@ -13,6 +13,7 @@ version = release = __version__
 
 extensions = ["myst_parser", "reference"]
 myst_heading_anchors = 3
+myst_enable_extensions = ["attrs_block", "deflist"]
 nitpicky = True
 smartquotes_action = "qe"  # options begin with two hyphens, which are no dash
 
