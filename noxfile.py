@@ -134,11 +134,12 @@ def own_tests(session: nox.Session) -> set[str]:
 @nox.session(python="3.11")
 def docs(session: nox.Session) -> None:
     """The pages, every link between them, and the pictures in them, which with `pictures` replace those of before."""
-    session.install("-e", ".[docs]", "bandersnatch==6.8.0")
+    session.install("-e", ".[docs,test]", "bandersnatch==6.8.0")
     pictures = "docs/pictures" if "pictures" in session.posargs else session.create_tmp()
     session.run("python", "docs/pictures.py", pictures)
     session.run("python", "docs/screenshots.py", pictures, env={"PYTHONPATH": "."})  # in which tests' tools are
     session.run("sphinx-build", "--fail-on-warning", "--builder", "html", "docs", "build/docs")
+    session.run("pytest", "-q", "tests/test_reference.py", "tests/test_links.py")
 
 
 @nox.session(python="3.11")

@@ -22,9 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from bandersnatch_freshness import cli, exit_codes
 from bandersnatch_freshness.exit_codes import ExitCode
-from bandersnatch_freshness.incidents import Thresholds
 from bandersnatch_freshness.options import OPTIONS, PLUGINS
-from bandersnatch_freshness.summary import Summary
 
 SCHEMAS = Path(__file__).with_name("schemas")
 
@@ -103,16 +101,13 @@ def codes_table(codes: type[ExitCode]) -> Iterator[str]:
 
 
 def metrics(more: dict[str, str]) -> Iterator[str]:
-    """Every metric, of a mirror of which nothing is remembered yet."""
-    families = importlib.import_module("bandersnatch_freshness.metrics").families
-    empty = Summary("/srv/pypi", "https://pypi.example", None, 0, 0, Thresholds(1, 1))
-    rows = [
-        (f"`{one.name}{'_total' if one.type == 'counter' else ''}`", one.type, one.documentation)
-        for one in families(empty)
-    ]
-    if not rows or not all(map(all, rows)):
-        raise ExtensionError(f"metrics without a name, a type or a text: {rows}")
-    yield from table(("metric", "type", "meaning"), rows)
+    """Every metric: its type, its labels beside `mirror`, what it says."""
+    rows = []
+    for one in importlib.import_module("bandersnatch_freshness.metrics").METRICS:
+        if not one.help:
+            raise ExtensionError(f"the metric {one.name} has no help")
+        rows.append((f"`{one.name}`", one.type, ", ".join(f"`{label}`" for label in one.labels), one.help))
+    yield from table(("metric", "type", "labels", "meaning"), rows)
 
 
 def schema(more: dict[str, str], name: str) -> Iterator[str]:
