@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import __version__
+from .epilogs import epilog
 from .exit_codes import INTERRUPTED, Check, Common, Outcome
 
 CONFIG = "/etc/bandersnatch.conf"
-_DOCS = "More: docs/index.md, in the source distribution and the repository."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "check",
         **_taught("check"),
         help="the same as a monitoring plugin: one line with figures",
-        description="Print one line for a monitoring system. Exits with 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN.",
+        description="Print one line for a monitoring system, with an exit code for it.",
     )
     quarantine = commands.add_parser(
         "quarantine",
@@ -102,10 +102,10 @@ def _parser() -> argparse.ArgumentParser:
         **_taught("run"),
         prefix_chars="\0",  # every option but its own help is Bandersnatch's
         add_help=False,
-        usage="bandersnatch-freshness [-c FILE] run [-c FILE] [--debug] {mirror,sync,verify,delete} ...",
+        usage="bandersnatch-freshness [-q] [-c FILE] run [-c FILE] [--debug] {mirror,sync,verify,delete} ...",
         help="bandersnatch mirror, sync, verify or delete, with the suite from the first request on",
-        description="Run Bandersnatch's own command with the suite in place from its first request. Exits with 0 if "
-        "all is fresh or will be soon, 1 if Bandersnatch failed, 2 if there are critical incidents.",
+        description="Run Bandersnatch's own command with the suite in place from its first request, and end with an "
+        "exit code that tells how fresh the mirror is.",
     )
     run.add_argument("arguments", nargs="*", metavar="...", help="as for the command bandersnatch")
     run.set_defaults(explain=run.print_help)
@@ -114,8 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         **_taught("probe"),
         help="the diagnosis: which way of asking gets a fresh page, and what to set",
         description="Ask for a package's page in many ways, and say which difference between them decides whether it "
-        "is fresh, and what to set. Needs no mirror: give --master where there is no bandersnatch.conf. Exits with 0 "
-        "if every way is fresh, 1 if some are stale, 2 if all are, 3 if that can't be told.",
+        "is fresh, and what to set. Needs no mirror: give --master where there is no bandersnatch.conf.",
     )
     probe.add_argument("packages", nargs="*", metavar="PACKAGE", help="without one, the index is probed")
     probe.add_argument("--master", metavar="URL", help="whom to ask, instead of what the configuration says")
@@ -150,8 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         **_taught("demo"),
         help="the story end to end: bare Bandersnatch against the suite",
-        description="Mirror a lab whose edge has gone stale with bare Bandersnatch and with the suite, and compare. "
-        "Exits with 0 only if the suite cured it.",
+        description="Mirror a lab whose edge has gone stale with bare Bandersnatch and with the suite, and compare.",
     )
     return parser
 
@@ -193,10 +191,7 @@ class _TeachingFormatter(argparse.HelpFormatter):
 
 def _taught(command: str) -> dict[str, Any]:
     """Return what has a command's help end with examples and exit codes, as they are written."""
-    return {
-        "epilog": f"{_EPILOGS[command]}\n\n{_DOCS}",
-        "formatter_class": _TeachingFormatter,
-    }
+    return {"epilog": epilog(command), "formatter_class": _TeachingFormatter}
 
 
 def _add_config(parser: argparse.ArgumentParser, default: str) -> None:
@@ -257,56 +252,3 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 
 # Exit codes where a command can't be followed, of those whose other ones mean something.
 _FAILURES = {"check": Check.UNKNOWN, "probe": Outcome.UNDETERMINED}
-
-# What stands below the help of each command.
-_EPILOGS = {
-    "status": """\
-examples:
-  bandersnatch-freshness status
-  bandersnatch-freshness -c /srv/mirror.conf status --json
-
-exit codes: 0; 1 if the configuration can't be followed; 2 for wrong arguments""",
-    "check": """\
-example:
-  bandersnatch-freshness check
-
-exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN""",
-    "quarantine": """\
-examples:
-  bandersnatch-freshness quarantine list
-  bandersnatch-freshness quarantine release --all""",
-    "list": """\
-example:
-  bandersnatch-freshness quarantine list --json
-
-exit codes: 0; 1 if that can't be told; 2 for wrong arguments""",
-    "release": """\
-examples:
-  bandersnatch-freshness quarantine release requests
-  bandersnatch-freshness quarantine release --all
-
-exit codes: 0; 1 if nothing was released; 2 for wrong arguments""",
-    "run": """\
-examples:
-  bandersnatch-freshness run mirror
-  bandersnatch-freshness --quiet run mirror        (for cron: silent unless somebody must act)
-
-exit codes: 0 fresh or soon to be, 1 Bandersnatch failed, 2 critical incidents""",
-    "probe": """\
-examples:
-  bandersnatch-freshness probe requests
-  bandersnatch-freshness probe --master https://pypi.example requests --markdown
-
-exit codes: 0 all fresh, 1 some stale, 2 all stale, 3 that can't be told""",
-    "lab": """\
-examples:
-  bandersnatch-freshness lab --list
-  bandersnatch-freshness lab --behaviour gzip-stale
-
-exit codes: 0 ended by Ctrl-C, 1 it can't be served, 2 for wrong arguments""",
-    "demo": """\
-example:
-  bandersnatch-freshness demo
-
-exit codes: 0 the suite cured it, else 1""",
-}

@@ -23,8 +23,8 @@ class ExitCode(enum.IntEnum):
 class Common(ExitCode):
     """Those of a command that has none of its own."""
 
-    DONE = 0, "it did what it was asked for; `demo`: and the suite cured the lab"
-    FAILED = 1, "it could not: one line on standard error says why; `demo`: the story went otherwise than told"
+    DONE = 0, "it did what it was asked for"
+    FAILED = 1, "it could not: one line on standard error says why"
     USAGE = 2, "the command line was wrong"
 
 
@@ -61,7 +61,15 @@ class Outcome(ExitCode):
     UNDETERMINED = 3, "it can't be told: no answer, no serial, or the command line was wrong"
 
 
+class Demo(ExitCode):
+    """Those of `demo`."""
+
+    CURED = 0, "the suite cured what bare Bandersnatch could not"
+    FAILED = 1, "the story went otherwise than told, or could not be played: its last lines say why"
+    USAGE = 2, "the command line was wrong"
+
+
 INTERRUPTED = 130
 
 # Of the commands that have codes of their own.
-BY_COMMAND: Mapping[str, type[ExitCode]] = {"check": Check, "run": Run, "probe": Outcome}
+BY_COMMAND: Mapping[str, type[ExitCode]] = {"check": Check, "run": Run, "probe": Outcome, "demo": Demo}
