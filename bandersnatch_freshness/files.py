@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .options import Remembering
 from .records import QUARANTINE_FILE, Records
 from .serials import parse_serial, serial_in_body, serial_in_html
 from .state import State
 from .store import Store
-from .summary import Summary
+
+if TYPE_CHECKING:
+    from .summary import Summary
 
 # What a project's directory under `simple` may have of it.
 SIMPLE_PAGES = ("index.html", "index.v1_json")
@@ -66,6 +68,8 @@ class Files:
         Raises:
             OSError: where a file can't be read.
         """
+        from .summary import Summary  # which few runs need
+
         status, todo = (self.store(name).read() for name in ("status", "todo"))
         return Summary(
             directory=self.directory,

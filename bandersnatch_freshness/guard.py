@@ -20,7 +20,7 @@ class IndexRefusedError(Exception):
     """The index must not be acted on; says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Index:
     """The newest index that was seen of a master, and when its serial moved: seconds since 1970.
 

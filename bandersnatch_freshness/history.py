@@ -11,7 +11,7 @@ HOUR = 60 * 60
 HOURS_KEPT = 7 * 24
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hour:
     """The worst that the runs of one hour ended with; `at` is when it began, in seconds since 1970.
 

@@ -40,7 +40,7 @@ class Level(enum.IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sighting:
     """One stale page in one run; `got` is the best serial that any way of asking got."""
 
@@ -108,7 +108,7 @@ class Report:
         return stale >= SYSTEMIC_PACKAGES and stale >= SYSTEMIC_SHARE * max(asked, self.batch)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Thresholds:
     """When an incident becomes a warning, and when critical: seconds."""
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import filelock
 
 from . import fields, history, quarantine, words
 from .guard import Guard
 from .incidents import Change, Level, advance
-from .notifier import Notifier, Plan
 from .options import Remembering
 from .records import Records
 from .runs import Run
 from .state import Batch, NewerStateError, State, StateError
+
+if TYPE_CHECKING:
+    from .notifier import Notifier, Plan
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -30,14 +33,18 @@ class Memory:
         self,
         records: Records,
         remembering: Remembering,
-        notifier: Notifier,
         clock: Callable[[], int],
-        publish: Callable[[State, int], None] = lambda state, now: None,
+        notifier: Callable[[], Notifier] | None = None,
+        publish: Callable[[State, int], None] | None = None,
     ) -> None:
-        """`clock` returns seconds since 1970; `publish` shows the state after a run, at a time, to others."""
+        """`clock` returns seconds since 1970.
+
+        `notifier` makes what sends notifications, where there may be some; `publish` shows the
+        state after a run, at a time, to others.
+        """
         self._records = records
         self._remembering = remembering
-        self._notifier = notifier
+        self._make_notifier = notifier
         self._clock = clock
         self._publish = publish
         self._running = contextlib.ExitStack()
@@ -143,6 +150,7 @@ class Memory:
         changes: list[Change] = []
         left: list[str] = []
         plan: Plan = {}
+        notifier = self._notifier() if may_notify else None
 
         def advance_all(state: State) -> None:
             before = state.quarantine
@@ -164,8 +172,8 @@ class Memory:
             state.batch = run.batch or state.batch
             state.runs.append(run.finished(now, outcome, target))
             _sum_up(state, run, guard, now)
-            if self._remembering.escalates and may_notify:
-                plan.update(self._notifier.plan(state, now))
+            if notifier:
+                plan.update(notifier.plan(state, now))
 
         with self._running:
             if self._update(advance_all):
@@ -175,13 +183,19 @@ class Memory:
                     for change in changes:
                         line = words.describe_change(change, now)
                         log.log(_log_level(change), "%s", line, extra=fields.of_change(change))
-                if plan:
-                    arrived = self._notifier.deliver(plan)
-                    self._update(lambda state: self._notifier.settle(state, plan, arrived, now))
-            with contextlib.ExitStack() as locked:
-                with contextlib.suppress(OSError, StateError, filelock.Timeout):
-                    locked.enter_context(self._records.lock())
-                self._publish(self._records.state, now)
+                if notifier and plan:
+                    arrived = notifier.deliver(plan)
+                    self._update(lambda state: notifier.settle(state, plan, arrived, now))
+            if self._publish:
+                with contextlib.ExitStack() as locked:
+                    with contextlib.suppress(OSError, StateError, filelock.Timeout):
+                        locked.enter_context(self._records.lock())
+                    self._publish(self._records.state, now)
+
+    def _notifier(self) -> Notifier | None:
+        """Return what sends notifications, None where nobody is to be told, or has to be forgotten."""
+        wanted = self._remembering.notify or self._records.state.told
+        return self._make_notifier() if self._make_notifier and self._remembering.escalates and wanted else None
 
     def _update(self, change: Callable[[State], bool | None]) -> bool:
         """Change the state and write it, unless that was no change; false where that failed, which is then said."""

@@ -63,7 +63,7 @@ class Told:
     ever: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PastRun:
     """One finished run: when (seconds since 1970), and what it came to.
 
@@ -89,7 +89,7 @@ class PastRun:
         return self.outcome in ("fresh", "errors")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """How many packages there were to sync, on the way from one serial of the mirror to `target`."""
 

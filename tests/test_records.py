@@ -88,13 +88,13 @@ def test_a_run_with_no_news_reads_and_writes_once(tmp_path: Path, mocker: Any) -
         for name in ("foo", "bar"):
             made.state.incidents[name] = Incident(name, NOON, NOON, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING)
         made.write()
-    remembering = read_remembering(["freshness"], {})
     for urls in ([], ["alertmanager://localhost"]):
         for is_news in (bool(urls), False):
+            remembering = read_remembering(["freshness"], {"notify": "\n".join(urls)})
             notifier = Notifier(urls, "m", remembering.repeat_every)
             mocker.patch.object(notifier, "deliver", lambda plan: {channel: [True] for channel in plan})
             read, write = (mocker.spy(Store, name) for name in ("read", "write"))
-            memory = Memory(records(tmp_path), remembering, notifier, lambda: NOON)
+            memory = Memory(records(tmp_path), remembering, lambda: NOON, lambda: notifier)  # noqa: B023
             run = memory.begin()
             assert run
             memory.end(run, None, "fresh", 42)
@@ -157,9 +157,7 @@ def test_runs_are_summed_up(tmp_path: Path) -> None:
     seen = [Observation(variant, 200, serial) for variant, serial in zip(LADDER, (41, 42), strict=False)]
     clock = iter(range(NOON, NOON + 60))
     for reached, outcome, target in ((42, "fresh", 42), (42, "fresh", 43), (43, "errors", 43), (0, "failed", 0)):
-        memory = Memory(
-            records(tmp_path), read_remembering(["freshness"], {}), Notifier([], "", 0), functools.partial(next, clock)
-        )
+        memory = Memory(records(tmp_path), read_remembering(["freshness"], {}), functools.partial(next, clock))
         run = memory.begin()
         assert run
         run.report.reached = reached

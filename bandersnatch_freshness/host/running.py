@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from packaging.utils import canonicalize_name
 
@@ -25,14 +25,15 @@ from ..guard import Guard, IndexRefusedError
 from ..incidents import INDEX
 from ..ladder import Sparing
 from ..memory import Memory
-from ..notifier import Notifier
 from ..observations import printable
 from ..options import OptionError, Remembering, Settings
-from ..publish import Publisher
 from ..runs import Run
 from ..serials import serial_in_body
-from ..state import plain_url
+from ..state import State, plain_url
 from ..store import Store
+
+if TYPE_CHECKING:
+    from ..notifier import Notifier
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -182,9 +183,20 @@ def _memory_of(mirror: Any) -> Memory | None:
         return None
     remembering = process.settings.remembering
     files = Files(str(mirror.homedir), plain_url(mirror.master.url), remembering, generation().storage_of(mirror))
-    name = f"{socket.gethostname()}:{mirror.homedir}"
-    notifier = Notifier(remembering.notify, name, remembering.repeat_every)
-    return Memory(files.records(clock), remembering, notifier, clock, Publisher(files).publish)
+
+    # Imported by the runs that need it: nearly all of a cron job's have nothing to do, and are to be quick.
+    def notifier() -> Notifier:
+        from ..notifier import Notifier
+
+        return Notifier(remembering.notify, f"{socket.gethostname()}:{mirror.homedir}", remembering.repeat_every)
+
+    def publish(state: State, now: int) -> None:
+        from ..publish import Publisher
+
+        Publisher(files).publish(state, now)
+
+    shows = publish if remembering.metrics_file or remembering.status_page else None
+    return Memory(files.records(clock), remembering, clock, notifier, shows)
 
 
 def _end(underway: Underway, outcome: str) -> None:
@@ -344,7 +356,7 @@ def _look() -> Guard:
     now = process
     if now.looked is None and now.settings and now.settings.remembering and now.configuration:
         files = files_of(now.configuration, now.settings.remembering)
-        now.looked = Memory(files.records(clock), now.settings.remembering, Notifier([], "", 0), clock).look()
+        now.looked = Memory(files.records(clock), now.settings.remembering, clock).look()
     return now.looked or Guard(None)
 
 
