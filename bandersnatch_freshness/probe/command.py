@@ -111,5 +111,5 @@ def _print(reports: Sequence[Report], options: argparse.Namespace) -> None:
             console.print(text, soft_wrap=True, markup=False)
     else:
         for one in reports:
-            console.print(one.table())
+            console.print(one.table(console.width))
             console.print(one.conclusion(), "", sep="\n")

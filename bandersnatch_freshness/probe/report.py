@@ -19,6 +19,11 @@ from .clients import curl_arguments
 from .diagnosis import Answer, Diagnosis, is_fresh
 from .ways import Way
 
+# How wide "how asked" is at least, for its words to stay whole; and what a terminal narrower than this goes without.
+_READABLE = 24
+_WIDE = 100
+_SPARED = ("bytes", "ms")
+
 _COLUMNS = ("how asked", "serial", "behind by", "age", "cache", "node", "bytes", "ms")
 _OUTCOMES = {
     Outcome.FRESH: "green",
@@ -76,16 +81,20 @@ class Report:
             str(answer.milliseconds),
         )
 
-    def table(self) -> Table:
-        """Return the answers as a table for a terminal: fresh ones green, stale ones red."""
+    def table(self, columns: int) -> Table:
+        """Return the answers as a table for a terminal of this width: fresh ones green, stale ones red."""
         table = Table(title=f"{escape(self.title)} at {escape(self.master)}", title_justify="left", header_style="bold")
-        for name in _COLUMNS:
-            table.add_column(name, overflow="fold", justify="right" if name in ("bytes", "ms") else "left")
+        rows = self.rows()
+        spared = _SPARED if columns < _WIDE else ()
+        shown = [at for at, name in enumerate(_COLUMNS) if name not in spared and any(row[at] for row in rows)]
+        for name in (_COLUMNS[at] for at in shown):
+            least = _READABLE if name == _COLUMNS[0] else None
+            table.add_column(name, overflow="fold", justify="right" if name in _SPARED else "left", min_width=least)
         styles = {True: "green", False: "red", None: "dim"}
-        for answer, row in zip(self.answers, self.rows(), strict=True):
+        for answer, row in zip(self.answers, rows, strict=True):
             required = self.diagnosis.required
             fresh = None if required is None else is_fresh(answer, required, self.base)
-            table.add_row(*map(escape, row), style=styles[fresh])
+            table.add_row(*(escape(row[at]) for at in shown), style=styles[fresh])
         return table
 
     def conclusion(self) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 
 import pytest
+from rich.console import Console
 
 from bandersnatch_freshness.exit_codes import Outcome
 from bandersnatch_freshness.observations import Observation
@@ -69,3 +71,14 @@ def test_the_best_and_the_worst_are_named() -> None:
     """Where they differ."""
     assert [row[2] for row in report(41, 42, 40).rows()] == ["1", "0 (freshest)", "2 (stalest)"]
     assert [row[2] for row in report(41, 41).rows()] == ["1", "1"]
+
+
+@pytest.mark.parametrize(("columns", "spared"), [(80, True), (100, False)])
+def test_a_narrow_terminal_gets_no_more_than_it_has_room_for(columns: int, spared: bool) -> None:
+    """Sizes and times are left to `--json`, and so is a column in which nothing is."""
+    console = Console(width=columns, file=io.StringIO(), record=True)
+    console.print(report(41, 42).table(columns))
+    heads = console.export_text().splitlines()[2]
+    assert "how asked" in heads
+    assert ("ms" not in heads) is spared
+    assert "age" not in heads
