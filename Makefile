@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: check demo test incidents matrix soak docs lint clean
+.PHONY: check demo test incidents matrix soak bench docs lint clean
 
 TESTS ?= tests --ignore tests/end_to_end --ignore tests/caches --ignore tests/test_demo.py --ignore tests/test_examples.py
 
@@ -25,6 +25,9 @@ matrix: .venv/nox  ## the tests on every Bandersnatch and Python, for the table 
 
 soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
 	.venv/bin/nox -s soak
+
+bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the table in docs/performance.md: 40 minutes
+	.venv/bin/nox -s bench -- --write docs/performance.md
 
 docs: .venv/nox  ## the pages, in build/docs, with new pictures
 	.venv/bin/nox -s docs -- pictures

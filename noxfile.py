@@ -54,7 +54,9 @@ def tests(session: nox.Session, bandersnatch: str) -> None:
     most = "not (caches or slow or prometheus or browser)"
     session.run("pytest", "-n", "2", "-m", most, report(session, bandersnatch), *session.posargs)
     if bandersnatch == NEWEST:
-        session.run("pytest", "-n", "2", "-m", "slow or prometheus or browser", *session.posargs)
+        session.run("pytest", "-n", "2", "-m", "slow or prometheus", *session.posargs)
+        session.install("-e", ".[test,browser]", f"bandersnatch=={bandersnatch}")
+        session.run("pytest", "-n", "2", "-m", "browser", "tests/browser", *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
@@ -100,6 +102,13 @@ def soak(session: nox.Session) -> None:
     session.run("pytest", "tests/end_to_end/test_soak.py", "--soak-runs", "200", *session.posargs)
 
 
+@nox.session(python="3.13")
+def bench(session: nox.Session) -> None:
+    """What the suite costs; with `--short`, whether that is grossly more than it should be."""
+    session.install("-e", ".", f"bandersnatch=={NEWEST}", "pyperf")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
 @nox.session
 @nox.parametrize(
     ("python", "bandersnatch"),
@@ -135,9 +144,11 @@ def own_tests(session: nox.Session) -> set[str]:
 def docs(session: nox.Session) -> None:
     """The pages, every link between them, and the pictures in them, which with `pictures` replace those of before."""
     session.install("-e", ".[docs,test]", "bandersnatch==6.8.0")
-    pictures = "docs/pictures" if "pictures" in session.posargs else session.create_tmp()
-    session.run("python", "docs/pictures.py", pictures)
-    session.run("python", "docs/screenshots.py", pictures, env={"PYTHONPATH": "."})  # in which tests' tools are
+    anew = "pictures" in session.posargs
+    session.run("python", "docs/pictures.py", "docs/pictures" if anew else session.create_tmp())
+    if anew:  # those of a browser take minutes
+        session.install("-e", ".[docs,test,browser]", "bandersnatch==6.8.0")
+        session.run("python", "docs/screenshots.py", env={"PYTHONPATH": "."})  # in which tests' tools are
     session.run("sphinx-build", "--fail-on-warning", "--builder", "html", "docs", "build/docs")
     session.run("pytest", "-q", "tests/test_reference.py", "tests/test_links.py")
 
@@ -176,7 +187,7 @@ def packaging(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
     """Format, lint and types."""
-    session.install("-e", ".[docs,test]", "mypy", "nox", "ruff")
+    session.install("-e", ".[docs,test,browser]", "mypy", "nox", "ruff")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")

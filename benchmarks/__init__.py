@@ -1,0 +1,1 @@
+"""What the suite costs, against bare Bandersnatch on the same lab: `make bench`."""

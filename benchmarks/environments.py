@@ -1,0 +1,39 @@
+"""Two environments that differ in the suite alone: bare Bandersnatch, and the same with this project installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DIRECTORY = ROOT / "build" / "bench"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment."""
+
+    name: str
+
+    def program(self, name: str) -> str:
+        """Return the path of one of its programs."""
+        return str(DIRECTORY / self.name / "bin" / name)
+
+    def install(self, *requirements: str) -> None:
+        """Make it where it is missing, and install into it."""
+        if not Path(self.program("python")).exists():
+            subprocess.run([sys.executable, "-m", "venv", str(DIRECTORY / self.name)], check=True)
+        command = [self.program("python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*command, *requirements], check=True)
+
+
+BARE, SUITE = Environment("bare"), Environment("suite")
+
+
+def install(bandersnatch: str) -> None:
+    """Have both, with this Bandersnatch and with the project as it is now."""
+    BARE.install(f"bandersnatch=={bandersnatch}")
+    SUITE.install(f"bandersnatch=={bandersnatch}", str(ROOT))
+    SUITE.install("--force-reinstall", "--no-deps", str(ROOT))

@@ -1,0 +1,126 @@
+"""What pages cost: on a healthy edge, on a stale one, and where single packages are stale."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bandersnatch_freshness.lab.behaviours import BEHAVIOURS
+from bandersnatch_freshness.lab.server import Lab
+from bandersnatch_freshness.variants import LADDER
+
+from .environments import SUITE
+from .measuring import Comparison, Cost, alternate
+from .mirrors import Measured
+from .rows import Row, compared
+from .sizes import Size
+
+# As far away as a CDN's node is from most mirrors: what a run waits for is part of what it takes.
+DELAY = 0.02
+
+
+def healthy(size: Size, place: Path) -> Iterator[Row]:
+    """Bare Bandersnatch and the suite, side by side on one edge that is fresh throughout."""
+    with Lab(size.packages, delay=DELAY) as lab:
+        since = lab.serial
+        lab.release()
+        for workers in (3, 10):
+            bare, suite = _both(lab, lab, place / str(workers), {"workers": str(workers)})
+            found = _alternate(bare, suite, since, size.healthy)
+            what = f"healthy edge, {size.packages} packages, {workers} workers"
+            for quantity in ("wall", "cpu"):
+                yield compared(what, quantity, found, 1.02)
+            for quantity in ("bytes", "requests"):
+                # among few packages, the three requests that compare the index show
+                yield compared(what, quantity, found, 1.0 if size.packages >= 1000 else 1.02)
+            share = statistics.median(one.lab for one in found.suite)
+            yield Row(what, "the lab is busy", "", f"{share:.0%} of the time", "")
+
+
+def stale(size: Size, place: Path) -> Iterator[Row]:
+    """Bare Bandersnatch on a healthy edge, and the suite on one whose copies are all stale."""
+    for name in ("gzip-stale", "gzip-and-identity-stale"):
+        with Lab(size.packages, delay=DELAY) as fresh, Lab(size.packages, name, delay=DELAY) as lab:
+            since = lab.serial
+            fresh.release(), lab.release()
+            bare, suite = _both(fresh, lab, place / name)
+            found = _alternate(bare, suite, since, size.pairs)
+            if not suite.is_fresh():
+                raise SystemExit(f"{name}: the mirror is not fresh")
+            what = f"{name}, {size.packages} packages, against bare on a healthy edge"
+            yield compared(what, "wall", found, 1.05)
+            yield compared(what, "cpu", found)
+            yield compared(what, "requests", found, 1.01 if size.packages >= 1000 else 1.05)
+            yield compared(what, "bytes", found)
+
+
+def bare_on_a_stale_edge(size: Size, place: Path) -> Iterator[Row]:
+    """What it comes to without the suite; with few packages, as each takes its time."""
+    with Lab(size.bare_stale, "gzip-stale", delay=DELAY) as lab:
+        since = lab.serial
+        lab.release()
+        mirror = Measured(place / "bare-stale", lab, mirror={"workers": "10"})
+        cost = mirror.again(since)
+        fresh = sum(len(mirror.mirror.versions(name)) == 2 for name in lab.names)
+    what = f"gzip-stale, {size.bare_stale} packages, 10 workers"
+    yield Row(what, "wall", f"{cost.wall:.2f} s", "", "")
+    yield Row(what, "requests", f"{cost.requests}", "", "")
+    yield Row(what, "fresh packages", f"{fresh}", "", "")
+
+
+def single(size: Size, place: Path) -> Iterator[Row]:
+    """One package in a hundred: its gzip copy stale, or the origin's page a serial behind."""
+    every = replace(BEHAVIOURS["some-gzip-stale"], every=100)
+    with Lab(size.packages, delay=DELAY) as fresh, Lab(size.packages, every, delay=DELAY) as lab:
+        since = lab.serial
+        fresh.release(), lab.release()
+        bare, suite = _both(fresh, lab, place / "single")
+        found = _alternate(bare, suite, since, size.pairs)
+        what = f"1 % of {size.packages} packages stale for gzip, against bare on a healthy edge"
+        yield compared(what, "wall", found, 1.02)
+        yield _per_package(what, lab, size.packages, 1.0, "≤ 1")
+    with Lab(size.packages, replace(BEHAVIOURS["origin-stale"], every=100), delay=DELAY) as lab:
+        since = lab.serial
+        lab.release()
+        options = {"quarantine_after": "never"}
+        suite = Measured(place / "origin", lab, SUITE, "freshness", options)
+        costs = [suite.again(since) for _ in range(4)]
+        what = f"1 % of {size.packages} packages stale at the origin, in the fourth run"
+        yield _per_package(what, lab, size.packages, len(LADDER) - 1, "≤ 6: one climb")
+        yield Row(what, "wall, run by run", "", ", ".join(f"{one.wall:.1f} s" for one in costs), "")
+
+
+def encodings(size: Size, place: Path) -> Iterator[Row]:
+    """What it costs to ask for uncompressed pages always, against asking as Bandersnatch does."""
+    with Lab(size.packages // 10, delay=DELAY) as lab:
+        since = lab.serial
+        for _ in range(30):  # releases: as many as a project of some age has
+            lab.release()
+        auto = Measured(place / "auto", lab, SUITE, "freshness")
+        strip = Measured(place / "strip", lab, SUITE, "freshness_encoding")
+        found = _alternate(auto, strip, since, size.pairs)
+        what = f"`strip` against `auto`, {size.packages // 10} packages of 31 releases"
+        for quantity in ("wall", "cpu", "bytes"):
+            yield compared(what, quantity, found)
+
+
+def _both(fresh: Lab, lab: Lab, place: Path, mirror: Mapping[str, str] | None = None) -> tuple[Measured, Measured]:
+    return (
+        Measured(place / "bare", fresh, mirror=mirror),
+        Measured(place / "suite", lab, SUITE, "freshness", mirror=mirror),
+    )
+
+
+def _alternate(bare: Measured, suite: Measured, since: int, pairs: int) -> Comparison:
+    def again(measured: Measured) -> Cost:
+        return measured.again(since)
+
+    return alternate(lambda: again(bare), lambda: again(suite), pairs)
+
+
+def _per_package(what: str, lab: Lab, packages: int, at_most: float, goal: str) -> Row:
+    pages = sum(one.path.startswith("/pypi/") for one in lab.asked)
+    each = (pages - packages) / (packages / 100)
+    return Row(what, "extra requests each", "", f"{each:.2f}", "", each, at_most, goal, each, at_most)

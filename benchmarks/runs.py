@@ -1,0 +1,130 @@
+"""What a run costs beside its pages: its start, the index, what is remembered, and `verify`."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bandersnatch_freshness.incidents import Incident, Level
+from bandersnatch_freshness.lab.origin import SIMPLE_JSON
+from bandersnatch_freshness.lab.server import Lab
+from bandersnatch_freshness.observations import Observation
+from bandersnatch_freshness.state import EVIDENCE_KEPT, State, dump
+from bandersnatch_freshness.variants import LADDER
+from bandersnatch_freshness.verdicts import Verdict
+
+from .environments import BARE, SUITE, Environment
+from .measuring import Comparison, Cost, alternate, cost
+from .mirrors import Measured
+from .rows import Row, added, compared
+from .sizes import Size
+
+
+def starts(size: Size, place: Path) -> Iterator[Row]:
+    """Bandersnatch's own help, and a run that has nothing to do, as nearly all of a cron job's are."""
+    with Lab() as lab:
+        measured = {
+            "installed, not enabled": Measured(place / "installed", lab, SUITE),
+            "enabled": Measured(place / "enabled", lab, SUITE, "freshness"),
+        }
+        bare = Measured(place / "bare", lab)
+        found = alternate(lambda: _help(bare, BARE), lambda: _help(bare, SUITE), size.starts)
+        yield from _start("`bandersnatch --help`", found)
+        for how, suite in measured.items():
+            yield from _start(f"nothing to do, {how}", alternate(bare.run, suite.run, size.starts))
+
+
+def _help(mirror: Measured, environment: Environment) -> Cost:
+    command = [environment.program("bandersnatch"), "--help"]
+    return cost(command, mirror.mirror.config.parent, mirror.mirror.environment())
+
+
+def _start(what: str, found: Comparison) -> Iterator[Row]:
+    for quantity in ("wall", "cpu"):
+        yield added(what, quantity, found, 0.1, "≤ 100 ms", gross=1.5)
+
+
+def indexes(size: Size, place: Path) -> Iterator[Row]:
+    """A run with nothing to do, on indexes that grow."""
+    for projects in size.indexes:
+        with Lab(listed=projects) as lab:
+            bare = Measured(place / f"bare-{projects}", lab)
+            suite = Measured(place / f"suite-{projects}", lab, SUITE, "freshness")
+            for one in (bare, suite):  # a mirror that has it all, as far as it knows
+                one.again(lab.serial)
+            found = alternate(bare.run, suite.run, min(size.pairs, 5))
+        what = f"nothing to do, index of {projects:,} projects"
+        yield added(what, "wall", found)
+        yield added(what, "cpu", found)
+        yield compared(what, "memory", found, 1.05)
+
+
+def index_bytes(size: Size, place: Path) -> Iterator[Row]:
+    """The index as the edge sends it, by Accept-Encoding."""
+    from bandersnatch_freshness.lab.origin import Origin
+
+    projects = size.indexes[-1]
+    body = Origin(projects).page("/simple/", SIMPLE_JSON, "").body
+    encodings: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+    shown = ", ".join(f"{name} {len(encode(body)) / 2**20:.1f} MiB" for name, encode in encodings.items())
+    yield Row(f"index of {projects:,} projects", "bytes", "", f"identity {len(body) / 2**20:.1f} MiB, {shown}", "")
+
+
+def incidents(size: Size, place: Path) -> Iterator[Row]:
+    """A run with nothing to do, with more and more that is known to be stale."""
+    with Lab() as lab:
+        none = Measured(place / "none", lab, SUITE, "freshness")
+        for number in size.incidents:
+            suite = Measured(place / str(number), lab, SUITE, "freshness")
+            none.run(), suite.run()
+            state = suite.mirror.directory / "freshness.json"
+            state.write_text("".join(_state(lab, number)))
+            kib = state.stat().st_size / 2**10
+            found = alternate(none.run, suite.run, min(size.pairs, 5))
+            what = f"nothing to do, {number:,} open incidents, a state of {kib:,.0f} KiB"
+            yield added(what, "wall", found, 2.0, "≤ 2 s", gross=8)
+            yield added(what, "memory", found, 100 * 2**20, "≤ 100 MiB", gross=4)
+
+
+def _state(lab: Lab, number: int) -> Iterator[str]:
+    now = int(time.time())
+    evidence = tuple(
+        Observation(variant, 200, 41, x_cache="HIT", served_by="cache-lab-1").evidence() for variant in LADDER
+    )
+    names = [f"package-{index:06}" for index in range(number)]
+    # not over before the mirror has passed their serial
+    required = lab.serial + number
+    return dump(
+        State(
+            lab.https_url,
+            {
+                name: Incident(
+                    *(name, now - 9999 - index % 1000 * 300, now, 9, required, 41, Verdict.EDGE_STALE, Level.WARNING),
+                    newest=41,
+                    evidence=evidence if index < EVIDENCE_KEPT else (),
+                )
+                for index, name in enumerate(names)
+            },
+        ),
+        now,
+    )
+
+
+def verify(size: Size, place: Path) -> Iterator[Row]:
+    """`bandersnatch verify`, which builds every installed plugin anew for each package."""
+    with Lab(size.verified) as lab:
+        bare = Measured(place / "verified", lab, mirror={"workers": "10"})
+        bare.run()
+        there = str(bare.mirror.directory)
+        installed = Measured(place / "verified-installed", lab, SUITE, mirror={"directory": there})
+        enabled = Measured(place / "verified-enabled", lab, SUITE, "freshness", mirror={"directory": there})
+        for how, suite in (("installed, not enabled", installed), ("enabled", enabled)):
+            verify_bare, verify_suite = (functools.partial(one.run, "verify") for one in (bare, suite))
+            found = alternate(verify_bare, verify_suite, min(size.pairs, 5))
+            what = f"`verify` over {size.verified:,} packages, {how}"
+            for quantity in ("wall", "cpu"):
+                yield compared(what, quantity, found, 1.02)

@@ -1,0 +1,24 @@
+"""Sizes: the long form, for the table in the docs, and the short one, that shows a gross regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured, and how often."""
+
+    packages: int
+    # of runs on a healthy edge, where it is about hundredths, and elsewhere
+    healthy: int
+    pairs: int
+    bare_stale: int
+    verified: int
+    indexes: tuple[int, ...]
+    incidents: tuple[int, ...]
+    starts: int
+
+
+LONG = Size(2000, 10, 4, 40, 10_000, (1_000, 10_000, 100_000, 700_000), (0, 1_000, 100_000), 30)
+SHORT = Size(200, 5, 3, 5, 200, (1_000, 100_000), (0, 100_000), 7)
