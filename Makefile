@@ -20,7 +20,8 @@ incidents: .venv/nox  ## every known incident on real caches, for the table in d
 
 matrix: .venv/nox  ## the tests on every Bandersnatch and Python, for the table in docs/compatibility.md
 	rm -rf build/matrix
-	.venv/bin/nox -s tests smoke
+	.venv/bin/nox -s tests
+	.venv/bin/nox -s smoke -- every
 	.venv/bin/python -m tests.matrix
 
 soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
