@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,24 +44,38 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="a page whose table is to be replaced by this one")
     options = parser.parse_args()
     environments.install(options.bandersnatch)
-    size, begun = SHORT if options.short else LONG, time.monotonic()
-    rows: list[Row] = []
+    size = SHORT if options.short else LONG
+    known = environments.DIRECTORY / f"rows-{'short' if options.short else 'long'}.json"
+    measured: dict[str, list[Row]] = {}
     for name in options.only:
         print(f"\n{name}")  # noqa: T201
         with scratch() as place:
-            found = list(BENCHMARKS[name](size, place))
-        print(table(found), flush=True)  # noqa: T201
-        rows += found
-    minutes = (time.monotonic() - begun) / 60
-    text = f"{_machine(options.bandersnatch)} {minutes:.0f} minutes.\n\n{table(rows)}"
-    print(f"\n{text}")  # noqa: T201
+            measured[name] = list(BENCHMARKS[name](size, place))
+        print(table(measured[name]), flush=True)  # noqa: T201
+        _keep(known, name, measured[name], _machine(options.bandersnatch))
     if options.write:
         before, _, rest = options.write.read_text().partition(_BEGIN)
-        options.write.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{rest.partition(_END)[2]}")
+        options.write.write_text(f"{before}{_BEGIN}\n{_kept(known)}\n{_END}{rest.partition(_END)[2]}")
+    rows = [row for found in measured.values() for row in found]
     gross = [row for row in rows if row.is_gross]
     for row in gross:
         print(f"far above its goal: {row.what}, {row.quantity}: {row.shown or row.suite}, {row.goal}", file=sys.stderr)  # noqa: T201
     return 1 if gross else 0
+
+
+def _keep(path: Path, name: str, rows: Sequence[Row], machine: str) -> None:
+    """Keep what was measured, so that a part of it can be measured anew."""
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept[name] = {"machine": machine, "rows": [asdict(row) for row in rows]}
+    path.write_text(json.dumps(kept, indent=1))
+
+
+def _kept(path: Path) -> str:
+    """Return a table of all that was measured last, on each machine that some of it was measured on."""
+    kept = json.loads(path.read_text())
+    machines = list(dict.fromkeys(kept[name]["machine"] for name in BENCHMARKS if name in kept))
+    rows = [Row(**row) for name in BENCHMARKS if name in kept for row in kept[name]["rows"]]
+    return f"{' '.join(machines)}\n\n{table(rows)}"
 
 
 def _machine(bandersnatch: str) -> str:
@@ -69,7 +85,7 @@ def _machine(bandersnatch: str) -> str:
     python, system = known["python_version"].split()[0], known["platform"].partition("-with")[0]
     return (
         f"Bandersnatch {bandersnatch} on Python {python}, {system}, {os.cpu_count()} cores ({processor}), "
-        f"{time.strftime('%Y-%m-%d')};"
+        f"{time.strftime('%Y-%m-%d')}."
     )
 
 
