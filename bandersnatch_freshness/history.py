@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,8 @@ class Hour:
 def after_run(history: Sequence[Hour], now: int, lag: int, incidents: Mapping[str, Incident]) -> list[Hour]:
     """Return the history after a run that ended now, so far behind, with these incidents."""
     at = now - now % HOUR
-    counts = [sum(one.level is level for one in incidents.values()) for level in Level]
+    by_level = Counter(one.level for one in incidents.values())
+    counts = [by_level[level] for level in Level]
     # What a clock that was ahead has left is not to stay for ever.
     kept = [hour for hour in history if at - HOURS_KEPT * HOUR < hour.at <= at]
     before = kept.pop() if kept and kept[-1].at == at else Hour(at)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .observations import Evidence
 from .verdicts import Verdict
@@ -50,8 +51,7 @@ class Sighting:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(NamedTuple):  # there may be 100,000 of them: a data class takes several times as long to make
     """One package, or the whole edge, that is stale.
 
     Times are seconds since 1970. `newest` is the highest serial that any of its answers
@@ -68,7 +68,7 @@ class Incident:
     verdict: Verdict
     level: Level = Level.STALE
     newest: int | None = None
-    count: int = 1
+    count: int = 1  # type: ignore[assignment] # a tuple has one of its own, of no use here
     examples: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     set_aside: bool = False
@@ -153,7 +153,7 @@ def advance(
             changes.append(Change(incident, ending))
             continue
         if subject in report.set_aside:  # it is not asked for in every run
-            incident = _graded(replace(incident, set_aside=True), now, thresholds)
+            incident = _graded(incident._replace(set_aside=True), now, thresholds)
             if incident.level > incidents[subject].level:
                 changes.append(Change(incident))
         after[subject] = incident
@@ -162,7 +162,7 @@ def advance(
         incident = _seen(subject, before, sighting, now, thresholds, set_aside=subject in report.set_aside)
         if subject == EDGE:
             examples = tuple(sorted(report.stale)[:EXAMPLES])
-            incident = replace(incident, count=len(report.stale), examples=examples)
+            incident = incident._replace(count=len(report.stale), examples=examples)
         if incident.level > (before.level if before else Level.STALE):
             changes.append(Change(incident))
         after[subject] = incident
@@ -200,7 +200,7 @@ def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
         elif incident.age(now) >= thresholds.warn_after:
             level = Level.WARNING
     # Once said to be bad, it stays so until it is over, whatever the clock does.
-    return replace(incident, level=max(level, incident.level))
+    return incident._replace(level=level) if level > incident.level else incident
 
 
 def _ending(incident: Incident, report: Report) -> Ending | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from dataclasses import replace
 
 import filelock
 from packaging.utils import canonicalize_name
@@ -78,7 +77,7 @@ def _release(options: argparse.Namespace) -> int:
             for name in names:
                 del state.quarantine[name]
                 if name in state.incidents:
-                    state.incidents[name] = replace(state.incidents[name], set_aside=False, released=host.clock())
+                    state.incidents[name] = state.incidents[name]._replace(set_aside=False, released=host.clock())
             records.write()
     except filelock.Timeout as error:
         raise ValueError(f"{files.directory}: a run of Bandersnatch is under way; try again after it") from error

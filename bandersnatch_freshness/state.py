@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -304,7 +304,7 @@ def _named(name: str, nameless: tuple[Any, ...], *, set_aside: bool) -> Incident
     if not isinstance(nameless, tuple):
         raise TypeError(f"no incident: {name}")
     incident = Incident(name, *nameless)
-    return replace(incident, set_aside=True) if set_aside else incident
+    return incident._replace(set_aside=True) if set_aside else incident
 
 
 def _serial(value: Any) -> int | None:

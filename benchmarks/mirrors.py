@@ -54,6 +54,7 @@ class Measured:
         """Run from an earlier serial on: all that was released since is to be synced."""
         self.mirror.directory.mkdir(exist_ok=True)
         (self.mirror.directory / "status").write_text(str(serial))
+        (self.mirror.directory / "generation").write_text("5")  # or Bandersnatch begins anew, as with an old mirror
         (self.mirror.directory / "todo").unlink(missing_ok=True)
         return self.run()
 

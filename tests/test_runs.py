@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bandersnatch_freshness.incidents import EDGE, Incident, Level
@@ -77,7 +75,7 @@ def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
     run = Run(0, {EDGE: edge})
     assert run.is_persistent("foo")
     assert not run.is_quiet("foo")
-    assert Run(0, {EDGE: replace(edge, level=Level.STALE)}).is_quiet("foo")
+    assert Run(0, {EDGE: edge._replace(level=Level.STALE)}).is_quiet("foo")
 
 
 def following(verdict: Verdict = Verdict.ORIGIN_STALE, synced: int | None = None, copy: int = 0) -> Run:

@@ -82,7 +82,7 @@ class Page(HTMLParser):
 def incident(subject: str = "foo", level: Level = Level.STALE, age: int = HOUR, **more: object) -> Incident:
     """Return an incident that was seen just now."""
     one = Incident(subject, NOW - age, NOW, 3, 4872850, 4869648, Verdict.EDGE_STALE, level=level)
-    return replace(one, **more)  # type: ignore[arg-type]
+    return one._replace(**more)  # type: ignore[arg-type]
 
 
 def summary(
