@@ -44,6 +44,7 @@ from typing import Any
 
 import aiohttp
 import bandersnatch.errors
+import bandersnatch.filter
 import bandersnatch.master
 import bandersnatch.mirror
 import bandersnatch.verify
@@ -130,6 +131,9 @@ def hook() -> None:
     for name in ("bandersnatch.package", "bandersnatch.mirror"):
         logging.getLogger(name).addFilter(quiet)
     bandersnatch.verify.on_error = _outspoken(bandersnatch.verify.on_error)
+    # From 6 on, `verify` looks all entry points up anew for each package: the longer, the more is installed.
+    if hasattr(bandersnatch.filter, "entry_points"):
+        bandersnatch.filter.entry_points = functools.cache(bandersnatch.filter.entry_points)
 
 
 def storage(configuration: Any) -> Any:
