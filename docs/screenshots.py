@@ -17,7 +17,8 @@ from PIL import Image
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
-from tests.browser.chromium import chromium, missing
+from tests.browser.chromium import PACKAGES, chromium
+from tests.caches.processes import missing_packages
 from tests.end_to_end.cron import DAY, HOUR, NOON, cron
 
 HOURS = 7 * DAY // HOUR
@@ -30,8 +31,9 @@ PICTURES = {"light": (1000, "light"), "dark": (1000, "dark"), "narrow": (320, "l
 
 def main(directory: Path) -> None:
     """Make them all."""
-    if missing():
-        said = f"No pictures of the status page are made: no {', '.join(missing())}"
+    missing = missing_packages(PACKAGES)
+    if missing:
+        said = f"No pictures of the status page are made without Debian's packages {', '.join(missing)}"
         sys.exit(said) if os.environ.get("CI") else print(said)  # noqa: T201
         return
     directory.mkdir(exist_ok=True)

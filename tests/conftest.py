@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -72,9 +71,7 @@ def monitored() -> None:
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[str]:
     """Run Debian's Alertmanager, and return its address."""
-    program = shutil.which("prometheus-alertmanager")
-    if not program:
-        pytest.skip("Debian's prometheus-alertmanager is not installed")
+    require({"prometheus-alertmanager": "prometheus-alertmanager"})
     config = tmp_path / "alertmanager.yml"
     config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
     with socket.socket() as free:
@@ -82,7 +79,7 @@ def alertmanager(tmp_path: Path) -> Iterator[str]:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     process = subprocess.Popen(
         [
-            program,
+            "prometheus-alertmanager",
             f"--config.file={config}",
             f"--storage.path={tmp_path / 'data'}",
             f"--web.listen-address={address}",

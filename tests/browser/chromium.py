@@ -13,7 +13,8 @@ from typing import Any
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-PROGRAMS = ("chromium", "chromedriver")
+# The programs that are needed, and Debian's packages that have them.
+PACKAGES = {"chromium": "chromium", "chromedriver": "chromium-driver"}
 
 _ARGUMENTS = (
     "--headless=new",
@@ -25,11 +26,6 @@ _ARGUMENTS = (
     "--disable-sync",
     "--hide-scrollbars",
 )
-
-
-def missing() -> list[str]:
-    """Return which programs are not here."""
-    return [program for program in PROGRAMS if not shutil.which(program)]
 
 
 class Browser:

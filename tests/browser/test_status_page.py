@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,8 +16,9 @@ from bandersnatch_freshness.incidents import EDGE, Level
 from bandersnatch_freshness.status_page import render
 from bandersnatch_freshness.summary import Summary
 
+from ..caches.processes import require
 from ..test_status_page import ASIDE, DAY, HOSTILE, NOW, incident, summary
-from .chromium import Browser, chromium, missing
+from .chromium import PACKAGES, Browser, chromium
 
 pytestmark = pytest.mark.browser
 
@@ -81,11 +81,7 @@ class Served:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Start Debian's Chromium."""
-    if missing():
-        reason = f"Debian's chromium and chromium-driver are not installed: no {', '.join(missing())}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require(PACKAGES)
     with chromium(tmp_path_factory.mktemp("chromium")) as started:
         yield started
 

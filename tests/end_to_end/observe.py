@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -11,6 +13,8 @@ from packaging.version import Version
 
 from bandersnatch_freshness.lab.mirrors import Mirror, Run
 from bandersnatch_freshness.lab.server import Asked, Lab
+
+from ..conftest import interruptible
 
 BANDERSNATCH = Version(version("bandersnatch"))
 
@@ -43,6 +47,24 @@ def is_fresh(mirror: Mirror, lab: Lab) -> bool:
     return mirror.serial == lab.serial and all(
         sorted(mirror.versions(name)) == sorted(lab.versions(name)) for name in lab.names
     )
+
+
+def interrupt(mirror: Mirror, words: str) -> None:
+    """Run a mirror, and end it by Ctrl-C once it has logged these words; of a stale page, while it pauses."""
+    process = subprocess.Popen(
+        mirror.command("mirror"),
+        env=mirror.environment(),
+        cwd=mirror.config.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
+    )
+    assert process.stderr
+    with process.stderr as log:
+        assert any(words in line for line in log)
+        process.send_signal(signal.SIGINT)
+        log.read()
+    process.wait(30)
 
 
 def lines(run: Run, words: str) -> list[str]:

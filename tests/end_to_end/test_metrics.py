@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,13 @@ import pytest
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
-from ..conftest import MakeMirror, StartLab, interruptible
+from ..conftest import MakeMirror, StartLab
 from ..monitoring import Prometheus, node_exporter, prometheus
 from ..test_metrics import Values, read
 from ..test_monitoring_files import RULES, panel_queries
 from ..test_notify import receiver
 from .cron import HOUR, MINUTE, NOON, ONE_STALE, cron, state
-from .observe import BANDERSNATCH, lines, needs_ctrl_c
+from .observe import BANDERSNATCH, interrupt, lines, needs_ctrl_c
 from .test_memory import fill, small_disk
 
 FILE = {"metrics_file": "pypi.prom"}
@@ -105,22 +103,7 @@ def test_after_a_run_that_was_interrupted(start_lab: StartLab, make_mirror: Make
     lab = start_lab(ONE_STALE, projects=1)
     mirror = make_mirror(lab, "freshness", options=FILE)
     lab.release(["lab-00"])
-    process = subprocess.Popen(
-        mirror.command("mirror"),
-        env=mirror.environment(),
-        cwd=mirror.config.parent,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=interruptible,
-    )
-    assert process.stderr
-    for line in process.stderr:
-        if "lab-00 is stale, no way gets" in line:
-            break  # Bandersnatch pauses before it asks again
-    process.send_signal(signal.SIGINT)
-    process.stderr.read()
-    process.wait(30)
-    process.stderr.close()
+    interrupt(mirror, "lab-00 is stale, no way gets")
     found = metrics(mirror)
     assert counted(found["last_run_outcome"]) == {"interrupted": 1}
     assert "last_completed_run_timestamp_seconds" not in found

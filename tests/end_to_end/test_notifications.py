@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
-from ..conftest import MakeMirror, StartLab, interruptible
+from ..conftest import MakeMirror, StartLab
 from ..test_notify import active_alerts, receiver
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
-from .observe import BANDERSNATCH, lines, needs_ctrl_c
+from .observe import BANDERSNATCH, interrupt, lines, needs_ctrl_c
 
 AM = "alertmanager"
 
@@ -93,22 +92,7 @@ def test_a_run_that_is_interrupted_leaves_telling_to_the_next(start_lab: StartLa
         with cron(mirror) as runs:
             runs.run(0, MINUTE)
         # years later by the real clock, so a message is due
-        process = subprocess.Popen(
-            mirror.command("mirror"),
-            env=mirror.environment(),
-            cwd=mirror.config.parent,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=interruptible,
-        )
-        assert process.stderr
-        for line in process.stderr:
-            if "lab-00 is stale, no way gets" in line:
-                break  # Bandersnatch pauses before it asks again
-        process.send_signal(signal.SIGINT)
-        process.stderr.read()
-        process.wait(30)
-        process.stderr.close()
+        interrupt(mirror, "lab-00 is stale, no way gets")
         assert server.received == []
         assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors", "errors", "interrupted"]
         assert state(mirror)["incidents"]["lab-00"]["level"] == "critical"
