@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ class Option:
     allowed: str
     meaning: str
 
+
+# What Bandersnatch itself keeps in the mirror's directory.
+_FILES = ("status", "todo", "generation", ".lock")
+_DIRECTORIES = ("web/simple/", "web/pypi/", "web/json/", "web/packages/", "web/local-stats/")
 
 _DURATIONS = "a duration such as `90s`, `30m`, `6h`, `1d`"
 
@@ -212,7 +217,7 @@ def read_remembering(enabled: Collection[str], section: Mapping[str, str]) -> Re
         quarantine_after=None if {ADAPTIVE, QUARANTINE}.isdisjoint(enabled) else quarantine_after,
         index_max_age=None if {ADAPTIVE, GUARD}.isdisjoint(enabled) else index_max_age,
         metrics_file=_path(section, "metrics_file"),
-        status_page=_path(section, "status_page"),
+        status_page=_path(section, "status_page", within="web"),
     )
 
 
@@ -240,12 +245,17 @@ def _has_host(url: str) -> bool:
         return False
 
 
-def _path(section: Mapping[str, str], option: str) -> str:
+def _path(section: Mapping[str, str], option: str, within: str = "") -> str:
+    """Return the path of a file of the suite's own; a relative one lies `within` the mirror's directory, or in it."""
     value = _value(section, option)
     is_missing = not value and OPTIONS[option].default
     if is_missing or value.endswith("/") or "\n" in value:
         allowed = "a path, absolute or in the mirror's directory"
         raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: not a file; allowed: {allowed}")
+    place = posixpath.normpath(posixpath.join(within, value))
+    if place in _FILES or place.startswith(_DIRECTORIES):
+        allowed = f"any but {', '.join(_FILES)} and what is in {', '.join(_DIRECTORIES)}"
+        raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: Bandersnatch's own; allowed: {allowed}")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from pathlib import Path
 
@@ -23,12 +24,13 @@ class Publisher:
     def publish(self, state: State, now: int) -> None:
         """Write it all, with the state's lock held. What can't be written is said, and stays as it was."""
         wanted = self._files.remembering
+        summarize = functools.cache(lambda: self._files.summary(state, now))  # both are of the same
         for option, write in (("metrics_file", self._write_metrics), ("status_page", self._write_page)):
             path = getattr(wanted, option)
             if not path:
                 continue
             try:
-                write(path, self._files.summary(state, now))
+                write(path, summarize())
             except Exception as error:  # noqa: BLE001 - said, and failed open: a run is no worse without
                 log.error("[freshness] %s = %s can't be written: %s: %s", option, path, type(error).__name__, error)
 

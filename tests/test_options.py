@@ -66,6 +66,20 @@ def test_plugins_set_defaults_and_options_override_them(
             "[freshness] notify = (line 1, of 20 characters): no host in it; allowed: ",
         ),
         ({"notify": "alertmanager://a:b"}, "[freshness] notify = (line 1, of 18 characters): no host in it"),
+        (
+            {"status_page": "simple/index.html"},
+            "[freshness] status_page = simple/index.html: Bandersnatch's own; allowed: ",
+        ),
+        (
+            {"status_page": "a/../simple/foo/index.html"},
+            "[freshness] status_page = a/../simple/foo/index.html: Bandersn",
+        ),
+        (
+            {"status_page": "../status"},
+            "[freshness] status_page = ../status: Bandersnatch's own; allowed: any but status,",
+        ),
+        ({"metrics_file": "./todo"}, "[freshness] metrics_file = ./todo: Bandersnatch's own; allowed: "),
+        ({"state": "generation"}, "[freshness] state = generation: Bandersnatch's own; allowed: "),
         ({"state": "state/"}, "[freshness] state = state/: not a file; allowed: a path, absolute or in the mirror"),
     ],
 )

@@ -312,6 +312,27 @@ def test_works_with_uvloop(start_lab: StartLab, make_mirror: MakeMirror, tmp_pat
     assert is_fresh(mirror, lab)
 
 
+@pytest.mark.skipif(BANDERSNATCH.major < 6, reason="up to 5.3 Bandersnatch's loader keeps what it has looked up")
+def test_verify_looks_entry_points_up_once(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
+    """Bandersnatch does so for each package, which takes the longer, the more is installed."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, importlib.metadata\n"
+        "look_up, calls = importlib.metadata.entry_points, []\n"
+        "importlib.metadata.entry_points = lambda **group: calls.append(group) or look_up(**group)\n"
+        "atexit.register(lambda: print('looked up:', len(calls)))\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    counts = {}
+    for plugins in ((), ("freshness",)):
+        for projects in (2, 8):
+            mirror = make_mirror(start_lab(projects=projects), *plugins)
+            mirror.run()
+            (line,) = lines(mirror.run("verify", environment=environment), "looked up: ")
+            counts[plugins, projects] = int(line.rpartition(" ")[2])
+    assert counts[(), 8] >= counts[(), 2] + 6
+    assert counts[("freshness",), 8] == counts[("freshness",), 2]
+
+
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
