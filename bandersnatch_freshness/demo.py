@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from . import terminal
+from .exit_codes import Demo
 from .lab.mirrors import Mirror, Run
 from .lab.server import HOST, Lab
 
@@ -59,13 +60,13 @@ def main() -> int:
         console.print("[bold red]That is not how the story goes.[/] The last lines of both runs:")
         for result in (bare, suite):
             console.print(*result.run.output.splitlines()[-15:], sep="\n", markup=False)
-        return 1
+        return Demo.FAILED
     console.print(
         f"The newest {package} is {newest}. What made the difference, in bandersnatch.conf:\n\n"
         "    [plugins]\n    enabled =\n        freshness",
         markup=False,
     )
-    return 0
+    return Demo.CURED
 
 
 def _play(directory: Path, lab: Lab, package: str, console: Console) -> tuple[Result, Result]:
