@@ -27,7 +27,7 @@ matrix: .venv/nox  ## the tests on every Bandersnatch and Python, for the table 
 soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
 	.venv/bin/nox -s soak
 
-bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the table in docs/performance.md: 40 minutes
+bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the table in docs/performance.md: an hour and a half
 	.venv/bin/nox -s bench -- --write docs/performance.md
 
 docs: .venv/nox  ## the pages, in build/docs, with new pictures

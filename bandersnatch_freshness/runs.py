@@ -116,9 +116,9 @@ class Run:
         return self._quiets and all(one.level is Level.STALE for one in known)
 
     def is_persistent(self, project: str) -> bool:
-        """Tell whether it was stale in so many runs that waiting within one is no use."""
+        """Tell whether waiting within a run is no use: an earlier one proved the origin behind, or many met it."""
         known = self._known.get(project) or self._known.get(EDGE)
-        return known is not None and known.runs >= RUNS_BEFORE_WARNING
+        return known is not None and (known.verdict is Verdict.ORIGIN_STALE or known.runs >= RUNS_BEFORE_WARNING)
 
     def finished(self, now: int, outcome: str, target: int) -> PastRun:
         """Return what to remember of the run."""

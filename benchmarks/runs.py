@@ -56,7 +56,7 @@ def indexes(size: Size, place: Path) -> Iterator[Row]:
             suite = Measured(place / f"suite-{projects}", lab, SUITE, "freshness")
             for one in (bare, suite):  # a mirror that has it all, as far as it knows
                 one.again(lab.serial)
-            found = alternate(bare.run, suite.run, min(size.pairs, 5))
+            found = alternate(bare.run, suite.run, size.pairs)
         what = f"nothing to do, index of {projects:,} projects"
         yield added(what, "wall", found)
         yield added(what, "cpu", found)
@@ -84,7 +84,7 @@ def incidents(size: Size, place: Path) -> Iterator[Row]:
             state = suite.mirror.directory / "freshness.json"
             state.write_text("".join(_state(lab, number)))
             kib = state.stat().st_size / 2**10
-            found = alternate(none.run, suite.run, min(size.pairs, 5))
+            found = alternate(none.run, suite.run, size.pairs)
             what = f"nothing to do, {number:,} open incidents, a state of {kib:,.0f} KiB"
             yield added(what, "wall", found, 2.0, "≤ 2 s", gross=8)
             yield added(what, "memory", found, 100 * 2**20, "≤ 100 MiB", gross=4)

@@ -15,9 +15,11 @@ from bandersnatch_freshness.verdicts import Verdict
 PLAIN, STRIP = LADDER[:2]
 
 
-def known(level: Level = Level.STALE, runs: int = 1, newest: int | None = None) -> Run:
+def known(
+    level: Level = Level.STALE, runs: int = 1, newest: int | None = None, verdict: Verdict = Verdict.UNKNOWN
+) -> Run:
     """Return a run that knows of an incident of foo."""
-    return Run(0, {"foo": Incident("foo", 0, 0, runs, 42, 41, Verdict.UNKNOWN, level, newest)})
+    return Run(0, {"foo": Incident("foo", 0, 0, runs, 42, 41, verdict, level, newest)})
 
 
 def test_all_attempts_of_a_run_are_evidence() -> None:
@@ -60,13 +62,14 @@ def test_counts_requests_and_cures() -> None:
 
 
 def test_news_is_what_nobody_was_told_of_yet() -> None:
-    """Quiet while it is stale only; persistent from its third run on."""
+    """Quiet while it is stale only; persistent from its third run on, or once the origin is known to be behind."""
     assert known().is_quiet("foo")
     assert known().is_quiet("bar")
     assert not known(Level.WARNING).is_quiet("foo")
     assert not known(runs=2).is_persistent("foo")
     assert known(runs=3).is_persistent("foo")
     assert not known(runs=3).is_persistent("bar")
+    assert known(runs=1, verdict=Verdict.ORIGIN_STALE).is_persistent("foo")
 
 
 def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
