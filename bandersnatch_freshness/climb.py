@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from . import failing
 from .cache_bust import CacheBust
 from .fields import extra as fields
 from .ladder import Ladder, Sparing
-from .observations import Observation
+from .observations import SERIAL_HEADER, Observation, observe
 from .scope import Scope
-from .serials import serial_in_body
+from .serials import parse_serial, serial_in_body
 from .variants import Variant
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -87,11 +87,23 @@ class Climb:
         """How to ask next; None where nothing more is to be asked."""
         return None if self._is_over else self._ways[len(self.observations)]
 
+    def look(self, way: Variant, status: int, headers: Mapping[str, str]) -> Observation:
+        """Read an answer's headers (a case-insensitive mapping): all that is evidence, or the serial of a fresh page.
+
+        Nearly every page is fresh at once, and of that nobody asks for evidence.
+        """
+        if status == 200 and not self.observations:
+            serial = parse_serial(headers.get(SERIAL_HEADER))
+            if serial is not None and serial >= self.required_serial:
+                return Observation(way, status, serial)
+        return observe(way, status, headers)
+
     def saw(self, seen: Observation) -> None:
         """Take down what the way that was next has got."""
         self.observations.append(seen)
-        self.is_fresh = not _failed(seen) and seen.serial is not None and seen.serial >= self.required_serial
-        if not _failed(seen):
+        failed = _failed(seen)
+        self.is_fresh = not failed and seen.serial is not None and seen.serial >= self.required_serial
+        if not failed:
             self.error = None  # there is a page, if an old one: a 404 of another copy is as old
         elif len(self.observations) == 1 or (self.error is not None and _is_trouble(seen)):
             self.error = seen  # whether it is there remains to be seen
@@ -158,7 +170,7 @@ class Guide:
         if serial is None:
             return seen
         self.say_once(f"Judging pages by the last_serial in their body where the header is no help: {seen}")
-        return replace(seen, serial=serial, problem="")
+        return seen._replace(serial=serial, problem="")
 
     def learn(self, climb: Climb) -> None:
         """Learn from a climb that is over, and say what came of it."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .options import Remembering
 from .records import QUARANTINE_FILE, Records
@@ -23,23 +22,24 @@ SIMPLE_PAGES = ("index.html", "index.v1_json")
 _END = 64
 
 
-def own_serial(pages: Iterable[Store]) -> int:
+def own_serial(storage: Any, directory: Any, names: Iterable[str]) -> int:
     """Return the serial of the first of a project's own pages that has one, 0 where none has.
 
     A page that can't be read has none: it can be replaced.
     """
-    for page in pages:
-        with contextlib.suppress(OSError):
-            is_html = str(page.path).endswith(".html")
+    for name in names:
+        page, is_html = Store(storage, directory, name), name.endswith(".html")
+        try:
             content = page.read_end(_END) if is_html else page.read()
-            serial = (serial_in_html if is_html else serial_in_body)(content or b"")
-            if serial is not None:
-                return serial
+        except OSError:
+            continue
+        serial = (serial_in_html if is_html else serial_in_body)(content or b"")
+        if serial is not None:
+            return serial
     return 0
 
 
-@dataclass(frozen=True)
-class Files:
+class Files(NamedTuple):
     """A mirror as a command finds it, from its configuration; it may be at work meanwhile."""
 
     directory: str

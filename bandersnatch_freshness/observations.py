@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .serials import parse_serial
 from .variants import Variant
@@ -32,8 +32,7 @@ _KEPT = ("status", "serial", "problem", *_EVIDENCE)
 Evidence = Mapping[str, str | int]
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """What one answer showed; `status` and `serial` are None where it showed none."""
 
     variant: Variant
@@ -82,7 +81,7 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
         problem = f"status {status}"
     elif raw is not None and serial is None:
         problem = f"the malformed serial '{printable(raw)}'"
-    evidence = {field: printable(_joined(headers, name)) for field, name in _EVIDENCE.items()}
+    evidence = {field: printable(_joined(headers, name)) for field, name in _EVIDENCE.items() if name in headers}
     return Observation(variant, status, serial, problem, **evidence)
 
 

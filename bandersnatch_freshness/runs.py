@@ -53,7 +53,8 @@ class Run:
     def saw(self, project: str, required: int, observations: Sequence[Observation], *, fresh: bool, gone: bool) -> None:
         """Take down what came of asking for a project's page once, in one or more ways."""
         self._extra_requests += len(observations) - 1
-        self.requests.update(str(one.variant) for one in observations)
+        for one in observations:
+            self.requests[one.variant.name] += 1
         report = self.report
         for place in (report.fresh, report.gone):
             place.discard(project)
@@ -97,8 +98,12 @@ class Run:
 
     def takes(self, project: str, serial: int) -> None:
         """Note that Bandersnatch gets a page of at least this serial."""
-        if project in self._quarantine:
+        if self.concerns(project):
             self._taken[project] = serial
+
+    def concerns(self, project: str) -> bool:
+        """Tell whether a project is set aside."""
+        return project in self._quarantine
 
     def processed(self, project: str) -> bool:
         """Note that Bandersnatch is through with the page that it got; tell whether that was set aside."""

@@ -22,11 +22,16 @@ class Scope:
         parts = _split(master)
         self._server = _server(parts.scheme, parts.netloc)
         self._prefix = _path(parts).rstrip("/")
+        # How Bandersnatch spells nearly all of its requests: told at a glance, as a run does this for every package.
+        base = re.escape(f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/"))
+        self._page = re.compile(rf"{base}//?pypi/(?P<project>[A-Za-z0-9._-]{{1,100}})/json")
 
     def covers(self, method: str, url: str) -> bool:
         """Tell whether this is a GET or HEAD of an index, a project page or its JSON."""
         if method.upper() not in ("GET", "HEAD"):
             return False
+        if self._page.fullmatch(url):
+            return True
         parts = _split(url)
         if _server(parts.scheme, parts.netloc) != self._server or _RELEASE_FILE.search(parts.path):
             return False
@@ -40,6 +45,8 @@ class Scope:
 
     def title(self, url: str) -> str:
         """Name what the URL is about, for a log line: the project, else the path."""
+        if page := self._page.fullmatch(url):
+            return page["project"]
         path = _path(_split(url))
         found = _METADATA.fullmatch(path.removeprefix(self._prefix))
         return printable(unquote(found["project"] if found and found["project"] else path))

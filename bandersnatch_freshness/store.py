@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,10 +18,23 @@ class Store:
     def __init__(self, storage: Any, directory: Any, name: str) -> None:
         """`storage` is Bandersnatch's plugin; a relative `name` lies in `directory`."""
         self._storage = storage
-        self.path = storage.PATH_BACKEND(str(directory)) / name
-        # An object store has no modes, and no file to rename: a PUT is whole by itself. Its
-        # paths are pathlib's too by their class, so it is the backend that tells.
-        self._local = self.path if storage.PATH_BACKEND is Path else None
+        self._directory = str(directory)
+        self.name = name
+
+    @functools.cached_property
+    def path(self) -> Any:
+        """Where it is, as a path of the storage's own kind."""
+        return self._storage.PATH_BACKEND(self._directory) / self.name
+
+    @property
+    def _local(self) -> Path | None:
+        """The path on disk; an object store has no modes, and no file to rename: a PUT is whole by itself."""
+        return self.path if self._is_local else None
+
+    @property
+    def _is_local(self) -> bool:
+        # An object store's paths are pathlib's too by their class, so it is the backend that tells.
+        return self._storage.PATH_BACKEND is Path
 
     def read(self) -> bytes | None:
         """Return the content, None where there is no such file.
@@ -40,11 +54,11 @@ class Store:
         Raises:
             OSError: where it can't be read.
         """
-        if self._local is None:
+        if not self._is_local:
             return self.read()
-        # As raw as it gets: a run does this for every package.
+        # As raw as it gets, without a path object: a run does this for every package.
         try:
-            handle = os.open(self._local, os.O_RDONLY)
+            handle = os.open(os.path.join(self._directory, self.name), os.O_RDONLY)
         except FileNotFoundError:
             return None
         try:

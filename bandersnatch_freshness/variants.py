@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -35,7 +36,12 @@ class Variant:
     no_cache: bool = False
 
     def __str__(self) -> str:
-        """Name the variant by what differs from a plain request."""
+        """Return its name."""
+        return self.name
+
+    @functools.cached_property
+    def name(self) -> str:
+        """What differs from a plain request."""
         parts = [
             *([self.accept_encoding.value] if self.accept_encoding is not AcceptEncoding.CLIENT else []),
             *(["cache-bust"] if self.cache_bust else []),

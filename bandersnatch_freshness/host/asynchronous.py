@@ -25,7 +25,8 @@ Tried on Bandersnatch 4.4, 5.3, 6.8, 7.1 and 8.2. What is relied on there:
   the file `todolist` if there is one, else from the index. Nothing was asked for by then.
 - A package's failure goes to `on_error(exception, package=…)`, after which the serial stays
   where it is; `process_package(package)` is called with a page that was accepted.
-- `simple_directory(package)` has the mirror's own pages of a project, with their serials.
+- The mirror's own pages of a project, with their serials, lie in `web/simple` below `homedir`; where `hash_index`, in a
+  directory of its first letter there.
 - `need_index_sync` is whether the list of all projects is written anew.
 - `package.Package.update_metadata` asks three times for a page that is stale, with pauses,
   where it meets `StalePage`; where it meets `errors.StaleMetadata`, it gives up at once.
@@ -48,7 +49,6 @@ import bandersnatch.filter
 import bandersnatch.master
 import bandersnatch.mirror
 import bandersnatch.verify
-from bandersnatch.package import Package
 from bandersnatch.storage import storage_backend_plugins
 
 from ..failing import attempt
@@ -96,7 +96,6 @@ SEAMS: Sequence[str] = (
     "mirror.BandersnatchMirror.determine_packages_to_sync",
     "mirror.BandersnatchMirror.on_error",
     "mirror.BandersnatchMirror.process_package",
-    "mirror.BandersnatchMirror.simple_directory",
     "mirror.BandersnatchMirror.synchronize",
     "errors.StaleMetadata",
     "verify.on_error",
@@ -152,7 +151,9 @@ def storage_of(mirror: Any) -> Any:
 
 def simple_directory(mirror: Any, project: str) -> Any:
     """Return where the mirror's own pages of a project lie."""
-    return mirror.simple_directory(Package(project))
+    below = f"{project[0]}/{project}" if mirror.hash_index else project
+    # Text: a path object for each page would take longer than to read it.
+    return f"{mirror.homedir}/web/simple/{below}"
 
 
 def asks(master: Any) -> bool:
@@ -397,7 +398,13 @@ def _noting_success(process_package: Callable[..., Any]) -> Callable[..., Any]:
     """Return a `process_package` that tells when it is through with a package that was set aside."""
 
     @functools.wraps(process_package)
-    async def noting_success(self: Any, package: Any) -> Any:
+    def noting_success(self: Any, package: Any) -> Any:
+        run = process.run
+        if run is None or not attempt(False, run.concerns, package.name):
+            return process_package(self, package)
+        return noting(self, package)
+
+    async def noting(self: Any, package: Any) -> Any:
         result = await process_package(self, package)
         if has_synced(package.name):
             self.need_index_sync = True  # it may be new, in a run that has no other news

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from packaging.utils import canonicalize_name
 
@@ -30,7 +30,6 @@ from ..options import OptionError, Remembering, Settings
 from ..runs import Run
 from ..serials import serial_in_body
 from ..state import State, plain_url
-from ..store import Store
 
 if TYPE_CHECKING:
     from ..notifier import Notifier
@@ -209,8 +208,7 @@ def _end(underway: Underway, outcome: str) -> None:
     memory.end(run, underway.guard, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """What is wanted of a project's page: at least the serial `required`.
 
     Bandersnatch `asked` for a serial. What the mirror has is of the serial `floor`, and what
@@ -242,9 +240,10 @@ def wish(project: str, asked: int) -> Wish:
 def older_page(wish: Wish, outcome: Outcome[Any]) -> int | None:
     """Take down what came of asking for a page; return the serial of one that is to be taken though it is older."""
     run = process.run
-    if run and (outcome.gone or outcome.error is None):  # of a page that ended in another error nothing is known
+    gone = outcome.gone
+    if run and (gone or outcome.error is None):  # of a page that ended in another error nothing is known
         fresh = outcome.response is not None
-        run.saw(wish.project, wish.required, outcome.observations, fresh=fresh, gone=outcome.gone)
+        run.saw(wish.project, wish.required, outcome.observations, fresh=fresh, gone=gone)
     older = run.older_page(wish.project) if run else wish.floor if wish.announced > wish.floor else None
     return older if outcome.response is None and outcome.error is None else None
 
@@ -347,7 +346,7 @@ def own_least(project: str, document: Path) -> int:
         hashed = configuration.getboolean("mirror", "hash-index", fallback=False)
         simple = document.parent.parent / "simple" / (project[0] if hashed else "") / project
         storage = files_of(configuration, settings.remembering).storage
-        own = own_serial(Store(storage, simple, name) for name in SIMPLE_PAGES)
+        own = own_serial(storage, simple, SIMPLE_PAGES)
     return _look().least_page(project, own or 0)
 
 
@@ -411,14 +410,9 @@ def _plan(memory: Memory, run: Run, names: Mapping[str, str], mirror: Any) -> No
 
 def serial_of_copy(mirror: Any, project: str) -> int:
     """Return the serial of the mirror's own copy of a project, 0 where it has none."""
-    storage = generation().storage_of(mirror)
-
-    def pages() -> Iterator[Store]:  # one by one: the first has it
-        simple = generation().simple_directory(mirror, project)
-        yield from (Store(storage, simple, name) for name in SIMPLE_PAGES)
-        yield Store(storage, mirror.webdir, f"json/{project}")
-
-    return own_serial(pages())
+    here = generation()
+    storage, simple = here.storage_of(mirror), here.simple_directory(mirror, project)
+    return own_serial(storage, simple, SIMPLE_PAGES) or own_serial(storage, mirror.webdir, [f"json/{project}"])
 
 
 def has_synced(project: str) -> bool:

@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -215,7 +215,7 @@ def _observed(way: Way, raw: Raw) -> Observation:
     except (OSError, zlib.error, LookupError):
         return seen
     serial = serial_in_html(body) if way.page is Page.SIMPLE_HTML else serial_in_body(body)
-    return seen if serial is None else replace(seen, serial=serial, problem="")
+    return seen if serial is None else seen._replace(serial=serial, problem="")
 
 
 def _decoded(raw: Raw) -> bytes:

@@ -124,7 +124,7 @@ class FreshSession:
 
         The response of the outcome is open, and the caller's to close.
         """
-        first = await self._first()
+        first = None if self._scout is not None and self._scout.is_set() else await self._first()
         try:
             climb = self.guide.climb(url, required_serial, sparing)
             outcome = await self._climb(climb, options)
@@ -137,7 +137,7 @@ class FreshSession:
     async def _climb(self, climb: Climb, options: dict[str, Any]) -> Page:
         error: Exception | None = None
         while (way := climb.way) is not None:
-            seen, answer = await self._ask(climb.url, way, options)
+            seen, answer = await self._ask(climb, way, options)
             climb.saw(seen)
             if climb.error is None:
                 error = None
@@ -151,15 +151,19 @@ class FreshSession:
         return Outcome(climb.observations, error=error)
 
     async def _ask(
-        self, url: str, way: Variant, options: dict[str, Any]
+        self, climb: Climb, way: Variant, options: dict[str, Any]
     ) -> tuple[Observation, aiohttp.ClientResponse | Exception]:
         """Ask once: return what the answer shows, and that, or an error."""
         try:
-            response = await self._request("GET", URL(url), way, options)
+            response = await self._request("GET", URL(climb.url), way, options)
             try:
-                with _failures():
-                    response.raise_for_status()  # for sessions that don't by themselves
-                return await self._read_serial(response, observe(way, response.status, response.headers)), response
+                if response.status >= 400:
+                    with _failures():
+                        response.raise_for_status()  # for sessions that don't by themselves
+                seen = climb.look(way, response.status, response.headers)
+                if seen.serial is None and seen.status == 200:
+                    seen = await self._read_serial(response, seen)
+                return seen, response
             except BaseException:
                 response.close()
                 raise
@@ -170,9 +174,7 @@ class FreshSession:
             return Observation(way, problem=type(error).__name__), error
 
     async def _read_serial(self, response: aiohttp.ClientResponse, seen: Observation) -> Observation:
-        """Look into the body where the header is no help."""
-        if seen.serial is not None or seen.status != 200:
-            return seen
+        """Look into the body, where the header is no help."""
         with _failures():
             body = await response.read()
         return self.guide.read_body(seen, body)
@@ -280,13 +282,18 @@ class FreshSession:
             error = failed.error
         raise error  # outside of the handler, so that it looks as the client raised it
 
-    async def _request(
+    def _request(
         self, method: str, url: URL, variant: Variant, options: dict[str, Any]
-    ) -> aiohttp.ClientResponse:
+    ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Send one request, and keep the variant through redirects."""
         options = {"max_field_size": _MAX_FIELD_SIZE, **options}
         if variant == PLAIN:
-            return await self._send(method, url, options)
+            return self._send(method, url, options)
+        return self._send_dressed(method, url, variant, options)
+
+    async def _send_dressed(
+        self, method: str, url: URL, variant: Variant, options: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
         follow = options.pop("allow_redirects", True)
         most = options.pop("max_redirects", 10)
         history: list[aiohttp.ClientResponse] = []
@@ -310,8 +317,10 @@ class FreshSession:
                 url, options = _redirected(url, URL(target), options)
 
     async def _send(self, method: str, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
-        with _failures():
+        try:
             return await self.wrapped.request(method, url, **options)
+        except Exception as error:
+            raise _Failed(error) from error
 
     async def _first(self) -> asyncio.Event | None:
         """Let the first page of a run be asked for alone: return what to set when that is through.

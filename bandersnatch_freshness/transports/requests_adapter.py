@@ -20,7 +20,7 @@ from urllib3.util import SKIP_HEADER
 from ..cache_bust import without
 from ..climb import Climb, Guide, Outcome
 from ..ladder import Sparing
-from ..observations import Observation, observe
+from ..observations import Observation
 from ..state import plain_url
 from ..variants import LADDER, AcceptEncoding, Variant
 
@@ -125,7 +125,7 @@ class FreshAdapter(BaseAdapter):
                 return Outcome(asking.observations, response)
             # It was not for us to judge yet: a redirect has led away from the master.
             climb = Climb(url, required_serial, self.guide.ladder.rungs[:1])
-            climb.saw(self._look(self.guide.ladder.rungs[0], response))
+            climb.saw(self._look(climb, self.guide.ladder.rungs[0], response))
             return Outcome(climb.observations, response if climb.is_fresh else None)
 
     def send(
@@ -184,7 +184,7 @@ class FreshAdapter(BaseAdapter):
                 response = self._ask(request, way, send)
                 if response.is_redirect:
                     return response  # for the session to follow
-                seen = self._look(way, response)
+                seen = self._look(climb, way, response)
             except _Failed as failed:
                 failure = failed
                 seen = Observation(way, problem=type(failed.error).__name__)
@@ -230,9 +230,9 @@ class FreshAdapter(BaseAdapter):
             dressed.url, added = self.guide.cache_bust.append(dressed.url or "")
         return dressed, added
 
-    def _look(self, way: Variant, response: Response) -> Observation:
+    def _look(self, climb: Climb, way: Variant, response: Response) -> Observation:
         """Return what an answer shows, in its body where the header is no help."""
-        seen = observe(way, response.status_code, response.headers)
+        seen = climb.look(way, response.status_code, response.headers)
         if seen.serial is not None or seen.status != 200:
             return seen
         try:

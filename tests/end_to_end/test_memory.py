@@ -196,6 +196,7 @@ OF_ITS_GENERATION = (
         "transports.requests_adapter:FreshAdapter._after_the_first",
         "transports.requests_adapter:FreshAdapter._climb",
         "transports.requests_adapter:FreshAdapter.fetch",
+        "runs:Run.processed",
     ]
 )
 
@@ -203,6 +204,7 @@ OF_ITS_GENERATION = (
 @pytest.mark.parametrize(
     "place",
     [
+        "climb:Climb.look",
         "climb:Climb.saw",
         "climb:Guide.climb",
         "climb:Guide.covers",
@@ -222,10 +224,10 @@ OF_ITS_GENERATION = (
         "memory:Memory.plan",
         "quiet:QuietStaleSerials._project",
         "records:dump",
+        "runs:Run.concerns",
         "runs:Run.excuses",
         "runs:Run.is_persistent",
         "runs:Run.is_quiet",
-        "runs:Run.processed",
         "runs:Run.saw",
         "scope:Scope.covers",
         *OF_ITS_GENERATION,
