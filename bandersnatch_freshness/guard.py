@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .incidents import Incident, Sighting
 from .observations import Observation
@@ -20,8 +19,7 @@ class IndexRefusedError(Exception):
     """The index must not be acted on; says why."""
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(NamedTuple):
     """The newest index that was seen of a master, and when its serial moved: seconds since 1970.
 
     `projects` is how many it listed, 0 where that is not known.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .incidents import Incident, Level
 
@@ -12,8 +12,7 @@ HOUR = 60 * 60
 HOURS_KEPT = 7 * 24
 
 
-@dataclass(frozen=True)
-class Hour:
+class Hour(NamedTuple):
     """The worst that the runs of one hour ended with; `at` is when it began, in seconds since 1970.
 
     `lag` is in serials; the others count the open incidents of each level.

@@ -41,8 +41,7 @@ class Level(enum.IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True)
-class Sighting:
+class Sighting(NamedTuple):
     """One stale page in one run; `got` is the best serial that any way of asking got."""
 
     required: int
@@ -108,8 +107,7 @@ class Report:
         return stale >= SYSTEMIC_PACKAGES and stale >= SYSTEMIC_SHARE * max(asked, self.batch)
 
 
-@dataclass(frozen=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """When an incident becomes a warning, and when critical: seconds."""
 
     warn_after: int
@@ -125,8 +123,7 @@ class Ending(enum.Enum):
     EDGE = "the edge answers freshly again"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """An incident that has worsened, or has ended."""
 
     incident: Incident

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .observations import Observation
 from .variants import Variant
@@ -21,8 +21,7 @@ VAIN_REQUESTS = 1000
 VAIN_SHARE = 0.1
 
 
-@dataclass(frozen=True)
-class Sparing:
+class Sparing(NamedTuple):
     """How to ask for a page that is known to be stale: in so many `ways`, while that is so.
 
     The first of them is the rung number `first`. An answer with a higher serial than `known`,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .incidents import Incident, Level
 from .state import Told, timestamp
@@ -81,7 +81,7 @@ def mark(
             ever = last is not None and last.ever
             after[subject] = Told(incident.level, incident.verdict, incident.since, now, ever=ever)
         elif last is not None and last.ever:
-            after[subject] = replace(last, at=now, delivered=False)
+            after[subject] = last._replace(at=now, delivered=False)
         else:
             after.pop(subject, None)
     return after
@@ -96,9 +96,9 @@ def settle(
         if subject not in after:
             continue
         if not arrived:
-            after[subject] = replace(after[subject], at=0)
+            after[subject] = after[subject]._replace(at=0)
         elif subject in incidents:
-            after[subject] = replace(after[subject], delivered=True, ever=True)
+            after[subject] = after[subject]._replace(delivered=True, ever=True)
         else:
             del after[subject]
     return after

@@ -5,8 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from .incidents import Thresholds
@@ -35,8 +34,7 @@ _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://\S+", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """An option: its default, as one would write it or in words; what is allowed; what it does."""
 
     default: str
@@ -113,8 +111,7 @@ class OptionError(ValueError):
     """Something in the configuration that the suite can't follow, said in one line."""
 
 
-@dataclass(frozen=True)
-class Remembering:
+class Remembering(NamedTuple):
     """Where stale serials are remembered, what is to become of those that persist, and where that is shown.
 
     Where it `escalates` not, nobody is told. `quarantine_after` is in seconds, None where
@@ -133,8 +130,7 @@ class Remembering:
     status_page: str = ""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What the suite is to do; `remembering` is None where it is to remember nothing.
 
     Where it `guards`, nothing older than what the mirror has is to get in.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from .incidents import EDGE, INDEX, RUNS_BEFORE_WARNING, Incident
 from .serials import parse_serial
@@ -20,8 +21,7 @@ REQUEST_SHARE = 0.05
 MOST = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(NamedTuple):
     """A package that is set aside since `since`, and was `asked` for last then, `asks` times.
 
     Times are seconds since 1970. `required` is the highest serial that was announced of
@@ -44,8 +44,7 @@ class SetAside:
         return not self.asked <= now < self.next_ask()
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What a run does about the packages that are set aside.
 
     `quarantine` are all of them from now on, and `changed` those of them that are new or
@@ -56,7 +55,7 @@ class Plan:
 
     quarantine: dict[str, SetAside]
     changed: frozenset[str] = frozenset()
-    ask: dict[str, int | None] = field(default_factory=dict)
+    ask: Mapping[str, int | None] = MappingProxyType({})
     hold: frozenset[str] = frozenset()
 
     def without(self, names: Set[str], before: Mapping[str, SetAside]) -> Plan:
@@ -99,7 +98,7 @@ def plan(
         if entry is None:
             continue
         if serial > entry.required:
-            entry = replace(entry, required=serial)
+            entry = entry._replace(required=serial)
             ask[name] = None
         after[name] = entry
     new = [
@@ -128,8 +127,8 @@ def after_run(
         if name in gone or (serial is not None and serial >= entry.required):
             continue
         if name in asked:
-            entry = replace(entry, since=min(entry.since, now), asked=now, asks=entry.asks + 1)
-        after[name] = entry if serial is None else replace(entry, synced=serial)
+            entry = entry._replace(since=min(entry.since, now), asked=now, asks=entry.asks + 1)
+        after[name] = entry if serial is None else entry._replace(synced=serial)
     return after
 
 
@@ -150,5 +149,5 @@ def recovered(quarantine: Mapping[str, SetAside], copy: str, now: int) -> dict[s
         if entry is None:
             after[name] = SetAside(serial, now, now)
         elif serial > entry.required:
-            after[name] = replace(entry, required=serial)
+            after[name] = entry._replace(required=serial)
     return after

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from . import quarantine
 from .state import NewerStateError, State, StateError, dump, load
@@ -100,6 +99,6 @@ class Records:
                 "The master was %s and is %s: beginning anew with what is remembered", state.master, self._master
             )
             # No serial of the old one means anything, but what it owed is to be had from the new one.
-            owed = {name: replace(entry, required=0, synced=None) for name, entry in found.items()}
+            owed = {name: entry._replace(required=0, synced=None) for name, entry in found.items()}
             state = State(self._master, quarantine=owed, another_master=True)
         self.state = state

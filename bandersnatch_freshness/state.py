@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from . import __version__
@@ -47,8 +48,7 @@ class NewerStateError(StateError):
     """The document was written by a newer release."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What one channel was last told of one incident, at `at` seconds since 1970.
 
     Until a message is known to have arrived it is not `delivered`; `ever` is whether any
@@ -63,8 +63,7 @@ class Told:
     ever: bool = False
 
 
-@dataclass(frozen=True)
-class PastRun:
+class PastRun(NamedTuple):
     """One finished run: when (seconds since 1970), and what it came to.
 
     `outcome` is "fresh", "errors", "failed" (before any package was asked for, say) or
@@ -81,7 +80,7 @@ class PastRun:
     stale: int = 0
     gone: int = 0
     extra_requests: int = 0
-    cured: Mapping[str, int] = field(default_factory=dict)
+    cured: Mapping[str, int] = MappingProxyType({})
 
     @property
     def is_whole(self) -> bool:
@@ -89,8 +88,7 @@ class PastRun:
         return self.outcome in ("fresh", "errors")
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """How many packages there were to sync, on the way from one serial of the mirror to `target`."""
 
     target: int
@@ -158,15 +156,15 @@ def dump(state: State, now: int) -> Iterator[str]:
     yield ',\n"quarantine": '
     yield from _object((name, json.dumps(_set_aside_out(state.quarantine[name]))) for name in sorted(state.quarantine))
     if state.batch:
-        yield f',\n"batch": {json.dumps(asdict(state.batch))}'
+        yield f',\n"batch": {json.dumps(state.batch._asdict())}'
     if state.index:
-        yield f',\n"index": {json.dumps({**asdict(state.index), "moved": timestamp(state.index.moved)})}'
+        yield f',\n"index": {json.dumps({**state.index._asdict(), "moved": timestamp(state.index.moved)})}'
     if state.another_master:
         yield ',\n"another_master": true'
     if state.fresh:
         yield f',\n"fresh": "{timestamp(state.fresh)}"'
     yield f',\n"totals": {json.dumps(vars(state.totals))},\n"history": ['
-    yield ",".join(f"\n{json.dumps({**asdict(hour), 'at': timestamp(hour.at)})}" for hour in state.history)
+    yield ",".join(f"\n{json.dumps({**hour._asdict(), 'at': timestamp(hour.at)})}" for hour in state.history)
     yield '\n],\n"runs": ['
     yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in _kept(state.runs))
     yield '\n],\n"told": '
@@ -382,10 +380,14 @@ def _told_in(groups: Iterable[Mapping[str, Any]]) -> dict[str, Told]:
 
 
 def _run_out(run: PastRun) -> dict[str, Any]:
-    out = {name.name: getattr(run, name.name) for name in fields(run)}
-    return {**out, "started": timestamp(run.started), "finished": timestamp(run.finished), "cured": dict(run.cured)}
+    return {
+        **run._asdict(),
+        "started": timestamp(run.started),
+        "finished": timestamp(run.finished),
+        "cured": dict(run.cured),
+    }
 
 
 def _run_in(document: Mapping[str, Any]) -> PastRun:
-    known = {name.name: document[name.name] for name in fields(PastRun)}
+    known = {name: document[name] for name in PastRun._fields}
     return PastRun(**{**known, "started": seconds(known["started"]), "finished": seconds(known["finished"])})

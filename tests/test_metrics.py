@@ -53,7 +53,7 @@ def written(reported: Summary, directory: Path) -> Values:
 def busy() -> Summary:
     """Return a summary in which nothing is 0 that need not be."""
     failed = PastRun(NOW - 30, NOW - 10, "failed", 42)
-    reported = summary(STALE, WARNING, CRITICAL, runs=(replace(run(), target=50), failed))
+    reported = summary(STALE, WARNING, CRITICAL, runs=(run()._replace(target=50), failed))
     state = reported.state
     state.index = Index(51, NOW - HOUR, 8)
     state.fresh = NOW - DAY

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,7 +78,7 @@ def test_is_bounded() -> None:
 def test_what_was_told_of_many_alike_is_said_once() -> None:
     """It comes back as it was, and takes one object."""
     alike = Told(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON + 60, delivered=True, ever=True)
-    told = {"a": {**{f"p{number}": alike for number in range(99)}, "x": replace(alike, at=0)}, "b": {}}
+    told = {"a": {**{f"p{number}": alike for number in range(99)}, "x": alike._replace(at=0)}, "b": {}}
     text = "".join(dump(State("", told=told), NOON))
     assert load(text).told == told
     assert text.count("edge-stale") == 2
@@ -97,7 +96,7 @@ def test_what_was_told_of_many_alike_is_said_once() -> None:
 )
 def test_the_last_run_that_got_to_its_end_is_kept(outcomes: list[str], kept: list[str]) -> None:
     """However many have failed since: it says how long the mirror is silent."""
-    runs = [replace(RUN, outcome=outcome) for outcome in outcomes]
+    runs = [RUN._replace(outcome=outcome) for outcome in outcomes]
     assert [run.outcome for run in load("".join(dump(State("", runs=runs), NOON))).runs] == kept
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bandersnatch_freshness.incidents import Incident, Level, Thresholds
@@ -69,7 +67,7 @@ def test_check_is_a_monitoring_plugin(reported: Summary, code: int, text: str) -
 
 def test_figures_follow_the_guidelines() -> None:
     """label=value[unit];warn;crit;min, for each level and the oldest."""
-    lagging = replace(run(), target=50)
+    lagging = run()._replace(target=50)
     reported = summary(STALE, WARNING, CRITICAL, runs=(lagging,))
     reported.state.quarantine["bar"] = SetAside(42, NOW, NOW)
     _, line = check(reported)

@@ -16,9 +16,9 @@ import importlib.util
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 
 import bandersnatch.configuration
 import bandersnatch.log
@@ -54,8 +54,7 @@ except ImportError as _error:
     _unknown = _error.name or str(_error)
 
 
-@dataclass(frozen=True)
-class Upstream:
+class Upstream(NamedTuple):
     """Whom a mirror asks (the URL may hold a password), by which proxy, and with which plugins and options of ours.
 
     `serial` is the mirror's own, None before its first sync.
@@ -64,7 +63,7 @@ class Upstream:
     master: str
     proxy: str = ""
     enabled: str = ""
-    section: Mapping[str, str] = field(default_factory=dict)
+    section: Mapping[str, str] = MappingProxyType({})
     serial: int | None = None
 
 
