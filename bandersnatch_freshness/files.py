@@ -22,6 +22,14 @@ SIMPLE_PAGES = ("index.html", "index.v1_json")
 _END = 64
 
 
+def simple_directory(web: Any, project: str, *, hashed: bool) -> str:
+    """Return where a project's own pages lie, below the mirror's `web`; `hashed` is Bandersnatch's `hash-index`.
+
+    As text: a path object for each page would take longer to make than the page to read.
+    """
+    return f"{web}/simple/{project[0]}/{project}" if hashed else f"{web}/simple/{project}"
+
+
 def own_serial(storage: Any, directory: Any, names: Iterable[str]) -> int:
     """Return the serial of the first of a project's own pages that has one, 0 where none has.
 

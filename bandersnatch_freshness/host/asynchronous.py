@@ -51,6 +51,7 @@ import bandersnatch.mirror
 import bandersnatch.verify
 from bandersnatch.storage import storage_backend_plugins
 
+from .. import files
 from ..failing import attempt
 from ..fields import extra as fields
 from ..observations import printable
@@ -151,9 +152,7 @@ def storage_of(mirror: Any) -> Any:
 
 def simple_directory(mirror: Any, project: str) -> Any:
     """Return where the mirror's own pages of a project lie."""
-    below = f"{project[0]}/{project}" if mirror.hash_index else project
-    # Text: a path object for each page would take longer than to read it.
-    return f"{mirror.homedir}/web/simple/{below}"
+    return files.simple_directory(f"{mirror.homedir}/web", project, hashed=mirror.hash_index)
 
 
 def asks(master: Any) -> bool:

@@ -20,7 +20,7 @@ from .. import failing
 from ..climb import Outcome
 from ..failing import attempt
 from ..fields import extra as fields
-from ..files import SIMPLE_PAGES, Files, own_serial
+from ..files import SIMPLE_PAGES, Files, own_serial, simple_directory
 from ..guard import Guard, IndexRefusedError
 from ..incidents import INDEX
 from ..ladder import Sparing
@@ -344,7 +344,7 @@ def own_least(project: str, document: Path) -> int:
     own = serial_in_body(document.read_bytes())
     if own is None and settings and settings.remembering and configuration:  # damaged: the simple page knows
         hashed = configuration.getboolean("mirror", "hash-index", fallback=False)
-        simple = document.parent.parent / "simple" / (project[0] if hashed else "") / project
+        simple = simple_directory(document.parent.parent, project, hashed=hashed)
         storage = files_of(configuration, settings.remembering).storage
         own = own_serial(storage, simple, SIMPLE_PAGES)
     return _look().least_page(project, own or 0)

@@ -124,7 +124,7 @@ class FreshSession:
 
         The response of the outcome is open, and the caller's to close.
         """
-        first = None if self._scout is not None and self._scout.is_set() else await self._first()
+        first = await self._first()
         try:
             climb = self.guide.climb(url, required_serial, sparing)
             outcome = await self._climb(climb, options)
