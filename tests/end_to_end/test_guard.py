@@ -395,6 +395,7 @@ def test_a_backend_of_xml_rpc_that_is_behind_is_noticed(start_lab: StartLab, mak
     assert state(mirror)["incidents"].keys() == {"/simple/"}
 
 
+@needs_sync
 def test_sync_asks_for_what_was_announced(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Of a package that is known to be stale; and takes what there is, where nothing is newer."""
     lab = start_lab(Behaviour("behind", origin_behind=1), projects=1)
