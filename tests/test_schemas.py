@@ -17,6 +17,8 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from .conftest import MakeMirror, StartLab
+from .end_to_end.cron import DAY, HOUR
+from .staged import ahead
 from .test_status import command
 
 SCHEMAS = {
@@ -64,23 +66,23 @@ def fresh(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 def stale(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
     """Return a mirror with an incident of the whole edge, that was told; its master has changed."""
     lab = start_lab(Behaviour("all", origin_behind=1), projects=12)
-    mirror = make_mirror(lab, "freshness", options={"warn_after": "1s", "notify": "json://127.0.0.1:1"})
+    mirror = make_mirror(lab, "freshness", options={"notify": "json://127.0.0.1:1"})
     lab.release()
-    for _ in range(4):
-        mirror.run()
+    for hours in range(4):
+        mirror.run(environment=ahead(hours * HOUR))
     return mirror
 
 
 def set_aside(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
     """Return a mirror with a package set aside."""
     lab = start_lab(projects=4)
-    mirror = make_mirror(lab, "freshness", options={"warn_after": "1s", "quarantine_after": "1s"})
+    mirror = make_mirror(lab, "freshness")
     mirror.run()
     lab.behave(Behaviour("one", origin_behind=1, every=1000))
     lab.release(lab.names[:1])
-    for _ in range(5):
+    for days in range(5):
         lab.release(lab.names[1:2])
-        mirror.run()
+        mirror.run(environment=ahead(days * DAY))
     return mirror
 
 

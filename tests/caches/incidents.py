@@ -16,11 +16,13 @@ from bandersnatch_freshness.lab.behaviours import ALL_COPIES, BEHAVIOURS, Behavi
 from bandersnatch_freshness.lab.mirrors import Mirror, Run
 from bandersnatch_freshness.lab.server import Lab
 
+from ..staged import ahead
 from . import varnish
 from .cache import ASKED_BY, INDEX, Cache, accepted
 from .nginx import nginx
 from .squid import squid
 
+HOUR = 3600
 PROJECTS = 3
 _NEWCOMER = "lab-new"
 
@@ -229,8 +231,7 @@ def _mirror(directory: Path, lab: Lab, cache: Cache | None = None, plugins: Sequ
     options = {"master": cache.url if cache else lab.url, "allow-non-https": "true"}
     if cache and cache.proxy:
         options["proxy"] = cache.proxy
-    # a replay is no place to wait for hours
-    waiting = {"quarantine_after": "1s"} if plugins else None
+    waiting = {"quarantine_after": "1h"} if plugins else None
     return Mirror(directory, lab, plugins, waiting, options)
 
 
@@ -238,7 +239,8 @@ def _run(mirror: Mirror, lab: Lab, cache: Cache, names: Sequence[str], most: int
     before, ending = cache.requests(), Ending.STALE
     runs: list[Run] = []
     while ending is not Ending.FRESH and len(runs) < most:
-        runs.append(mirror.run())
+        # an hour after the one before: a replay is no place to wait for it
+        runs.append(mirror.run(environment=ahead(len(runs) * HOUR)))
         ending = _ending(mirror, lab, names)
     seconds, output = sum(run.seconds for run in runs), "".join(run.output for run in runs)
     return Played(ending, cache.requests() - before, seconds, len(runs), output)

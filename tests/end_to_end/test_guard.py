@@ -513,7 +513,7 @@ def test_an_upstream_without_serial_headers_is_usable(start_lab: StartLab, make_
 def test_run_tells_by_its_exit_code(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """0 where all is well, 1 where Bandersnatch failed, 2 with critical incidents; else as the command itself."""
     lab = start_lab(projects=3)
-    mirror = make_mirror(lab, "freshness", options={"warn_after": "1s", "critical_after": "1s"})
+    mirror = make_mirror(lab, "freshness")
     run = command("run", mirror, "mirror")
     assert run.returncode == 0
     assert "Syncing" in run.stderr

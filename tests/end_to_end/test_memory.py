@@ -292,7 +292,7 @@ def test_hostile_names_of_nodes_do_too(name: str, start_lab: StartLab, make_mirr
     mocker.patch.object(Edge, "_sent", hostile_one)
     lab = start_lab(ONE_STALE, projects=1)
     lab.release(["lab-00"])
-    mirror = make_mirror(lab, "freshness", options={"warn_after": "1s"})
+    mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
         runs.run(0, MINUTE)
         said = next(line for line in runs.run(HOUR) if line.startswith("WARNING"))

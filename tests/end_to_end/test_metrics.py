@@ -12,6 +12,7 @@ from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
 from ..monitoring import Prometheus, node_exporter, prometheus
+from ..staged import mortal
 from ..test_metrics import Values, read
 from ..test_monitoring_files import RULES, panel_queries
 from ..test_notify import receiver
@@ -116,11 +117,10 @@ def test_a_run_that_is_killed_leaves_a_whole_file(start_lab: StartLab, make_mirr
     lab = start_lab(projects=1)
     mirror = make_mirror(lab, "freshness", options=FILE)
     mirror.run()
-    mortal = {"PYTHONPATH": str(Path(__file__).with_name("mortal")), "KILL_AFTER": "freshness.json"}
     left = set()
     for step in range(1, 10):
         before = metrics(mirror)
-        run = mirror.run(environment={**mortal, "KILL_AT": str(step)})
+        run = mirror.run(environment=mortal(step, after="freshness.json"))
         left |= {name for name in os.listdir(mirror.directory) if name.startswith("pypi.prom.")}
         found = metrics(mirror)
         assert found.keys() == before.keys()

@@ -9,6 +9,7 @@ import pytest
 from packaging.version import Version
 
 from ..conftest import MakeMirror, StartLab
+from ..staged import ahead
 from ..test_notify import active_alerts, receiver
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
 from .observe import BANDERSNATCH, interrupt, lines, needs_ctrl_c
@@ -73,11 +74,11 @@ def test_a_run_that_stops_on_its_first_error_tells_of_it(start_lab: StartLab, ma
     """Bandersnatch ended it, nobody interrupted it: recorded as such, and sent."""
     lab = start_lab(ONE_STALE, projects=1)
     with receiver() as server:
-        options = {"notify": f"json://{server.address}/", "warn_after": "1s"}
+        options = {"notify": f"json://{server.address}/"}
         mirror = make_mirror(lab, "freshness", options=options, mirror={"stop-on-error": "true"})
         lab.release(["lab-00"])
-        for _ in range(3):
-            assert mirror.run().returncode == 1
+        for hours in range(3):
+            assert mirror.run(environment=ahead(hours * HOUR)).returncode == 1
     assert [one["type"] for one in server.received] == ["warning"]
     assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors"] * 3
 
@@ -103,13 +104,13 @@ def test_a_run_that_is_interrupted_leaves_telling_to_the_next(start_lab: StartLa
 def test_a_notification_that_fails_stops_nothing(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Tried again in the next run; and no secret of its URL is in log or state."""
     lab = start_lab(ONE_STALE, projects=1)
-    options = {"notify": "json://user:s3cret@127.0.0.1:1/t0ken", "warn_after": "1s"}
+    options = {"notify": "json://user:s3cret@127.0.0.1:1/t0ken"}
     mirror = make_mirror(lab, "freshness", options=options)
     lab.release(["lab-00"])
     with cron(mirror) as runs:
         runs.run(0, MINUTE)
         for number in (2, 3):
-            found = runs.run(number * MINUTE)
+            found = runs.run(number * HOUR)
             assert [line for line in found if "notify line 1 (json): not delivered" in line]
             assert not [line for line in runs.lines if "s3cret" in line or "t0ken" in line]
     text = (mirror.directory / "freshness.json").read_text()

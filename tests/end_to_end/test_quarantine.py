@@ -19,6 +19,7 @@ from bandersnatch_freshness.lab.origin import Answer
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
+from ..staged import ahead, mortal
 from ..test_status import command
 from .cron import DAY, HOUR, MINUTE, Cron, cron, levels, state
 from .observe import BANDERSNATCH, is_fresh, pages
@@ -649,12 +650,7 @@ def test_the_state_is_written_before_the_serial_moves(start_stale: Callable[...,
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
         freeze(runs)
-    today = "import time; before = time.time; time.time = lambda: before() + 86400\n"
-    mortal = Path(__file__).with_name("mortal") / "sitecustomize.py"
-    place = mirror.directory.parent / "site"
-    place.mkdir()
-    (place / "sitecustomize.py").write_text(mortal.read_text() + today)
-    run = mirror.run(environment={"PYTHONPATH": str(place), "KILL_AT": "1", "KILL_AFTER": "status"})
+    run = mirror.run(environment={**ahead(DAY), **mortal(1, after="status")})
     assert run.returncode == -9
     assert mirror.serial == lab.serial
     assert set_aside(mirror).keys() == {"lab-00"}

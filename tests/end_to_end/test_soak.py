@@ -19,6 +19,7 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
+from ..staged import mortal
 from .cron import DAY, NOON, cron, state
 from .observe import pages
 
@@ -85,9 +86,7 @@ class Soak:
             self.mirror.command("mirror"),
             env={
                 **self.mirror.environment(),
-                "PYTHONPATH": str(Path(__file__).with_name("mortal")),
-                "KILL_AT": str(operation),
-                "KILL_AFTER": "status" if way == "after its serial has moved" else "",
+                **mortal(operation, after="status" if way == "after its serial has moved" else ""),
             },
             cwd=self.mirror.config.parent,
             stderr=(self.mirror.config.with_name("log")).open("a"),

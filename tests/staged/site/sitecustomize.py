@@ -1,8 +1,4 @@
-"""For processes with this directory on their path: they make no pauses, and kill themselves when told to.
-
-KILL_AT is the number of the file operation (a rename, a removal, a copy, …) at which to
-die. With KILL_AFTER they are counted from one on a file of that name on.
-"""
+"""For processes with this directory on their path: does what `tests.staged` has put into their environment."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+ahead = int(os.environ.get("AHEAD", "0"))
 left = int(os.environ.get("KILL_AT", "0"))
 after = os.environ.get("KILL_AFTER", "")
 
@@ -39,8 +36,12 @@ def mortal(operation: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-asyncio.sleep = no_pause
-time.sleep = lambda _: None
+if ahead:
+    real_time = time.time
+    time.time = lambda: real_time() + ahead
+if "KILL_AT" in os.environ:
+    asyncio.sleep = no_pause
+    time.sleep = lambda _: None
 if left:
     for owner, names in ((os, ("replace", "rename", "unlink", "fsync", "mkdir")), (shutil, ("copyfile",))):
         for name in names:
