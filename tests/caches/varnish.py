@@ -158,12 +158,14 @@ class Varnish(Cache):
 
         It counts when a connection ends: what is the same twice is final.
         """
-        counts = [-2, -1]
-        while counts[-1] != counts[-2]:
+        before = -1
+        for _ in range(300):
             time.sleep(0.1)
-            counted = self._tell(self._front, "varnishstat", "-1", "-f", "MAIN.client_req")
-            counts.append(int(counted.split()[1]))
-        return counts[-1]
+            counted = int(self._tell(self._front, "varnishstat", "-1", "-f", "MAIN.client_req").split()[1])
+            if counted == before:
+                return counted
+            before = counted
+        raise TimeoutError("varnishstat: MAIN.client_req has not stood still for 30 s")
 
     def _tell(self, directory: Path, command: str, *arguments: str) -> str:
         finished = subprocess.run(
