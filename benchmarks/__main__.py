@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ _BEGIN, _END = "<!-- made by `make bench` -->\n", "<!-- the end of what it made 
 
 BENCHMARKS: Mapping[str, Callable[[Size, Path], Iterator[Row]]] = {
     "starts": runs.starts,
+    "instructions": pages.instructions,
     "healthy": pages.healthy,
     "stale": pages.stale,
     "bare-stale": pages.bare_on_a_stale_edge,
@@ -43,6 +45,10 @@ def main() -> int:
     parser.add_argument("--bandersnatch", default=version("bandersnatch"), metavar="VERSION")
     parser.add_argument("--write", type=Path, metavar="FILE", help="a page whose table is to be replaced by this one")
     options = parser.parse_args()
+    if "instructions" in options.only and not shutil.which("valgrind"):
+        parser.error(
+            "instructions are counted by valgrind, which is not here; install it, or name the others by --only"
+        )
     environments.install(options.bandersnatch)
     size = SHORT if options.short else LONG
     known = environments.DIRECTORY / f"rows-{'short' if options.short else 'long'}.json"

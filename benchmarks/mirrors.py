@@ -12,7 +12,7 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from .environments import BARE, Environment
-from .measuring import Cost, cost
+from .measuring import Cost, cost, instructions
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a disk's own time would be most of what is measured
 
@@ -47,17 +47,29 @@ class Measured:
 
     def run(self, *arguments: str, code: int = 0) -> Cost:
         """Run `bandersnatch`, by default `mirror`, and return what it took."""
-        command = [self.environment.program("bandersnatch"), *self.mirror.command(*(arguments or ("mirror",)))[1:]]
+        command = self._command(*(arguments or ("mirror",)))
         return cost(command, self.mirror.config.parent, self.mirror.environment(), self.lab, code)
 
     def again(self, serial: int) -> Cost:
         """Run from an earlier serial on: all that was released since is to be synced."""
-        self.mirror.directory.mkdir(exist_ok=True)
-        (self.mirror.directory / "status").write_text(str(serial))
-        (self.mirror.directory / "generation").write_text("5")  # or Bandersnatch begins anew, as with an old mirror
-        (self.mirror.directory / "todo").unlink(missing_ok=True)
+        self._set_back(serial)
         return self.run()
+
+    def counted(self, serial: int) -> int:
+        """Do the same, and return how many instructions it took."""
+        self._set_back(serial)
+        command = [self.environment.program("python"), *self._command("mirror")]
+        return instructions(command, self.mirror.config.parent, self.mirror.environment())
 
     def is_fresh(self) -> bool:
         """Tell whether it has all that the lab has."""
         return self.mirror.serial == self.lab.serial
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [self.environment.program("bandersnatch"), *self.mirror.command(*arguments)[1:]]
+
+    def _set_back(self, serial: int) -> None:
+        self.mirror.directory.mkdir(exist_ok=True)
+        (self.mirror.directory / "status").write_text(str(serial))
+        (self.mirror.directory / "generation").write_text("5")  # or Bandersnatch begins anew, as with an old mirror
+        (self.mirror.directory / "todo").unlink(missing_ok=True)

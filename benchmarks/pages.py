@@ -11,10 +11,10 @@ from bandersnatch_freshness.lab.behaviours import BEHAVIOURS
 from bandersnatch_freshness.lab.server import Lab
 from bandersnatch_freshness.variants import LADDER
 
-from .environments import SUITE
+from .environments import BARE, SUITE
 from .measuring import Comparison, Cost, alternate
 from .mirrors import Measured
-from .rows import Row, compared
+from .rows import Row, compared, counted
 from .sizes import Size
 
 # As far away as a CDN's node is from most mirrors: what a run waits for is part of what it takes.
@@ -37,6 +37,26 @@ def healthy(size: Size, place: Path) -> Iterator[Row]:
                 yield compared(what, quantity, found, 1.0 if size.packages >= 1000 else 1.02)
             share = statistics.median(one.lab for one in found.suite)
             yield Row(what, "the lab is busy", "", f"{share:.0%} of the time", "")
+
+
+def instructions(size: Size, place: Path) -> Iterator[Row]:
+    """The same, counted in instructions: two runs tell what a page takes, and what a run takes beside its pages."""
+    taken = {}
+    for packages in size.counted:
+        with Lab(packages) as lab:
+            since = lab.serial
+            lab.release()
+            for measured in _both(lab, lab, place / str(packages)):
+                measured.again(since)
+                counts = [measured.counted(since) for _ in range(size.counts)]
+                taken[packages, measured.environment] = statistics.median(counts)
+    few, many = size.counted
+    page = {one: (taken[many, one] - taken[few, one]) / (many - few) for one in (BARE, SUITE)}
+    run = {one: taken[few, one] - few * page[one] for one in (BARE, SUITE)}
+    yield counted(f"a page, from runs of {few} and of {many} packages", page[BARE], page[SUITE], 1.02)
+    yield counted("a run beside its pages", run[BARE], run[SUITE])
+    whole = {one: run[one] + 2000 * page[one] for one in (BARE, SUITE)}
+    yield counted("a run of 2000 packages, from these", whole[BARE], whole[SUITE], 1.02)
 
 
 def stale(size: Size, place: Path) -> Iterator[Row]:

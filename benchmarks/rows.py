@@ -9,6 +9,8 @@ from .measuring import Comparison, Ratio
 
 # How far above its goal a ratio may be before a short form, whose ratios are rough, calls that a regression.
 GROSS = 0.25
+# The same of what is counted by the instruction, and scatters by half a hundredth among few packages.
+FINE = 0.02
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class Row:
         """Return its part of the table."""
         goal = f"{self.goal}{'' if self.is_met else ' **missed**'}"
         return self.what, self.quantity, self.bare, self.suite, self.shown, goal
+
+
+def counted(what: str, bare: float, suite: float, at_most: float | None = None) -> Row:
+    """Return the row for numbers of instructions, which differ by some thousandths from run to run."""
+    ratio = suite / bare
+    goal, gross = ("", None) if at_most is None else (f"≤ {at_most:.2f}", at_most + FINE)
+    shown = (f"{bare / 1e6:.2f} million", f"{suite / 1e6:.2f} million")
+    return Row(what, "instructions", *shown, f"{ratio:.4f}", ratio, at_most, goal, ratio, gross)
 
 
 _UNITS = {

@@ -10,6 +10,9 @@ class Size:
     """How much is measured, and how often."""
 
     packages: int
+    # how many packages the runs have whose instructions are counted: few, and more; and how often
+    counted: tuple[int, int]
+    counts: int
     # of runs on a healthy edge, where it is about hundredths, and elsewhere
     healthy: int
     pairs: int
@@ -20,5 +23,5 @@ class Size:
     starts: int
 
 
-LONG = Size(2000, 20, 10, 200, 10_000, (1_000, 10_000, 100_000, 700_000), (0, 1_000, 100_000), 30)
-SHORT = Size(200, 5, 3, 5, 200, (1_000, 100_000), (0, 100_000), 7)
+LONG = Size(2000, (150, 600), 3, 20, 10, 200, 10_000, (1_000, 10_000, 100_000, 700_000), (0, 1_000, 100_000), 30)
+SHORT = Size(200, (40, 160), 1, 5, 3, 5, 200, (1_000, 100_000), (0, 100_000), 7)

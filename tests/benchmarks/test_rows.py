@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.measuring import Comparison, Cost
-from benchmarks.rows import GROSS, Row, added, compared, table
+from benchmarks.rows import GROSS, Row, added, compared, counted, table
 
 MIB = 2**20
 
@@ -38,6 +38,16 @@ def test_what_is_counted_is_exact(requests: int, is_gross: bool) -> None:
     """To the hundredth, as the goal is."""
     row = compared("a run", "requests", comparison(1.0, 1.0, requests=requests), 1.0)
     assert (row.is_met, row.is_gross) == (not is_gross, is_gross)
+
+
+@pytest.mark.parametrize(
+    ("suite", "is_met", "is_gross"), [(1.02e9, True, False), (1.03e9, False, False), (1.041e9, False, True)]
+)
+def test_instructions_tell_finely(suite: float, is_met: bool, is_gross: bool) -> None:
+    """What is far above the goal there would be the noise of a clock."""
+    row = counted("a page", 1e9, suite, 1.02)
+    assert (row.is_met, row.is_gross) == (is_met, is_gross)
+    assert "**missed**" not in table([counted("a start", 1e9, suite)])
 
 
 def test_seconds_are_no_regression_by_themselves() -> None:
