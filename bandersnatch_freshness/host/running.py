@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib
@@ -150,6 +151,14 @@ def remembered(mirror: Any, *, is_of_all: bool = True) -> Iterator[None]:
     failing.begin()
     begin = _begin_run if is_of_all else _begin_sync
     underway = process.underway = attempt(Underway(mirror), begin, mirror)
+
+    def end(outcome: str) -> None:
+        if process.underway is underway:  # only once
+            process.underway = None
+            attempt(None, _end, underway, outcome)
+
+    # Ctrl-C leaves the coroutines of Bandersnatch 4.4 where they are: nothing else would end this.
+    atexit.register(end, "interrupted")
     outcome = "interrupted"
     try:
         yield
@@ -158,10 +167,10 @@ def remembered(mirror: Any, *, is_of_all: bool = True) -> Iterator[None]:
         outcome = "failed"
         raise
     finally:
-        process.underway = None
+        atexit.unregister(end)
         if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
             outcome = "errors"  # Bandersnatch ended it by itself
-        attempt(None, _end, underway, outcome)
+        end(outcome)
 
 
 def _begin_run(mirror: Any) -> Underway:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from bandersnatch_freshness.lab.behaviours import Behaviour
+
 from ..conftest import MakeMirror, StartLab
 from ..staged import ahead
 from ..test_notify import active_alerts, receiver
@@ -86,14 +88,18 @@ def test_a_run_that_stops_on_its_first_error_tells_of_it(start_lab: StartLab, ma
 @needs_ctrl_c
 def test_a_run_that_is_interrupted_leaves_telling_to_the_next(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Ctrl-C ends it at once; what it saw is remembered."""
-    lab = start_lab(ONE_STALE, projects=1)
+    lab = start_lab(ONE_STALE, projects=2)
     with receiver() as server:
-        mirror = make_mirror(lab, "freshness", options={"notify": f"json://{server.address}/"})
+        options = {"notify": f"json://{server.address}/"}
+        mirror = make_mirror(lab, "freshness", options=options, mirror={"workers": "1"})
         lab.release(["lab-00"])
         with cron(mirror) as runs:
             runs.run(0, MINUTE)
+        lab.behave(Behaviour("all", origin_behind=1))
+        lab.release(["lab-01"])  # of which nothing is known yet, so that Bandersnatch pauses
+        (mirror.directory / "todo").unlink()  # or it would be for a later run
         # years later by the real clock, so a message is due
-        interrupt(mirror, "lab-00 is stale, no way gets")
+        interrupt(mirror, "lab-01 is stale, no way gets")
         assert server.received == []
         assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors", "errors", "interrupted"]
         assert state(mirror)["incidents"]["lab-00"]["level"] == "critical"
