@@ -16,6 +16,9 @@ from bandersnatch.filter import FilterReleasePlugin
 class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
     """A plugin of ours: as a filter, it keeps every release."""
 
+    # Said once: Bandersnatch 4.4 builds its plugins twice, and `verify` anew for each package.
+    _has_failed = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Not only where the name is right, or a slip of the pen would go unnoticed.
@@ -32,8 +35,10 @@ class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
 
             getattr(host, step)(self.configuration)
         except Exception:
-            logging.getLogger("bandersnatch.freshness").exception(
-                "bandersnatch-freshness can't start: going on as without it"
+            level = logging.DEBUG if _Plugin._has_failed else logging.ERROR
+            _Plugin._has_failed = True
+            logging.getLogger("bandersnatch.freshness").log(
+                level, "bandersnatch-freshness can't start: going on as without it", exc_info=True
             )
 
     def filter(self, metadata: dict[str, Any], releases: dict[str, Any] | None = None) -> bool:
