@@ -28,7 +28,10 @@ SUPPORTED = [
     *((version, python) for version in ("3.6.0", "4.4.0", "5.3.0", "6.8.0") for python in ("3.11", "3.12", "3.13")),
     *((version, python) for version in ("7.1.0", NEWEST) for python in ("3.12", "3.13")),
 ]
-ALL = {"6.8.0": "3.11", NEWEST: "3.13"}
+ALL = {"3.6.0": "3.11", "6.8.0": "3.11", NEWEST: "3.13"}
+
+# At once: more than there are processors, as much of a test is Bandersnatch's pauses.
+WORKERS = ("-n", "4")
 
 
 def install(session: nox.Session, bandersnatch: str, *more: str) -> None:
@@ -52,7 +55,7 @@ def tests(session: nox.Session, bandersnatch: str) -> None:
     # Real caches have a session of their own; what takes minutes, a Prometheus or a browser is for the newest
     # Bandersnatch only.
     most = "not (caches or slow or prometheus or browser)"
-    session.run("pytest", "-n", "2", "-m", most, report(session, bandersnatch), *session.posargs)
+    session.run("pytest", *WORKERS, "-m", most, report(session, bandersnatch), *session.posargs)
     if bandersnatch == NEWEST:
         session.run("pytest", "-n", "2", "-m", "slow or prometheus", *session.posargs)
         session.install("-e", ".[test,browser]", f"bandersnatch=={bandersnatch}")
@@ -70,7 +73,7 @@ def smoke(session: nox.Session) -> None:
         is_wanted = python in (pythons[0], pythons[-1]) or "every" in session.posargs
         if python == session.python and python != ALL.get(bandersnatch) and is_wanted:
             install(session, bandersnatch)
-            session.run("pytest", "-n", "2", "-m", "smoke", report(session, bandersnatch))
+            session.run("pytest", *WORKERS, "-m", "smoke", report(session, bandersnatch))
 
 
 @nox.session(python="3.13")
@@ -82,7 +85,7 @@ def newest(session: nox.Session) -> None:
     ).strip()
     if found == NEWEST:
         session.skip(f"{found} is the newest, and has all tests")
-    session.run("pytest", "-n", "2", "-m", "smoke", *session.posargs)
+    session.run("pytest", *WORKERS, "-m", "smoke", *session.posargs)
 
 
 @nox.session(python="3.13")

@@ -22,6 +22,9 @@ BANDERSNATCH = Version(version("bandersnatch"))
 SIMPLE = {"api-method": "simple"} if Version("8") > BANDERSNATCH else {}
 
 needs_sync = pytest.mark.skipif(BANDERSNATCH.major < 4, reason="Bandersnatch 3.6 has no command `sync`")
+needs_simple = pytest.mark.skipif(
+    Version("6.8") > BANDERSNATCH, reason="takes the list of changes from the simple index from 6.8 on"
+)
 needs_ctrl_c = pytest.mark.skipif(
     BANDERSNATCH.major < 4, reason="Ctrl-C ends a run of Bandersnatch 3.6 as if it had succeeded"
 )

@@ -20,11 +20,8 @@ from bandersnatch_freshness.serials import serial_in_html
 from ..conftest import MakeMirror, StartLab
 from ..test_status import command
 from .cron import HOUR, MINUTE, cron, state
-from .observe import BANDERSNATCH, SIMPLE, is_fresh, lines, metadata, needs_sync, pages
+from .observe import BANDERSNATCH, SIMPLE, is_fresh, lines, metadata, needs_simple, needs_sync, pages
 
-needs_simple = pytest.mark.skipif(
-    Version("6.8") > BANDERSNATCH, reason="takes the list of changes from the simple index from 6.8 on"
-)
 needs_xmlrpc = pytest.mark.skipif(Version("8") <= BANDERSNATCH, reason="has no XML-RPC any more")
 
 XMLRPC = {"api-method": "xmlrpc"}

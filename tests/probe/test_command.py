@@ -164,7 +164,7 @@ def test_an_index_older_than_the_mirror_is_stale(start_lab: StartLab, probe: Pro
     """However well its copies agree: the mirror's own serial is proof."""
     lab = start_lab(projects=1)
     config = tmp_path / "bandersnatch.conf"
-    config.write_text(f"[mirror]\ndirectory = {tmp_path}\nmaster = {lab.https_url}\njson = true\n")
+    config.write_text(f"[mirror]\ndirectory = {tmp_path}\nmaster = {lab.https_url}\njson = true\nworkers = 3\n")
     (tmp_path / "status").write_text(str(lab.serial + 1))
     probe(lab, "--json")
     assert probe_configured(config).returncode == ALL
@@ -176,7 +176,7 @@ def test_the_configuration_tells_whom_to_ask_and_what_is_set(start_lab: StartLab
     lab.release()
     config = tmp_path / "bandersnatch.conf"
     config.write_text(
-        f"[mirror]\ndirectory = {tmp_path}\nmaster = {lab.https_url}\njson = true\n"
+        f"[mirror]\ndirectory = {tmp_path}\nmaster = {lab.https_url}\njson = true\nworkers = 3\n"
         "[plugins]\nenabled =\n    freshness\n[freshness]\ncache_bust_parameter = fresh-please\n"
     )
     probe(lab, "lab-00")
