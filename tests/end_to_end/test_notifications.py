@@ -85,6 +85,7 @@ def test_a_run_that_stops_on_its_first_error_tells_of_it(start_lab: StartLab, ma
     assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors"] * 3
 
 
+@pytest.mark.smoke
 @needs_ctrl_c
 def test_a_run_that_is_interrupted_leaves_telling_to_the_next(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Ctrl-C ends it at once; what it saw is remembered."""
