@@ -155,9 +155,11 @@ def remembered(mirror: Any, *, is_of_all: bool = True) -> Iterator[None]:
     def end(outcome: str) -> None:
         if process.underway is underway:  # only once
             process.underway = None
+            if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
+                outcome = "errors"  # Bandersnatch ended it by itself
             attempt(None, _end, underway, outcome)
 
-    # Ctrl-C leaves the coroutines of Bandersnatch 4.4 where they are: nothing else would end this.
+    # Ctrl-C and an error that stops it leave the coroutines of Bandersnatch 4.4 where they are: nothing else ends this.
     atexit.register(end, "interrupted")
     outcome = "interrupted"
     try:
@@ -168,8 +170,6 @@ def remembered(mirror: Any, *, is_of_all: bool = True) -> Iterator[None]:
         raise
     finally:
         atexit.unregister(end)
-        if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
-            outcome = "errors"  # Bandersnatch ended it by itself
         end(outcome)
 
 

@@ -72,6 +72,7 @@ def test_runs_that_overlap_repeat_it_once(start_lab: StartLab, make_mirror: Make
     assert state(mirror)["incidents"]["lab-00"]["runs"] == 3 + ended
 
 
+@pytest.mark.smoke
 def test_a_run_that_stops_on_its_first_error_tells_of_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Bandersnatch ended it, nobody interrupted it: recorded as such, and sent."""
     lab = start_lab(ONE_STALE, projects=1)
