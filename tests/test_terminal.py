@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from bandersnatch_freshness.lab.mirrors import Mirror
 
+from .caches.processes import require
 from .conftest import MakeMirror, StartLab
 
 COMMAND = [sys.executable, "-m", "bandersnatch_freshness"]
@@ -139,8 +139,7 @@ def test_what_completes_is_understood_by_the_shell(shell: str) -> None:
     ended = piped("--print-completion", shell)
     assert ended.returncode == 0
     assert b"quarantine" in ended.stdout
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed")
+    require({shell: shell})
     subprocess.run([shell, "-n"], input=ended.stdout, check=True, capture_output=True)
 
 

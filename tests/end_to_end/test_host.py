@@ -355,6 +355,8 @@ def test_an_error_of_our_own_leaves_bandersnatch_to_itself(
     assert len(lines(run, said)) == 1
     assert "a bug of ours" in run.output
     assert is_fresh(mirror, lab)
+    # which builds the plugins anew for each package
+    assert len(lines(mirror.run("verify", environment={"PYTHONPATH": str(tmp_path)}), said)) <= 1
 
 
 GENERATION = f"bandersnatch_freshness.host.{'asynchronous' if BANDERSNATCH.major > 3 else 'threaded'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -282,7 +283,7 @@ def test_hostile_headers_end_up_harmless(start_lab: StartLab, make_mirror: MakeM
 @pytest.mark.parametrize("name", ["X-Served-By", "X-Cache", "Cache-Status"])
 def test_hostile_names_of_nodes_do_too(name: str, start_lab: StartLab, make_mirror: MakeMirror, mocker: Any) -> None:
     """Also where a terminal would take them for markup."""
-    hostile = ":warning: [bold red]x[/] <script>|\x9b31m" + "A" * 5000
+    hostile = ":warning: [bold red]x[/] \x9b31m<script>|" + "A" * 5000
     sent = Edge._sent
 
     def hostile_one(*arguments: Any) -> Answer:
@@ -298,9 +299,10 @@ def test_hostile_names_of_nodes_do_too(name: str, start_lab: StartLab, make_mirr
         said = next(line for line in runs.run(HOUR) if line.startswith("WARNING"))
     text = (mirror.directory / "freshness.json").read_text()
     shown = [command(one, mirror).stdout for one in ("status", "check")]
-    for found, escaped in ((said, "\\x9b31mAAA"), (text, "\\\\x9b31mAAA")):
-        assert ":warning: [bold red]x[/] <script>|" in found
-        assert escaped in found
+    latin_1 = "\\xc2" if BANDERSNATCH.major < 4 else ""  # as http.client reads the two bytes of it
+    escaped = f":warning: [bold red]x[/] {latin_1}\\x9b31m<script>|AAA"
+    assert escaped in said
+    assert json.dumps(escaped)[1:-1] in text
     for found in (said, text, *runs.lines, *shown):
         assert "\x9b" not in found
         assert "A" * 101 not in found

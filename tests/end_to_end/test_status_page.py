@@ -172,9 +172,9 @@ def test_a_page_that_can_not_be_written(path: str, said: str, start_lab: StartLa
     mirror = make_mirror(lab, "freshness", options={"status_page": path})
     run = mirror.run()
     assert run.returncode == 0
-    (line,) = lines(run, "can't be written")
+    # 4.4 says in every run of a storage backend that its library is not there
+    (line,) = [line for line in lines(run, " ERROR") if "swift_plugin" not in line]
     expected = said.format(web=mirror.directory / "web")
-    assert " ERROR" in line
     assert f"[freshness] status_page = {path} can't be written: {expected}" in line
     assert is_fresh(mirror, lab)
     assert not list((mirror.directory / "web").glob(".*"))
