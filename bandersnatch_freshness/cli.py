@@ -13,7 +13,7 @@ from typing import Any
 
 from . import __version__
 from .epilogs import epilog
-from .exit_codes import INTERRUPTED, Check, Common, Outcome
+from .exit_codes import INTERRUPTED, CheckExit, CommonExit, ProbeExit
 
 CONFIG = "/etc/bandersnatch.conf"
 
@@ -39,12 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BrokenPipeError:  # as by `| head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILURES.get(options.command, Common.FAILED)
+        return _FAILURES.get(options.command, CommonExit.FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (OSError, ValueError) as error:
         print(f"bandersnatch-freshness {options.command}: {error}", file=sys.stderr)  # noqa: T201
-        return _FAILURES.get(options.command, Common.FAILED)
+        return _FAILURES.get(options.command, CommonExit.FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,15 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     quarantine = commands.add_parser(
         "quarantine",
         **_taught("quarantine"),
-        help="what is set aside: see it, end it by hand",
-        description="See which packages are set aside, and hand them back to Bandersnatch.",
+        help="what is in quarantine: see it, end it by hand",
+        description="See which packages are in quarantine, and hand them back to Bandersnatch.",
     )
     actions = quarantine.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser(
         "list",
         **_taught("list"),
-        help="what is set aside, since when, and when it is asked for again",
-        description="List what is set aside. Asks nothing of PyPI, and may be used while a run is under way.",
+        help="what is in quarantine, since when, and when it is asked for again",
+        description="List what is in quarantine. Asks nothing of PyPI, and may be used while a run is under way.",
     )
     release = actions.add_parser(
         "release",
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Hand packages back to Bandersnatch: its next run asks for them as for any other, and its serial "
         "waits for them. Not while a run is under way.",
     )
-    release.add_argument("packages", nargs="*", metavar="PACKAGE", help="a package that is set aside")
+    release.add_argument("packages", nargs="*", metavar="PACKAGE", help="a package that is in quarantine")
     release.add_argument("--all", action="store_true", help="all of them, as before the plugins are removed")
     run = commands.add_parser(
         "run",
@@ -251,4 +251,4 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 }
 
 # Exit codes where a command can't be followed, of those whose other ones mean something.
-_FAILURES = {"check": Check.UNKNOWN, "probe": Outcome.UNDETERMINED}
+_FAILURES = {"check": CheckExit.UNKNOWN, "probe": ProbeExit.UNDETERMINED}

@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 from . import failing
 from .cache_bust import CacheBust
-from .fields import extra as fields
-from .ladder import Ladder, Sparing
+from .fields import log_fields
+from .ladder import Ladder, RecheckBudget
 from .observations import SERIAL_HEADER, Observation, observe
 from .scope import Scope
 from .serials import parse_serial, serial_in_body
@@ -30,7 +30,7 @@ _Response = TypeVar("_Response")
 
 
 @dataclass
-class Outcome(Generic[_Response]):
+class PageResult(Generic[_Response]):
     """What came of asking for one page, in as many ways as it took.
 
     With a `response` the page is fresh. With an `error` the caller is to handle it as
@@ -60,7 +60,7 @@ class Climb:
         url: str,
         required_serial: int,
         ways: Sequence[Variant],
-        sparing: Sparing | None = None,
+        budget: RecheckBudget | None = None,
         *,
         is_known: bool = False,
         is_gone: bool = False,
@@ -72,7 +72,7 @@ class Climb:
         """
         self.url = url
         self.required_serial = required_serial
-        self.sparing = sparing
+        self.budget = budget
         self.observations: list[Observation] = []
         self.is_fresh = False
         # The answer whose error is the caller's to handle.
@@ -112,7 +112,7 @@ class Climb:
     def _goes_on(self, seen: Observation) -> bool:
         if seen.status is None:
             return False  # after a broken connection or a time-out other ways fare no better
-        if self.sparing is not None and self.sparing.is_enough(self.observations):
+        if self.budget is not None and self.budget.is_enough(self.observations):
             return False
         if len(self.observations) > 1:
             return True
@@ -131,7 +131,7 @@ def _is_trouble(seen: Observation) -> bool:
     return seen.status is None or seen.status == 429 or seen.status >= 500
 
 
-class Guide:
+class AdaptiveClimber:
     """What the answers of one run have taught about one master. Threads may share it."""
 
     def __init__(self, master: str, rungs: Sequence[Variant], cache_bust_parameter: str) -> None:
@@ -156,13 +156,13 @@ class Guide:
         failing.say()
         self._broken = True
 
-    def climb(self, url: str, required_serial: int, sparing: Sparing | None = None) -> Climb:
+    def climb(self, url: str, required_serial: int, budget: RecheckBudget | None = None) -> Climb:
         """Begin to ask for a page that must carry at least the required serial."""
         with self._lock:
             is_known = url in self._given_up or self.ladder.exhausted
             is_gone = url in self._gone
-            ways = self.ladder.climb(sparing)
-        return Climb(url, required_serial, ways, sparing, is_known=is_known, is_gone=is_gone)
+            ways = self.ladder.climb(budget)
+        return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone)
 
     def read_body(self, seen: Observation, body: bytes) -> Observation:
         """Return what an answer showed, its body included."""
@@ -179,13 +179,13 @@ class Guide:
 
     def _learn(self, climb: Climb) -> None:
         seen, extra = climb.observations, len(climb.observations) - 1
-        if climb.is_fresh and climb.sparing is None:
+        if climb.is_fresh and climb.budget is None:
             self.ladder.fresh_at(seen[-1].variant, extra)
         if extra < 1:
             return  # as nearly every page
         title, ways = self.scope.title(climb.url), ", ".join(map(str, seen))
         if climb.is_fresh:
-            cured = fields(
+            cured = log_fields(
                 project=title,
                 required_serial=climb.required_serial,
                 got_serial=seen[-1].serial,
@@ -196,14 +196,14 @@ class Guide:
         self._given_up.add(climb.url)
         if climb.error is not None and is_gone(seen):
             self._gone.add(climb.url)
-            gone = fields(project=title, required_serial=climb.required_serial)
+            gone = log_fields(project=title, required_serial=climb.required_serial)
             log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen), extra=gone)
             return
         self.ladder.in_vain(extra)
         self._stale_pages += 1
         level = logging.INFO if self._stale_pages <= _STALE_PAGES_SAID else logging.DEBUG
         best = max((one.serial for one in seen if one.serial is not None), default=None)
-        stale = fields(project=title, required_serial=climb.required_serial, got_serial=best)
+        stale = log_fields(project=title, required_serial=climb.required_serial, got_serial=best)
         log.log(level, "%s is stale, no way gets serial %d: %s", title, climb.required_serial, ways, extra=stale)
         if level == logging.DEBUG:
             self.say_once("More pages are stale however they are asked for: each is said at DEBUG only")

@@ -19,8 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from . import terminal
-from .exit_codes import Demo
-from .lab.mirrors import Mirror, Run
+from .exit_codes import DemoExit
+from .lab.mirrors import FinishedRun, Mirror
 from .lab.server import HOST, Lab
 
 PROJECTS = 20
@@ -31,7 +31,7 @@ BEHAVIOUR = "gzip-stale"
 class Result:
     """What one mirror came to, after the edge had gone stale."""
 
-    run: Run
+    run: FinishedRun
     fresh: int
     requests: int
     installed: str
@@ -60,13 +60,13 @@ def main() -> int:
         console.print("[bold red]That is not how the story goes.[/] The last lines of both runs:")
         for result in (bare, suite):
             console.print(*result.run.output.splitlines()[-15:], sep="\n", markup=False)
-        return Demo.FAILED
+        return DemoExit.FAILED
     console.print(
         f"The newest {package} is {newest}. What made the difference, in bandersnatch.conf:\n\n"
         "    [plugins]\n    enabled =\n        freshness",
         markup=False,
     )
-    return Demo.CURED
+    return DemoExit.CURED
 
 
 def _play(directory: Path, lab: Lab, package: str, console: Console) -> tuple[Result, Result]:
@@ -91,7 +91,7 @@ def _play(directory: Path, lab: Lab, package: str, console: Console) -> tuple[Re
             tell(f"{name}: sync after the new releases")
             lab.forget()
             run = mirror.run()
-            requests = sum(asked.is_metadata for asked in lab.asked)
+            requests = sum(asked.is_metadata for asked in lab.requests)
             fresh = sum(mirror.versions(project) == lab.versions(project) for project in lab.names)
             progress.advance(story)
             tell(f"{name}: pip install {package}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
-from .exit_codes import BY_COMMAND, Common
+from .exit_codes import BY_COMMAND, CommonExit
 
 COLUMNS = 78
 
@@ -27,6 +27,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 def epilog(command: str) -> str:
     """Return it, in lines of no more than 78 columns."""
     lines = ["examples:", *(f"  {_PROGRAM} {example}" for example in EXAMPLES[command]), "", "exit codes:"]
-    for code in BY_COMMAND.get(command, Common):
+    for code in BY_COMMAND.get(command, CommonExit):
         lines += textwrap.wrap(f"{code.value}  {code.when}", COLUMNS, initial_indent="  ", subsequent_indent="     ")
     return "\n".join([*lines, "", "More: docs/index.md, in the source distribution and the repository."])

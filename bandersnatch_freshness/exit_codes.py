@@ -20,7 +20,7 @@ class ExitCode(enum.IntEnum):
         return member
 
 
-class Common(ExitCode):
+class CommonExit(ExitCode):
     """Those of a command that has none of its own."""
 
     DONE = 0, "it did what it was asked for"
@@ -28,7 +28,7 @@ class Common(ExitCode):
     USAGE = 2, "the command line was wrong"
 
 
-class Check(ExitCode):
+class CheckExit(ExitCode):
     """Those of `check`, as monitoring plugins have them."""
 
     OK = 0, "no incident is a warning or worse"
@@ -41,7 +41,7 @@ class Check(ExitCode):
     )
 
 
-class Run(ExitCode):
+class RunExit(ExitCode):
     """Those of `run`."""
 
     FRESH = 0, "all is fresh, or will be soon: nothing but stale pages has failed, and none is critical"
@@ -49,7 +49,7 @@ class Run(ExitCode):
     CRITICAL = 2, "there are critical incidents"
 
 
-class Outcome(ExitCode):
+class ProbeExit(ExitCode):
     """Those of `probe`: what all ways together came to.
 
     Of several packages, 3 comes first; else it is 0 or 2 if that holds for all of them.
@@ -61,7 +61,7 @@ class Outcome(ExitCode):
     UNDETERMINED = 3, "it can't be told: no answer, no serial, or the command line was wrong"
 
 
-class Demo(ExitCode):
+class DemoExit(ExitCode):
     """Those of `demo`."""
 
     CURED = 0, "the suite cured what bare Bandersnatch could not"
@@ -72,4 +72,4 @@ class Demo(ExitCode):
 INTERRUPTED = 130
 
 # Of the commands that have codes of their own.
-BY_COMMAND: Mapping[str, type[ExitCode]] = {"check": Check, "run": Run, "probe": Outcome, "demo": Demo}
+BY_COMMAND: Mapping[str, type[ExitCode]] = {"check": CheckExit, "run": RunExit, "probe": ProbeExit, "demo": DemoExit}

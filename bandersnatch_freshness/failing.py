@@ -28,7 +28,7 @@ def say() -> None:
     log.log(level, "An error inside bandersnatch-freshness: going on as without it", exc_info=True)
 
 
-def attempt(default: _D, step: Callable[..., _T], *args: object) -> _T | _D:
+def fail_open(default: _D, step: Callable[..., _T], *args: object) -> _T | _D:
     """Do a step of the suite's own; where it fails, say so and return the default."""
     try:
         return step(*args)

@@ -10,7 +10,7 @@ from .incidents import Change, Incident
 
 PREFIX = "freshness_"
 
-# What docs/logs.md says of each; the names are the arguments of `extra`.
+# What docs/logs.md says of each; the names are the arguments of `log_fields`.
 FIELDS = {
     "project": "the package, normalized; `/simple/` is the index, `*` the whole edge",
     "required_serial": "the serial that a fresh page has at least",
@@ -25,7 +25,7 @@ FIELDS = {
 }
 
 
-def extra(
+def log_fields(
     *,
     project: str | None = None,
     required_serial: int | None = None,
@@ -43,11 +43,11 @@ def extra(
     return {PREFIX + name: given[name] for name in FIELDS if given[name] is not None}
 
 
-def of_incident(incident: Incident, ending: str | None = None) -> dict[str, object]:
+def incident_fields(incident: Incident, ending: str | None = None) -> dict[str, object]:
     """Return the `extra=` of a line about an incident."""
-    return extra(
+    return log_fields(
         project=incident.subject,
-        required_serial=incident.required,
+        required_serial=incident.required_serial,
         got_serial=incident.got,
         verdict=incident.verdict.value,
         level=str(incident.level),
@@ -57,6 +57,6 @@ def of_incident(incident: Incident, ending: str | None = None) -> dict[str, obje
     )
 
 
-def of_change(change: Change) -> dict[str, object]:
+def change_fields(change: Change) -> dict[str, object]:
     """Return the `extra=` of a line about what a run has changed."""
-    return of_incident(change.incident, None if change.ending is None else change.ending.name.lower())
+    return incident_fields(change.incident, None if change.ending is None else change.ending.name.lower())

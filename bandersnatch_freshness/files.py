@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .options import Remembering
+from .options import TrackingSettings
 from .records import QUARANTINE_FILE, Records
 from .serials import parse_serial, serial_in_body, serial_in_html
 from .state import State
@@ -47,12 +47,12 @@ def own_serial(storage: Any, directory: Any, names: Iterable[str]) -> int:
     return 0
 
 
-class Files(NamedTuple):
+class MirrorFiles(NamedTuple):
     """A mirror as a command finds it, from its configuration; it may be at work meanwhile."""
 
     directory: str
     master: str
-    remembering: Remembering
+    tracking: TrackingSettings
     storage: Any
 
     def store(self, name: str) -> Store:
@@ -85,11 +85,11 @@ class Files(NamedTuple):
             serial=parse_serial(status.decode("ascii", "replace")) if status else None,
             waiting=len(todo.splitlines()) - 1 if todo else 0,
             now=now,
-            thresholds=self.remembering.thresholds,
+            thresholds=self.tracking.thresholds,
             state=state,
             problem=problem,
         )
 
     def records(self, clock: Callable[[], int]) -> Records:
         """Return what is remembered of the mirror; `clock` returns seconds since 1970."""
-        return Records(self.store(self.remembering.state), self.store(QUARANTINE_FILE), self.master, clock)
+        return Records(self.store(self.tracking.state), self.store(QUARANTINE_FILE), self.master, clock)

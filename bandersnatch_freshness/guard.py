@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from .incidents import Incident, Sighting
 from .observations import Observation
-from .quarantine import SetAside
+from .quarantine import QuarantineEntry
 from .serials import parse_serial
 from .verdicts import Verdict, judge
 
@@ -37,7 +37,7 @@ class Guard:
         self,
         known: Index | None,
         incidents: Mapping[str, Incident] | None = None,
-        quarantine: Mapping[str, SetAside] | None = None,
+        quarantine: Mapping[str, QuarantineEntry] | None = None,
         *,
         another_master: bool = False,
     ) -> None:
@@ -66,7 +66,7 @@ class Guard:
     def announced_page(self, project: str) -> int:
         """Return the serial that was announced of a project's page, 0 where only an index knows."""
         incident, entry = self._incidents.get(project), self._quarantine.get(project)
-        return max(incident.required if incident else 0, entry.required if entry else 0)
+        return max(incident.required_serial if incident else 0, entry.required_serial if entry else 0)
 
     def expect(self, synced: int, count_own: Callable[[], int]) -> None:
         """Set the least serial of the index, for a mirror that is at this one.
@@ -161,14 +161,14 @@ class Guard:
             wrong = self._sighting(known.serial + 1)
         return known, wrong, wrong is None
 
-    def _sighting(self, required: int) -> Sighting:
+    def _sighting(self, required_serial: int) -> Sighting:
         got = max((one.serial for one in self.observations if one.serial is not None), default=self._serial)
         got = self._serial if self._serial is not None else got
-        verdict = judge(self.observations, required)
+        verdict = judge(self.observations, required_serial)
         if verdict is Verdict.FRESH:  # by a serial: it is broken otherwise, or was not to be had
             verdict = Verdict.UNKNOWN if self.refusal else Verdict.EDGE_STALE
         evidence = {one.variant: one.evidence() for one in self.observations}
-        return Sighting(required, got, verdict, tuple(evidence.values()))
+        return Sighting(required_serial, got, verdict, tuple(evidence.values()))
 
 
 def measure(index: Any) -> tuple[int | None, int]:

@@ -44,7 +44,7 @@ class Level(enum.IntEnum):
 class Sighting(NamedTuple):
     """One stale page in one run; `got` is the best serial that any way of asking got."""
 
-    required: int
+    required_serial: int
     got: int | None
     verdict: Verdict
     evidence: tuple[Evidence, ...] = ()
@@ -62,7 +62,7 @@ class Incident(NamedTuple):  # there may be 100,000 of them: a data class takes 
     since: int
     seen: int
     runs: int
-    required: int
+    required_serial: int
     got: int | None
     verdict: Verdict
     level: Level = Level.STALE
@@ -70,7 +70,7 @@ class Incident(NamedTuple):  # there may be 100,000 of them: a data class takes 
     count: int = 1  # type: ignore[assignment] # a tuple has one of its own, of no use here
     examples: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
-    set_aside: bool = False
+    in_quarantine: bool = False
     released: int = 0
 
     def age(self, now: int) -> int:
@@ -79,20 +79,20 @@ class Incident(NamedTuple):  # there may be 100,000 of them: a data class takes 
 
 
 @dataclass
-class Report:
+class RunReport:
     """What one run saw of the packages that it asked for.
 
     `index` is what is wrong with the simple index, and `index_is_right` whether it was seen
-    to be right. `set_aside` are those that don't keep the mirror's serial back. `batch` is how many
+    to be right. `quarantined` are those that don't keep the mirror's serial back. `batch` is how many
     packages there are to sync in this run and those before it that it goes on from.
     `reached` is the serial of the mirror after the run: below it, nothing is left to sync
-    but what is set aside. One that broke off is not `is_whole`.
+    but what is in quarantine. One that broke off is not `is_whole`.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
-    set_aside: set[str] = field(default_factory=set)
+    quarantined: set[str] = field(default_factory=set)
     batch: int = 0
     reached: int = 0
     index: Sighting | None = None
@@ -101,8 +101,8 @@ class Report:
 
     @property
     def systemic(self) -> bool:
-        """Whether much of what there is to sync is stale; what is known to be, and set aside, doesn't count."""
-        stale = len(self.stale.keys() - self.set_aside)
+        """Whether much of what there is to sync is stale; what is known to be, and in quarantine, doesn't count."""
+        stale = len(self.stale.keys() - self.quarantined)
         asked = stale + len(self.fresh) + len(self.gone)
         return stale >= SYSTEMIC_PACKAGES and stale >= SYSTEMIC_SHARE * max(asked, self.batch)
 
@@ -131,7 +131,7 @@ class Change(NamedTuple):
 
 
 def advance(
-    incidents: Mapping[str, Incident], report: Report, now: int, thresholds: Thresholds
+    incidents: Mapping[str, Incident], report: RunReport, now: int, thresholds: Thresholds
 ) -> tuple[dict[str, Incident], list[Change]]:
     """Return the incidents after a run, and the changes of level and the endings among them."""
     sightings = dict(report.stale)
@@ -149,14 +149,14 @@ def advance(
         if ending:
             changes.append(Change(incident, ending))
             continue
-        if subject in report.set_aside:  # it is not asked for in every run
-            incident = _graded(incident._replace(set_aside=True), now, thresholds)
+        if subject in report.quarantined:  # it is not asked for in every run
+            incident = _graded(incident._replace(in_quarantine=True), now, thresholds)
             if incident.level > incidents[subject].level:
                 changes.append(Change(incident))
         after[subject] = incident
     for subject, sighting in sightings.items():
         before = incidents.get(subject)
-        incident = _seen(subject, before, sighting, now, thresholds, set_aside=subject in report.set_aside)
+        incident = _seen(subject, before, sighting, now, thresholds, in_quarantine=subject in report.quarantined)
         if subject == EDGE:
             examples = tuple(sorted(report.stale)[:EXAMPLES])
             incident = incident._replace(count=len(report.stale), examples=examples)
@@ -167,7 +167,7 @@ def advance(
 
 
 def _seen(
-    subject: str, before: Incident | None, sighting: Sighting, now: int, thresholds: Thresholds, *, set_aside: bool
+    subject: str, before: Incident | None, sighting: Sighting, now: int, thresholds: Thresholds, *, in_quarantine: bool
 ) -> Incident:
     # A clock that was ahead must not keep an incident young for ever.
     since = min(before.since, now) if before else now
@@ -177,13 +177,13 @@ def _seen(
         since=since,
         seen=now,
         runs=(before.runs if before else 0) + 1,
-        required=sighting.required,
+        required_serial=sighting.required_serial,
         got=sighting.got,
         verdict=sighting.verdict,
         evidence=sighting.evidence,
         newest=max(serials, default=None),
         level=before.level if before else Level.STALE,
-        set_aside=set_aside,
+        in_quarantine=in_quarantine,
         released=before.released if before else 0,
     )
     return _graded(incident, now, thresholds)
@@ -200,25 +200,25 @@ def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
     return incident._replace(level=level) if level > incident.level else incident
 
 
-def _ending(incident: Incident, report: Report) -> Ending | None:
+def _ending(incident: Incident, report: RunReport) -> Ending | None:
     """Say why an incident that this run saw nothing stale of is over; None where it is not."""
     if incident.subject == EDGE:
-        stale = len(report.stale.keys() - report.set_aside)
+        stale = len(report.stale.keys() - report.quarantined)
         mostly = report.is_whole and len(report.fresh) + len(report.gone) > stale
-        return Ending.EDGE if mostly or report.reached >= incident.required else None
+        return Ending.EDGE if mostly or report.reached >= incident.required_serial else None
     if incident.subject == INDEX:
         return Ending.FRESH if report.index_is_right else None
     if incident.subject in report.fresh:
         return Ending.FRESH
     if incident.subject in report.gone:
         return Ending.GONE
-    if report.reached >= incident.required and incident.subject not in report.set_aside:
+    if report.reached >= incident.required_serial and incident.subject not in report.quarantined:
         return Ending.SETTLED
     return None
 
 
-def _edge(report: Report) -> Sighting:
-    worst = max(report.stale.values(), key=lambda seen: seen.required)
+def _edge(report: RunReport) -> Sighting:
+    worst = max(report.stale.values(), key=lambda seen: seen.required_serial)
     verdicts = {seen.verdict for seen in report.stale.values()}
     verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
-    return Sighting(worst.required, worst.got, verdict, worst.evidence)
+    return Sighting(worst.required_serial, worst.got, verdict, worst.evidence)

@@ -21,7 +21,7 @@ VAIN_REQUESTS = 1000
 VAIN_SHARE = 0.1
 
 
-class Sparing(NamedTuple):
+class RecheckBudget(NamedTuple):
     """How to ask for a page that is known to be stale: in so many `ways`, while that is so.
 
     The first of them is the rung number `first`. An answer with a higher serial than `known`,
@@ -55,10 +55,10 @@ class Ladder:
         """Whether the budget for requests in vain is used up."""
         return self._vain > VAIN_REQUESTS + VAIN_SHARE * self._answers
 
-    def climb(self, sparing: Sparing | None = None) -> tuple[Variant, ...]:
+    def climb(self, budget: RecheckBudget | None = None) -> tuple[Variant, ...]:
         """Return the variants for one page, in the order to try them."""
-        if sparing is not None:
-            turn = sparing.first % len(self.rungs)
+        if budget is not None:
+            turn = budget.first % len(self.rungs)
             return self.rungs[turn:] + self.rungs[:turn]
         first = self.start
         if first is self.rungs[0]:  # as for nearly every page

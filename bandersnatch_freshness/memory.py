@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from . import fields, history, quarantine, words
+from . import history, quarantine, words
+from .fields import change_fields, incident_fields, log_fields
 from .guard import Guard
 from .incidents import Change, Level, advance
-from .options import Remembering
+from .options import TrackingSettings
 from .records import Records
 from .runs import Run
 from .state import Batch, NewerStateError, State, StateError
 
 if TYPE_CHECKING:
-    from .notifier import Notifier, Plan
+    from .notifier import Deliveries, Notifier
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -32,7 +33,7 @@ class Memory:
     def __init__(
         self,
         records: Records,
-        remembering: Remembering,
+        tracking: TrackingSettings,
         clock: Callable[[], int],
         notifier: Callable[[], Notifier] | None = None,
         publish: Callable[[State, int], None] | None = None,
@@ -43,7 +44,7 @@ class Memory:
         state after a run, at a time, to others.
         """
         self._records = records
-        self._remembering = remembering
+        self._tracking = tracking
         self._make_notifier = notifier
         self._clock = clock
         self._publish = publish
@@ -62,7 +63,7 @@ class Memory:
             return None
         with contextlib.suppress(OSError, filelock.Timeout):  # a run that overlaps with another goes without
             self._running.enter_context(self._records.run_lock())
-        return Run(self._clock(), self._records.state.incidents, quiets=self._remembering.escalates)
+        return Run(self._clock(), self._records.state.incidents, quiets=self._tracking.escalates)
 
     def guard(self) -> Guard:
         """Return what guards a run, from what is known of the master."""
@@ -76,29 +77,29 @@ class Memory:
         return self.guard()
 
     def concerned(self) -> dict[str, int | None]:
-        """Return the packages that a plan is about: set aside with their serials, or to be (None)."""
-        state, after = self._records.state, self._remembering.quarantine_after
+        """Return the packages a plan is about: those in quarantine with their serials, those due for it with None."""
+        state, after = self._records.state, self._tracking.quarantine_after
         concerned: dict[str, int | None] = {}
         if after is not None:
             now = self._clock()
             last = state.last_run()
             due = (one.subject for one in state.incidents.values() if quarantine.is_due_for(one, now, after, last))
             concerned.update(dict.fromkeys(due))
-        return concerned | {name: entry.required for name, entry in state.quarantine.items()}
+        return concerned | {name: entry.required_serial for name, entry in state.quarantine.items()}
 
-    def count_set_aside(self, names: Iterable[str]) -> int:
-        """Return how many of these packages are set aside."""
+    def count_quarantined(self, names: Iterable[str]) -> int:
+        """Return how many of these packages are in quarantine."""
         return sum(name in self._records.state.quarantine for name in names)
 
-    def plan(self, run: Run, announced: Mapping[str, int], others: int) -> quarantine.Plan:
-        """Decide on what is set aside in a run, and remember it before the mirror's serial can advance.
+    def plan(self, run: Run, announced: Mapping[str, int], others: int) -> quarantine.QuarantinePlan:
+        """Decide on what is in quarantine in a run, and remember it before the mirror's serial can advance.
 
         `announced` are the serials of those packages that the run is to sync; it asks for
         so many `others`.
         """
-        after = self._remembering.quarantine_after
-        if after is None:  # what was set aside is asked for as any other package
-            return quarantine.Plan(dict(self._records.state.quarantine))
+        after = self._tracking.quarantine_after
+        if after is None:  # what was in quarantine is asked for as any other package
+            return quarantine.QuarantinePlan(dict(self._records.state.quarantine))
         now, state = self._clock(), self._records.state
         before = state.quarantine
         plan = quarantine.plan(before, state.incidents, announced, others, now, after, state.last_run())
@@ -117,14 +118,16 @@ class Memory:
                     state.quarantine = before
                     raise
         except (OSError, StateError, filelock.Timeout) as error:
-            log.error("%s can't be written, nothing more is set aside: %s", self._records.store.path, error)
+            log.error("%s can't be written, nothing more is in quarantine: %s", self._records.store.path, error)
             return plan.without(plan.changed, before)
         for name in sorted(plan.quarantine.keys() - before.keys()):
             incident = state.incidents[name]
-            log.warning("%s", words.set_aside(incident, now), extra=fields.of_incident(incident))
+            log.warning("%s", words.in_quarantine(incident, now), extra=incident_fields(incident))
         for name in sorted(before.keys() - plan.quarantine.keys()):
             log.info(
-                "%s is dropped by the mirror's filters, and no longer set aside", name, extra=fields.extra(project=name)
+                "%s is dropped by the mirror's filters, and no longer in quarantine",
+                name,
+                extra=log_fields(project=name),
             )
         return plan
 
@@ -149,15 +152,15 @@ class Memory:
         now = self._clock()
         changes: list[Change] = []
         left: list[str] = []
-        plan: Plan = {}
+        plan: Deliveries = {}
         notifier = self._notifier() if may_notify else None
 
         def advance_all(state: State) -> None:
             before = state.quarantine
-            state.quarantine = quarantine.after_run(before, run.asked.keys(), run.report.gone, run.synced, now)
+            state.quarantine = quarantine.after_run(before, run.rechecks.keys(), run.report.gone, run.synced, now)
             left.extend(before.keys() - state.quarantine.keys())
-            run.report.set_aside = set(state.quarantine)
-            max_age = self._remembering.index_max_age
+            run.report.quarantined = set(state.quarantine)
+            max_age = self._tracking.index_max_age
             if guard is not None and max_age is not None:
                 state.index, run.report.index, run.report.index_is_right = guard.after(now, max_age)
             if guard is not None and guard.stands_still:
@@ -167,7 +170,7 @@ class Memory:
                 )
             if run.is_full and outcome == "fresh":
                 state.another_master = False
-            state.incidents, found = advance(state.incidents, run.report, now, self._remembering.thresholds)
+            state.incidents, found = advance(state.incidents, run.report, now, self._tracking.thresholds)
             changes.extend(found)
             state.batch = run.batch or state.batch
             state.runs.append(run.finished(now, outcome, target))
@@ -178,11 +181,11 @@ class Memory:
         with self._running:
             if self._update(advance_all):
                 for name in sorted(left):
-                    log.info("%s is no longer set aside", name, extra=fields.extra(project=name))
-                if self._remembering.escalates:
+                    log.info("%s is no longer in quarantine", name, extra=log_fields(project=name))
+                if self._tracking.escalates:
                     for change in changes:
                         line = words.describe_change(change, now)
-                        log.log(_log_level(change), "%s", line, extra=fields.of_change(change))
+                        log.log(_log_level(change), "%s", line, extra=change_fields(change))
                 if notifier and plan:
                     arrived = notifier.deliver(plan)
                     self._update(lambda state: notifier.settle(state, plan, arrived, now))
@@ -194,8 +197,8 @@ class Memory:
 
     def _notifier(self) -> Notifier | None:
         """Return what sends notifications, None where nobody is to be told, or has to be forgotten."""
-        wanted = self._remembering.notify or self._records.state.told
-        return self._make_notifier() if self._make_notifier and self._remembering.escalates and wanted else None
+        wanted = self._tracking.notify or self._records.state.notified
+        return self._make_notifier() if self._make_notifier and self._tracking.escalates and wanted else None
 
     def _update(self, change: Callable[[State], bool | None]) -> bool:
         """Change the state and write it, unless that was no change; false where that failed, which is then said."""

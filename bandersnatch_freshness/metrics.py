@@ -66,7 +66,7 @@ METRICS = (
     ),
     _gauge(
         "mirror_serial",
-        "The mirror's serial: it has all up to that, but for what is set aside.",
+        "The mirror's serial: it has all up to that, but for what is in quarantine.",
         lambda summary: summary.serial,
     ),
     _gauge(
@@ -114,7 +114,7 @@ METRICS = (
     ),
     _gauge(
         "fresh_timestamp_seconds",
-        "When the mirror last had all that was announced, and nothing was stale or set aside.",
+        "When the mirror last had all that was announced, and nothing was stale or in quarantine.",
         lambda summary: summary.state.fresh or None,
     ),
     Exported(
@@ -145,12 +145,12 @@ METRICS = (
     ),
     _gauge(
         "quarantined_packages",
-        "Packages that are set aside.",
+        "Packages that are in quarantine.",
         lambda summary: len(summary.state.quarantine),
     ),
     _gauge(
         "oldest_quarantined_age_seconds",
-        "For how long the package set aside first had been so when this was written; 0 where none is.",
+        "How long the first package in quarantine had been there when this was written; 0 where none is.",
         lambda summary: max(0, 0, *(summary.now - one.since for one in summary.state.quarantine.values())),
     ),
     _counter(

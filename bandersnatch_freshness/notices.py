@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .incidents import Incident, Level
-from .state import Told, timestamp
+from .state import NotificationRecord, timestamp
 from .words import describe, title
 
 # Of more packages than this, a message says only how many more there are.
@@ -40,19 +40,21 @@ def channel_id(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
-def due(incidents: Mapping[str, Incident], told: Mapping[str, Told], now: int, repeat_every: int) -> list[str]:
+def due(
+    incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], now: int, repeat_every: int
+) -> list[str]:
     """Return the subjects that a channel is to hear of."""
     return [
         *(
             subject
             for subject, incident in incidents.items()
-            if incident.level > Level.STALE and _is_due(incident, told.get(subject), now, repeat_every)
+            if incident.level > Level.STALE and _is_due(incident, notified.get(subject), now, repeat_every)
         ),
-        *(subject for subject, last in told.items() if subject not in incidents and not _under_way(last, now)),
+        *(subject for subject, last in notified.items() if subject not in incidents and not _under_way(last, now)),
     ]
 
 
-def _is_due(incident: Incident, last: Told | None, now: int, repeat_every: int) -> bool:
+def _is_due(incident: Incident, last: NotificationRecord | None, now: int, repeat_every: int) -> bool:
     # A later beginning is another incident, whose predecessor's end nobody was told of.
     if last is None or last.level < incident.level or last.since < incident.since:
         return True
@@ -62,24 +64,24 @@ def _is_due(incident: Incident, last: Told | None, now: int, repeat_every: int) 
     return not _under_way(last, now)
 
 
-def _under_way(last: Told, now: int) -> bool:
+def _under_way(last: NotificationRecord, now: int) -> bool:
     # Either way: this run may have looked at its clock before the other one did.
     return not last.delivered and abs(now - last.at) < UNDER_WAY_SECONDS
 
 
 def mark(
-    incidents: Mapping[str, Incident], told: Mapping[str, Told], subjects: Iterable[str], now: int
-) -> dict[str, Told]:
+    incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], subjects: Iterable[str], now: int
+) -> dict[str, NotificationRecord]:
     """Return what the channel was told, with the messages about these subjects under way.
 
     What is over and never reached the channel is dropped without a word.
     """
-    after = dict(told)
+    after = dict(notified)
     for subject in subjects:
-        last, incident = told.get(subject), incidents.get(subject)
+        last, incident = notified.get(subject), incidents.get(subject)
         if incident is not None:
             ever = last is not None and last.ever
-            after[subject] = Told(incident.level, incident.verdict, incident.since, now, ever=ever)
+            after[subject] = NotificationRecord(incident.level, incident.verdict, incident.since, now, ever=ever)
         elif last is not None and last.ever:
             after[subject] = last._replace(at=now, delivered=False)
         else:
@@ -88,10 +90,14 @@ def mark(
 
 
 def settle(
-    incidents: Mapping[str, Incident], told: Mapping[str, Told], subjects: Iterable[str], *, arrived: bool
-) -> dict[str, Told]:
+    incidents: Mapping[str, Incident],
+    notified: Mapping[str, NotificationRecord],
+    subjects: Iterable[str],
+    *,
+    arrived: bool,
+) -> dict[str, NotificationRecord]:
     """Return what the channel was told, now that its messages arrived or did not."""
-    after = dict(told)
+    after = dict(notified)
     for subject in subjects:
         if subject not in after:
             continue
@@ -104,21 +110,27 @@ def settle(
     return after
 
 
-def posted(incidents: Mapping[str, Incident], told: Mapping[str, Told], now: int) -> dict[str, Told]:
+def posted(
+    incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], now: int
+) -> dict[str, NotificationRecord]:
     """Return what Alertmanager was told, now that it has the alerts of all that is open."""
     after = {}
     for subject, incident in incidents.items():
         if incident.level is Level.STALE:
             continue
-        last, (level, verdict, since) = told.get(subject), (incident.level, incident.verdict, incident.since)
+        last, (level, verdict, since) = notified.get(subject), (incident.level, incident.verdict, incident.since)
         if last is None or (last.level, last.verdict, last.since) != (level, verdict, since):
-            last = Told(level, verdict, since, now, delivered=True, ever=True)
+            last = NotificationRecord(level, verdict, since, now, delivered=True, ever=True)
         after[subject] = last
     return after
 
 
 def messages(
-    incidents: Mapping[str, Incident], told: Mapping[str, Told], subjects: Iterable[str], mirror: str, now: int
+    incidents: Mapping[str, Incident],
+    notified: Mapping[str, NotificationRecord],
+    subjects: Iterable[str],
+    mirror: str,
+    now: int,
 ) -> list[Message]:
     """Return the messages about these subjects: the worst first, what is over last."""
     by_level: dict[Level | None, list[str]] = {Level.CRITICAL: [], Level.WARNING: [], None: []}
@@ -129,7 +141,8 @@ def messages(
         if not names:
             continue
         lines = [
-            describe(incidents[name], now) if name in incidents else _over(name, told[name]) for name in names[:NAMED]
+            describe(incidents[name], now) if name in incidents else _over(name, notified[name])
+            for name in names[:NAMED]
         ]
         if len(names) > NAMED:
             lines.append(f"and {len(names) - NAMED} more")
@@ -140,5 +153,5 @@ def messages(
     return made
 
 
-def _over(subject: str, last: Told) -> str:
+def _over(subject: str, last: NotificationRecord) -> str:
     return f"{title(subject)} is no longer stale. It was {last.level}, since {timestamp(last.since)}"

@@ -34,7 +34,7 @@ class Sending:
 # Of what each channel is sent, which parts arrived.
 Arrived = dict[Channel, list[bool]]
 
-Plan = dict[Channel, Sending]
+Deliveries = dict[Channel, Sending]
 
 
 class Notifier:
@@ -46,55 +46,55 @@ class Notifier:
         self._mirror = mirror
         self._repeat_every = repeat_every
 
-    def plan(self, state: State, now: int) -> Plan:
+    def plan(self, state: State, now: int) -> Deliveries:
         """Return what is to be sent, and note in the state that it is under way."""
         known = {notices.channel_id(channel.url) for channel in self._channels}
-        state.told = {channel: told for channel, told in state.told.items() if channel in known}
-        plan: Plan = {}
+        state.notified = {channel: notified for channel, notified in state.notified.items() if channel in known}
+        plan: Deliveries = {}
         for channel in self._channels:
             key = notices.channel_id(channel.url)
-            told = state.told.get(key, {})
+            notified = state.notified.get(key, {})
             if channel.is_alertmanager:
                 ahead = _seconds_ahead(state)
-                alerts = notify.alerts(state.incidents, told, self._mirror, now, ahead)
+                alerts = notify.alerts(state.incidents, notified, self._mirror, now, ahead)
                 if alerts:
                     plan[channel] = Sending(alerts=tuple(alerts))
                 continue
-            subjects = notices.due(state.incidents, told, now, self._repeat_every)
+            subjects = notices.due(state.incidents, notified, now, self._repeat_every)
             if not subjects:
                 continue
-            marked = state.told[key] = notices.mark(state.incidents, told, subjects, now)
+            marked = state.notified[key] = notices.mark(state.incidents, notified, subjects, now)
             subjects = [subject for subject in subjects if subject in marked]
             made = notices.messages(state.incidents, marked, subjects, self._mirror, now)
             if made:
                 plan[channel] = Sending(messages=tuple(made))
         return plan
 
-    def deliver(self, plan: Plan) -> Arrived:
+    def deliver(self, plan: Deliveries) -> Arrived:
         """Send it all, and return which parts of it arrived."""
         return notify.deliver({channel: sending.parts() for channel, sending in plan.items()})
 
-    def settle(self, state: State, plan: Plan, arrived: Arrived, now: int) -> bool:
+    def settle(self, state: State, plan: Deliveries, arrived: Arrived, now: int) -> bool:
         """Note in the state what arrived and what did not; return whether that is news.
 
         That Alertmanager was told the same as in the last run is none, and not counted.
         """
-        before, totals = dict(state.told), state.totals
+        before, totals = dict(state.notified), state.totals
         counted = totals.notifications_sent + totals.notifications_failed
         for channel, sending in plan.items():
             key = notices.channel_id(channel.url)
-            told = state.told.get(key, {})
+            notified = state.notified.get(key, {})
             sent = sum(arrived[channel])
             totals.notifications_failed += len(arrived[channel]) - sent
             if not channel.is_alertmanager:
                 totals.notifications_sent += sent
                 for message, has_arrived in zip(sending.messages, arrived[channel], strict=True):
-                    told = notices.settle(state.incidents, told, message.subjects, arrived=has_arrived)
-                state.told[key] = told
+                    notified = notices.settle(state.incidents, notified, message.subjects, arrived=has_arrived)
+                state.notified[key] = notified
             elif sent:
-                state.told[key] = notices.posted(state.incidents, told, now)
-                totals.notifications_sent += state.told[key] != told
-        return state.told != before or totals.notifications_sent + totals.notifications_failed != counted
+                state.notified[key] = notices.posted(state.incidents, notified, now)
+                totals.notifications_sent += state.notified[key] != notified
+        return state.notified != before or totals.notifications_sent + totals.notifications_failed != counted
 
 
 def _seconds_ahead(state: State) -> int:

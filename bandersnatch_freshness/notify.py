@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .fields import extra
+from .fields import log_fields
 from .incidents import Incident, Level
 from .sender import ALERTMANAGER
-from .state import Told, timestamp
+from .state import NotificationRecord, timestamp
 from .words import describe, title
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -75,13 +75,13 @@ def deliver(sendings: Mapping[Channel, Sequence[Any]]) -> dict[Channel, list[boo
             log.warning(
                 "%s: %s, to be tried again in the next run: %s",
                 *(channel, what, failed[0]),
-                extra=extra(channel=str(channel)),
+                extra=log_fields(channel=str(channel)),
             )
     return arrived
 
 
 def alerts(
-    incidents: Mapping[str, Incident], told: Mapping[str, Told], mirror: str, now: int, ahead: int
+    incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], mirror: str, now: int, ahead: int
 ) -> list[dict[str, Any]]:
     """Return the alerts for what is open, and the ends of those that are not any more.
 
@@ -90,7 +90,7 @@ def alerts(
     It resolves an alert whose `endsAt` has passed, so that is `ahead` seconds from now.
     """
     made = []
-    for subject, last in told.items():
+    for subject, last in notified.items():
         incident = incidents.get(subject)
         if incident is None or (incident.level, incident.verdict) != (last.level, last.verdict):
             made.append(_alert(mirror, subject, last.level, last.verdict.value, last.since, now, now))
@@ -101,7 +101,7 @@ def alerts(
         alert["annotations"] = {
             "summary": f"{title(subject)} is stale",
             "description": describe(incident, now),
-            "required_serial": str(incident.required),
+            "required_serial": str(incident.required_serial),
             "got_serial": str(incident.got),
         }
         made.append(alert)

@@ -81,8 +81,8 @@ OPTIONS: Mapping[str, Option] = {
     "quarantine_after": Option(
         "6h",
         f"{_DURATIONS}, or `never`",
-        "A package that is stale for so long, in at least 3 runs, is set aside. `never` switches that off, and hands "
-        "back to Bandersnatch what is set aside.",
+        "A package that has been stale for so long, in at least 3 runs, goes into quarantine. `never` switches that "
+        "off, and hands back to Bandersnatch what is in quarantine.",
     ),
     "index_max_age": Option("6h", _DURATIONS, "An index whose serial has not moved for so long is an incident."),
     "notify": Option(
@@ -111,11 +111,11 @@ class OptionError(ValueError):
     """Something in the configuration that the suite can't follow, said in one line."""
 
 
-class Remembering(NamedTuple):
+class TrackingSettings(NamedTuple):
     """Where stale serials are remembered, what is to become of those that persist, and where that is shown.
 
     Where it `escalates` not, nobody is told. `quarantine_after` is in seconds, None where
-    nothing is to be set aside; so is `index_max_age`, None where nothing is guarded. An empty `metrics_file`
+    nothing goes into quarantine; so is `index_max_age`, None where nothing is guarded. An empty `metrics_file`
     or `status_page` is not written.
     """
 
@@ -138,7 +138,7 @@ class Settings(NamedTuple):
 
     rungs: tuple[Variant, ...]
     cache_bust_parameter: str
-    remembering: Remembering | None = None
+    tracking: TrackingSettings | None = None
     guards: bool = False
 
 
@@ -183,13 +183,13 @@ def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Setti
         )
     ladder = rungs(encoding, bust)
     adaptive = guards or encoding is None or bust is None
-    remembering = read_remembering(enabled, section)
+    tracking = read_tracking(enabled, section)
     remembers = not {ADAPTIVE, GUARD, ESCALATION, QUARANTINE}.isdisjoint(enabled)
-    remembers = remembers or bool(remembering.metrics_file or remembering.status_page)
-    return Settings(ladder if adaptive else ladder[:1], parameter, remembering if remembers else None, guards)
+    remembers = remembers or bool(tracking.metrics_file or tracking.status_page)
+    return Settings(ladder if adaptive else ladder[:1], parameter, tracking if remembers else None, guards)
 
 
-def read_remembering(enabled: Collection[str], section: Mapping[str, str]) -> Remembering:
+def read_tracking(enabled: Collection[str], section: Mapping[str, str]) -> TrackingSettings:
     """Return what `[freshness]` says of remembering, whether or not that is enabled.
 
     Raises:
@@ -204,7 +204,7 @@ def read_remembering(enabled: Collection[str], section: Mapping[str, str]) -> Re
     never = section.get("quarantine_after") == "never"
     quarantine_after = None if never else _duration(section, "quarantine_after", "; or never")
     index_max_age = _duration(section, "index_max_age")
-    return Remembering(
+    return TrackingSettings(
         _path(section, "state"),
         Thresholds(warn_after, critical_after),
         _duration(section, "repeat_every"),

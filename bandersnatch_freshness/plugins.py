@@ -47,7 +47,7 @@ class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
 
 
 class Freshness(_Plugin):
-    """Ask plainly while answers are fresh, climb the ladder when one is not; guard, escalate and set aside.
+    """Ask plainly while answers are fresh, climb the ladder when one is not; guard, escalate, quarantine.
 
     Stage: request, filter
     """
@@ -83,7 +83,7 @@ class FreshnessGuard(_Plugin):
 
 
 class FreshnessQuarantine(_Plugin):
-    """Keep one persistently stale package from freezing the mirror: set it aside, and ask for it again.
+    """Keep one persistently stale package from freezing the mirror: quarantine it, and ask for it again.
 
     Stage: filter
     """

@@ -6,7 +6,7 @@ import functools
 import logging
 from pathlib import Path
 
-from .files import Files
+from .files import MirrorFiles
 from .state import State
 from .store import Store
 from .summary import Summary
@@ -17,13 +17,13 @@ log = logging.getLogger("bandersnatch.freshness")
 class Publisher:
     """What is to be written of one mirror."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: MirrorFiles) -> None:
         """Write what the mirror's configuration asks for."""
         self._files = files
 
     def publish(self, state: State, now: int) -> None:
         """Write it all, with the state's lock held. What can't be written is said, and stays as it was."""
-        wanted = self._files.remembering
+        wanted = self._files.tracking
         summarize = functools.cache(lambda: self._files.summary(state, now))  # both are of the same
         for option, write in (("metrics_file", self._write_metrics), ("status_page", self._write_page)):
             path = getattr(wanted, option)

@@ -1,4 +1,4 @@
-"""The command `bandersnatch-freshness quarantine`: see what is set aside, end it by hand."""
+"""The command `bandersnatch-freshness quarantine`: see what is in quarantine, end it by hand."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def _list(options: argparse.Namespace) -> int:
     elif summary.state.quarantine:
         console.print(status.quarantined(summary))
     else:
-        console.print("Nothing is set aside.")
+        console.print("Nothing is in quarantine.")
     return 0
 
 
 def _release(options: argparse.Namespace) -> int:
-    """Put packages on Bandersnatch's todo list, and only then forget that they were set aside."""
+    """Put packages on Bandersnatch's todo list, and only then forget that they were in quarantine."""
     from . import host
 
     if bool(options.packages) is options.all:
@@ -62,12 +62,12 @@ def _release(options: argparse.Namespace) -> int:
             names = list(dict.fromkeys(named)) or sorted(state.quarantine)
             unknown = [name for name in names if name not in state.quarantine]
             if unknown:
-                raise ValueError(f"not set aside: {', '.join(unknown)}")
+                raise ValueError(f"not in quarantine: {', '.join(unknown)}")
             content, reached = listed.read(), files.store("status").read() or b""
             try:
                 text = todo.add(
                     None if content is None else content.decode(),
-                    {name: state.quarantine[name].required for name in names},
+                    {name: state.quarantine[name].required_serial for name in names},
                     parse_serial(reached.decode("ascii", "replace")) or 0,
                 )
             except (todo.TodoError, UnicodeDecodeError) as error:
@@ -77,12 +77,12 @@ def _release(options: argparse.Namespace) -> int:
             for name in names:
                 del state.quarantine[name]
                 if name in state.incidents:
-                    state.incidents[name] = state.incidents[name]._replace(set_aside=False, released=host.clock())
+                    state.incidents[name] = state.incidents[name]._replace(in_quarantine=False, released=host.clock())
             records.write()
     except filelock.Timeout as error:
         raise ValueError(f"{files.directory}: a run of Bandersnatch is under way; try again after it") from error
     terminal.console().print(
-        f"Handed back to Bandersnatch, for its next run: {', '.join(names)}" if names else "Nothing is set aside.",
+        f"Handed back to Bandersnatch, for its next run: {', '.join(names)}" if names else "Nothing is in quarantine.",
         soft_wrap=True,
         markup=False,
     )

@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Callable
 
-from .failing import attempt
+from .failing import fail_open
 
 # bandersnatch/package.py, the same from 3.6 to 8.2
 _STALE_LINE = re.compile(r"Stale serial for (?:package )?(?P<project>\S+) (?:- Attempt \d+|\(\d+\) not updating\.)")
@@ -28,7 +28,7 @@ class QuietStaleSerials(logging.Filter):
         """Lower the level where it applies; false where INFO is not to be shown."""
         if record.levelno <= logging.INFO:
             return True
-        project = attempt(None, self._project, record)
+        project = fail_open(None, self._project, record)
         if project is None or not self._is_quiet(project):
             return True
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)

@@ -50,7 +50,7 @@ class Records:
             yield
 
     def write(self) -> None:
-        """Write the state, and then the second copy of what is set aside. To be called with the lock held.
+        """Write the state, and then the second copy of what is in quarantine. To be called with the lock held.
 
         Raises:
             OSError: where the state can't be written; the old one stays. A copy that can't
@@ -83,15 +83,15 @@ class Records:
         except NewerStateError:
             raise
         except StateError as error:
-            aside = self.store.set_aside(f"unreadable-{self._clock()}")
-            log.error("%s can't be understood, and is now %s: %s", self.store.path, aside, error)
+            moved = self.store.move_away(f"unreadable-{self._clock()}")
+            log.error("%s is corrupt; moved to %s, starting with an empty state: %s", self.store.path, moved, error)
             state = State(self._master)
         self._copied = (self._copy.read() or b"").decode("utf-8", "replace")
         found = quarantine.recovered(state.quarantine, self._copied, self._clock())
         lost = len(found.keys() - state.quarantine.keys())
         if lost:
             log.warning(
-                "%s doesn't know of %d packages set aside: taken from %s", self.store.path, lost, self._copy.path
+                "%s doesn't know of %d packages in quarantine: taken from %s", self.store.path, lost, self._copy.path
             )
         state.quarantine = found
         if state.master != self._master:
@@ -99,6 +99,6 @@ class Records:
                 "The master was %s and is %s: beginning anew with what is remembered", state.master, self._master
             )
             # No serial of the old one means anything, but what it owed is to be had from the new one.
-            owed = {name: entry._replace(required=0, synced=None) for name, entry in found.items()}
+            owed = {name: entry._replace(required_serial=0, synced=None) for name, entry in found.items()}
             state = State(self._master, quarantine=owed, another_master=True)
         self.state = state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from . import status
-from .exit_codes import Run
+from .exit_codes import RunExit
 from .incidents import Level
 
 
@@ -13,14 +13,14 @@ def main(options: argparse.Namespace) -> int:
     """Run Bandersnatch with the arguments given, and return 0, 1 or 2."""
     if options.arguments[:1] in ([], ["-h"], ["--help"]):
         options.explain()
-        return Run.FRESH
+        return RunExit.FRESH
     # All of Bandersnatch is imported for this, which the other commands do without.
     from . import host
 
     ended = host.run(["--config", options.config, *options.arguments], quiet=options.quiet)
     if ended is None:  # it was asked for its help, or its version
-        return Run.FRESH
+        return RunExit.FRESH
     if not ended:
-        return Run.FAILED
+        return RunExit.FAILED
     options.config = host.config_file()  # which may be among the arguments
-    return Run.CRITICAL if status.summarize(options).counts()[Level.CRITICAL] else Run.FRESH
+    return RunExit.CRITICAL if status.summarize(options).counts()[Level.CRITICAL] else RunExit.FRESH

@@ -19,7 +19,7 @@ from . import __version__
 from .guard import Index
 from .history import Hour
 from .incidents import Incident, Level
-from .quarantine import SetAside
+from .quarantine import QuarantineEntry
 from .verdicts import Verdict
 
 FORMAT = 1
@@ -48,7 +48,7 @@ class NewerStateError(StateError):
     """The document was written by a newer release."""
 
 
-class Told(NamedTuple):
+class NotificationRecord(NamedTuple):
     """What one channel was last told of one incident, at `at` seconds since 1970.
 
     Until a message is known to have arrived it is not `delivered`; `ever` is whether any
@@ -113,8 +113,8 @@ class State:
     incidents: dict[str, Incident] = field(default_factory=dict)
     runs: list[PastRun] = field(default_factory=list)
     # What each channel was told, by its id and by subject.
-    told: dict[str, dict[str, Told]] = field(default_factory=dict)
-    quarantine: dict[str, SetAside] = field(default_factory=dict)
+    notified: dict[str, dict[str, NotificationRecord]] = field(default_factory=dict)
+    quarantine: dict[str, QuarantineEntry] = field(default_factory=dict)
     batch: Batch | None = None
     index: Index | None = None
     # Whether the mirror may still hold serials of another master.
@@ -154,7 +154,9 @@ def dump(state: State, now: int) -> Iterator[str]:
         for number, subject in enumerate(sorted(state.incidents))
     )
     yield ',\n"quarantine": '
-    yield from _object((name, json.dumps(_set_aside_out(state.quarantine[name]))) for name in sorted(state.quarantine))
+    yield from _object(
+        (name, json.dumps(_quarantined_out(state.quarantine[name]))) for name in sorted(state.quarantine)
+    )
     if state.batch:
         yield f',\n"batch": {json.dumps(state.batch._asdict())}'
     if state.index:
@@ -168,7 +170,7 @@ def dump(state: State, now: int) -> Iterator[str]:
     yield '\n],\n"runs": ['
     yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in _kept(state.runs))
     yield '\n],\n"told": '
-    yield from _object((channel, _told_out(told)) for channel, told in state.told.items())
+    yield from _object((channel, _notified_out(notified)) for channel, notified in state.notified.items())
     yield "\n}\n"
 
 
@@ -208,15 +210,15 @@ def load(text: str | bytes) -> State:
             f"written by a newer release, {document.get('by')!r} (format {found}, known here: {FORMAT})"
         )
     try:
-        quarantine = {name: _set_aside_in(entry) for name, entry in document.get("quarantine", {}).items()}
+        quarantine = {name: _quarantined_in(entry) for name, entry in document.get("quarantine", {}).items()}
         return State(
             master=str(document["master"]),
             incidents={
-                name: _named(name, nameless, set_aside=name in quarantine)
+                name: _named(name, nameless, in_quarantine=name in quarantine)
                 for name, nameless in document["incidents"].items()
             },
             runs=[_run_in(run) for run in document["runs"]],
-            told={channel: _told_in(groups) for channel, groups in document.get("told", {}).items()},
+            notified={channel: _notified_in(groups) for channel, groups in document.get("told", {}).items()},
             quarantine=quarantine,
             index=_index_in(document["index"]) if "index" in document else None,
             another_master=document.get("another_master") is True,
@@ -255,7 +257,8 @@ def _incident_out(incident: Incident, *, with_evidence: bool) -> str:
     out = (
         f'{{"level": "{_LEVEL_NAMES[incident.level]}", "verdict": "{incident.verdict.value}", '
         f'"since": "{timestamp(incident.since)}", "seen": "{timestamp(incident.seen)}", "runs": {incident.runs}, '
-        f'"required": {incident.required}, "got": {_or_null(incident.got)}, "newest": {_or_null(incident.newest)}'
+        f'"required": {incident.required_serial}, "got": {_or_null(incident.got)}, '
+        f'"newest": {_or_null(incident.newest)}'
     )
     if incident.count != 1 or incident.examples:
         out += f', "count": {incident.count}, "examples": {json.dumps(incident.examples)}'
@@ -298,11 +301,11 @@ def _nameless(document: Mapping[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _named(name: str, nameless: tuple[Any, ...], *, set_aside: bool) -> Incident:
+def _named(name: str, nameless: tuple[Any, ...], *, in_quarantine: bool) -> Incident:
     if not isinstance(nameless, tuple):
         raise TypeError(f"no incident: {name}")
     incident = Incident(name, *nameless)
-    return incident._replace(set_aside=True) if set_aside else incident
+    return incident._replace(in_quarantine=True) if in_quarantine else incident
 
 
 def _serial(value: Any) -> int | None:
@@ -327,26 +330,26 @@ def _counter_in(document: Mapping[str, Any]) -> Counter[str]:
     return Counter({name: int(count) for name, count in document.items()})
 
 
-def _set_aside_out(entry: SetAside) -> dict[str, Any]:
-    times = {"since": timestamp(entry.since), "asked": timestamp(entry.asked)}
-    return {"required": entry.required, "synced": entry.synced, **times, "asks": entry.asks}
+def _quarantined_out(entry: QuarantineEntry) -> dict[str, Any]:
+    times = {"since": timestamp(entry.since), "asked": timestamp(entry.last_asked)}
+    return {"required": entry.required_serial, "synced": entry.synced, **times, "asks": entry.asks}
 
 
-def _set_aside_in(document: Mapping[str, Any]) -> SetAside:
-    return SetAside(
-        required=int(document["required"]),
+def _quarantined_in(document: Mapping[str, Any]) -> QuarantineEntry:
+    return QuarantineEntry(
+        required_serial=int(document["required"]),
         since=seconds(document["since"]),
-        asked=seconds(document["asked"]),
+        last_asked=seconds(document["asked"]),
         asks=int(document["asks"]),
         synced=_serial(document["synced"]),
     )
 
 
-def _told_out(told: Mapping[str, Told]) -> str:
+def _notified_out(notified: Mapping[str, NotificationRecord]) -> str:
     """Return what a channel was told, the subjects in groups of which it was told the same."""
-    groups: dict[Told, list[str]] = {}
-    for subject in sorted(told):
-        groups.setdefault(told[subject], []).append(subject)
+    groups: dict[NotificationRecord, list[str]] = {}
+    for subject in sorted(notified):
+        groups.setdefault(notified[subject], []).append(subject)
     lines = (
         json.dumps(
             {
@@ -364,10 +367,10 @@ def _told_out(told: Mapping[str, Told]) -> str:
     return "[\n" + ",\n".join(lines) + "\n]"
 
 
-def _told_in(groups: Iterable[Mapping[str, Any]]) -> dict[str, Told]:
-    told = {}
+def _notified_in(groups: Iterable[Mapping[str, Any]]) -> dict[str, NotificationRecord]:
+    notified = {}
     for group in groups:
-        last = Told(
+        last = NotificationRecord(
             level=_LEVELS[group["level"]],
             verdict=_VERDICTS[group["verdict"]],
             since=seconds(group["since"]),
@@ -375,8 +378,8 @@ def _told_in(groups: Iterable[Mapping[str, Any]]) -> dict[str, Told]:
             delivered=group["delivered"] is True,
             ever=group["ever"] is True,
         )
-        told.update(dict.fromkeys(map(str, group["subjects"]), last))
-    return told
+        notified.update(dict.fromkeys(map(str, group["subjects"]), last))
+    return notified
 
 
 def _run_out(run: PastRun) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from . import quarantine, terminal
 from . import summary as summaries
-from .exit_codes import Check
+from .exit_codes import CheckExit
 from .incidents import Level
 from .observations import printable
 from .records import QUARANTINE_FILE
@@ -56,10 +56,10 @@ def check(options: argparse.Namespace) -> int:
     try:
         code, line = summaries.check(summarize(options))
     except (OSError, ValueError) as error:
-        code, line = Check.UNKNOWN, summaries.line(Check.UNKNOWN, str(error))
+        code, line = CheckExit.UNKNOWN, summaries.line(CheckExit.UNKNOWN, str(error))
     except Exception as error:  # noqa: BLE001 - a traceback's exit code would be that of a warning
         text = f"an error inside bandersnatch-freshness: {type(error).__name__}"
-        code, line = Check.UNKNOWN, summaries.line(Check.UNKNOWN, text)
+        code, line = CheckExit.UNKNOWN, summaries.line(CheckExit.UNKNOWN, text)
     print(json.dumps({"exit_code": code, "line": line}) if options.json else line)  # noqa: T201
     return code
 
@@ -75,7 +75,7 @@ def summarize(options: argparse.Namespace) -> Summary:
 
     files = host.files(options.config)
     state, problem, now = State(files.master), "", host.clock()
-    store = files.store(files.remembering.state)
+    store = files.store(files.tracking.state)
     try:
         content = store.read()
         if content is None:
@@ -105,7 +105,7 @@ def _incidents(summary: Summary) -> Table | Text:
             str(incident.level),
             duration(incident.age(summary.now)),
             str(incident.runs),
-            str(incident.required),
+            str(incident.required_serial),
             "none" if incident.got is None else str(incident.got),
             incident.verdict.value,
             style=_STYLES[incident.level],
@@ -117,8 +117,8 @@ def _incidents(summary: Summary) -> Table | Text:
 
 
 def quarantined(summary: Summary) -> Table:
-    """Return what is set aside, as a table."""
-    table = Table(title="\nSet aside", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    """Return what is in quarantine, as a table."""
+    table = Table(title="\nIn quarantine", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("package", "for", "wanted", "synced at", "asked", "next"):
         table.add_column(column, overflow="fold")
     entries = sorted(summary.state.quarantine.items(), key=lambda item: (item[1].since, item[0]))
@@ -127,9 +127,9 @@ def quarantined(summary: Summary) -> Table:
         table.add_row(
             escape(printable(name)),
             duration(max(0, summary.now - entry.since)),
-            str(entry.required),
+            str(entry.required_serial),
             "" if entry.synced is None else str(entry.synced),
-            f"{duration(max(0, summary.now - entry.asked))} ago" if entry.asks else "not yet",
+            f"{duration(max(0, summary.now - entry.last_asked))} ago" if entry.asks else "not yet",
             f"in {duration(wait)}" if wait > 0 else "in the next run",
         )
     if len(entries) > INCIDENTS_SHOWN:

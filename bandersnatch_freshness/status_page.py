@@ -18,7 +18,7 @@ from markupsafe import Markup
 from . import __version__, chart, words
 from .incidents import EDGE, INDEX, Incident, Level
 from .observations import Evidence, printable
-from .quarantine import SetAside
+from .quarantine import QuarantineEntry
 from .state import timestamp
 from .summary import Summary
 
@@ -57,16 +57,16 @@ class Row:
     got: int | None
     why: str
     verdict: str
-    set_aside: bool
+    in_quarantine: bool
     nodes: tuple[str, ...]
 
 
 def render(summary: Summary) -> str:
     """Return the page."""
     counts = summary.counts()
-    only_set_aside = summary.state.quarantine.keys() - summary.state.incidents.keys()
-    rows = _rows(summary, only_set_aside)
-    shown = headline(summary, counts[Level.WARNING] + counts[Level.CRITICAL], len(only_set_aside))
+    only_quarantined = summary.state.quarantine.keys() - summary.state.incidents.keys()
+    rows = _rows(summary, only_quarantined)
+    shown = headline(summary, counts[Level.WARNING] + counts[Level.CRITICAL], len(only_quarantined))
     last = summary.state.runs[-1] if summary.state.runs else None
     style, script = _part("css"), _part("js")
     return _template().render(
@@ -81,7 +81,7 @@ def render(summary: Summary) -> str:
         outcome=_OUTCOMES.get(last.outcome, printable(last.outcome)) if last else "",
         counts=[(str(level), counts[level]) for level in sorted(Level, reverse=True) if counts[level]],
         rows=rows,
-        more=len(summary.state.incidents) + len(only_set_aside) - len(rows),
+        more=len(summary.state.incidents) + len(only_quarantined) - len(rows),
         charts=(
             chart.lag_chart(summary.state.history, summary.now),
             chart.incident_chart(summary.state.history, summary.now),
@@ -104,7 +104,7 @@ def render(summary: Summary) -> str:
     )
 
 
-def headline(summary: Summary, persistent: int, only_set_aside: int) -> Headline:
+def headline(summary: Summary, persistent: int, only_quarantined: int) -> Headline:
     """Say how fresh the mirror is; `persistent` are the incidents that are worse than stale."""
     state, last, lag = summary.state, summary.last_run, summary.serial_lag
     if summary.problem:
@@ -121,7 +121,7 @@ def headline(summary: Summary, persistent: int, only_set_aside: int) -> Headline
         why = "The index of what there is to sync is broken, or old, so what is new is not known here."
         return Headline("stale", "Stale", "This mirror does not get to know what is new.", why)
     detail = "" if state.runs[-1].is_whole else "The last run broke off; this is as of the one before."
-    waiting = len(state.incidents) + only_set_aside
+    waiting = len(state.incidents) + only_quarantined
     if EDGE in state.incidents:
         what = "most of what it asks for is old"
     elif waiting:
@@ -144,12 +144,12 @@ def _silent_since(summary: Summary) -> int:
     return summary.last_run.finished if summary.last_run else summary.now
 
 
-def _rows(summary: Summary, only_set_aside: Iterable[str]) -> list[Row]:
-    """Return what waits: the worst first, and what is set aside without an incident last."""
+def _rows(summary: Summary, only_quarantined: Iterable[str]) -> list[Row]:
+    """Return what waits: the worst first, and what is in quarantine without an incident last."""
     rows = [_incident_row(one, summary.now) for one in summary.worst(ROWS_SHOWN)]
-    entries = sorted((summary.state.quarantine[name].since, name) for name in only_set_aside)
+    entries = sorted((summary.state.quarantine[name].since, name) for name in only_quarantined)
     for _, name in entries[: ROWS_SHOWN - len(rows)]:
-        rows.append(_set_aside_row(name, summary.state.quarantine[name], summary.now))
+        rows.append(_quarantined_row(name, summary.state.quarantine[name], summary.now))
     return rows
 
 
@@ -160,27 +160,27 @@ def _incident_row(incident: Incident, now: int) -> Row:
         level=str(incident.level),
         since=incident.since,
         age=words.duration(incident.age(now)),
-        wanted=incident.required,
+        wanted=incident.required_serial,
         got=incident.got,
         why=words.meaning(incident.verdict),
         verdict=incident.verdict.value,
-        set_aside=incident.set_aside,
+        in_quarantine=incident.in_quarantine,
         nodes=_nodes(incident.evidence),
     )
 
 
-def _set_aside_row(name: str, entry: SetAside, now: int) -> Row:
+def _quarantined_row(name: str, entry: QuarantineEntry, now: int) -> Row:
     return Row(
         name=printable(name),
         note="",
         level="",
         since=entry.since,
         age=words.duration(max(0, now - entry.since)),
-        wanted=entry.required,
+        wanted=entry.required_serial,
         got=entry.synced,
         why="the mirror goes on without it, and asks for it again",
         verdict="",
-        set_aside=True,
+        in_quarantine=True,
         nodes=(),
     )
 

@@ -114,11 +114,11 @@ class Store:
             like = os.stat(self._local if self._local.exists() else self._local.parent)
             os.fchown(handle, like.st_uid, like.st_gid)
 
-    def set_aside(self, suffix: str) -> str:
+    def move_away(self, suffix: str) -> str:
         """Move the file beside itself, and return its new path."""
-        aside = f"{self.path}.{suffix}"
-        self.path.rename(self._storage.PATH_BACKEND(aside))
-        return aside
+        moved = f"{self.path}.{suffix}"
+        self.path.rename(self._storage.PATH_BACKEND(moved))
+        return moved
 
     def lock(self, timeout: float) -> contextlib.AbstractContextManager[Any]:
         """Return what keeps other processes out.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import state as states
-from .exit_codes import Check
+from .exit_codes import CheckExit
 from .incidents import Incident, Level, Thresholds
 from .observations import printable
 from .state import PastRun, State
@@ -83,7 +83,7 @@ def _badness(incident: Incident) -> tuple[int, int, str]:
     return -incident.level, incident.since, incident.subject
 
 
-def check(summary: Summary) -> tuple[Check, str]:
+def check(summary: Summary) -> tuple[CheckExit, str]:
     """Return the exit code and the one line of a monitoring plugin.
 
     Source: the Monitoring Plugins Development Guidelines.
@@ -91,20 +91,20 @@ def check(summary: Summary) -> tuple[Check, str]:
     counts, last = summary.counts(), summary.last_run
     silent = summary.now - last.finished if last else None
     if summary.problem:
-        code, text = Check.UNKNOWN, summary.problem
+        code, text = CheckExit.UNKNOWN, summary.problem
     elif silent is None:
-        code, text = Check.UNKNOWN, "no run is remembered"
+        code, text = CheckExit.UNKNOWN, "no run is remembered"
     elif silent < -CLOCK_SECONDS:
         code, text = (
-            Check.UNKNOWN,
+            CheckExit.UNKNOWN,
             f"the last run ended {duration(-silent)} from now: the clock was ahead, or is behind",
         )
     elif silent > summary.thresholds.critical_after:
-        code, text = Check.UNKNOWN, f"no run has finished for {duration(silent)}"
+        code, text = CheckExit.UNKNOWN, f"no run has finished for {duration(silent)}"
     else:
-        code = Check.OK
+        code = CheckExit.OK
         if counts[Level.WARNING] or counts[Level.CRITICAL]:
-            code = Check.CRITICAL if counts[Level.CRITICAL] else Check.WARNING
+            code = CheckExit.CRITICAL if counts[Level.CRITICAL] else CheckExit.WARNING
         worst = ", ".join(f"{printable(one.subject)} ({one.level})" for one in summary.incidents[:3])
         open_ = f"{len(summary.incidents)} stale: {worst}" if worst else "nothing is stale"
         text = f"{open_}; last run {duration(max(0, silent))} ago"
@@ -123,6 +123,6 @@ def check(summary: Summary) -> tuple[Check, str]:
     return code, f"{line(code, text)} | {listed}"
 
 
-def line(code: Check, text: str) -> str:
+def line(code: CheckExit, text: str) -> str:
     """Return the one line for a text: in it, a bar would begin the figures."""
     return f"FRESHNESS {code.name} - {' '.join(text.split())}".replace("|", "/")

@@ -46,10 +46,10 @@ def describe(incident: Incident, now: int) -> str:
     got = "none" if incident.got is None else str(incident.got)
     many = f" ({extent(incident)})" if incident.examples else ""
     age, since = duration(incident.age(now)), timestamp(incident.since)
-    aside = " It is set aside, and the mirror goes on without it." if incident.set_aside else ""
+    note = " It is in quarantine, and the mirror goes on without it." if incident.in_quarantine else ""
     return (
         f"{title(incident.subject)}{many} is stale for {age}, since {since}, in {incident.runs} runs: "
-        f"serial {incident.required} wanted, {got} got.{aside} "
+        f"serial {incident.required_serial} wanted, {got} got.{note} "
         f"{incident.verdict.value}: {meaning(incident.verdict)}. Tried: {tried(incident.evidence)}. To do: {advice}"
     )
 
@@ -64,10 +64,10 @@ def describe_change(change: Change, now: int) -> str:
     )
 
 
-def set_aside(incident: Incident, now: int) -> str:
+def in_quarantine(incident: Incident, now: int) -> str:
     """Return one line for a package that the mirror goes on without from now on."""
     return (
-        f"{incident.subject} is stale for {duration(incident.age(now))}, and set aside: "
+        f"{incident.subject} is stale for {duration(incident.age(now))}, and now in quarantine: "
         "the mirror goes on without it, and asks for it again"
     )
 

@@ -49,7 +49,7 @@ def cost(
     found = json.loads(said)
     if found["code"] != code:
         raise SystemExit(f"{' '.join(command)}\nended with {found['code']}:\n{log.read_text()[-3000:]}")
-    asked = lab.asked if lab else []
+    asked = lab.requests if lab else []
     return Cost(
         found["wall"],
         found["cpu"],

@@ -141,6 +141,6 @@ def _alternate(bare: Measured, suite: Measured, since: int, pairs: int) -> Compa
 
 
 def _per_package(what: str, lab: Lab, packages: int, at_most: float, goal: str) -> Row:
-    pages = sum(one.path.startswith("/pypi/") for one in lab.asked)
+    pages = sum(one.path.startswith("/pypi/") for one in lab.requests)
     each = (pages - packages) / (packages / 100)
     return Row(what, "extra requests each", "", f"{each:.2f}", "", each, at_most, goal, each, at_most)

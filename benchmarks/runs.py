@@ -97,13 +97,22 @@ def _state(lab: Lab, number: int) -> Iterator[str]:
     )
     names = [f"package-{index:06}" for index in range(number)]
     # not over before the mirror has passed their serial
-    required = lab.serial + number
+    required_serial = lab.serial + number
     return dump(
         State(
             lab.https_url,
             {
                 name: Incident(
-                    *(name, now - 9999 - index % 1000 * 300, now, 9, required, 41, Verdict.EDGE_STALE, Level.WARNING),
+                    *(
+                        name,
+                        now - 9999 - index % 1000 * 300,
+                        now,
+                        9,
+                        required_serial,
+                        41,
+                        Verdict.EDGE_STALE,
+                        Level.WARNING,
+                    ),
                     newest=41,
                     evidence=evidence if index < EVIDENCE_KEPT else (),
                 )

@@ -92,7 +92,7 @@ def command(parser: argparse.ArgumentParser, name: str, more: dict[str, str]) ->
 
 def codes(more: dict[str, str]) -> Iterator[str]:
     """The exit codes of commands that have none of their own."""
-    yield from codes_table(exit_codes.Common)
+    yield from codes_table(exit_codes.CommonExit)
 
 
 def codes_table(codes: type[ExitCode]) -> Iterator[str]:

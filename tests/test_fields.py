@@ -15,21 +15,21 @@ PACKAGE = Path(__file__).parent.parent / "bandersnatch_freshness"
 
 def test_no_field_is_one_of_logging_s_own() -> None:
     """`logging` raises KeyError for one that is, in the middle of a run."""
-    given = fields.extra(**dict.fromkeys(fields.FIELDS, "x"))  # type: ignore[arg-type]
+    given = fields.log_fields(**dict.fromkeys(fields.FIELDS, "x"))  # type: ignore[arg-type]
     logging.getLogger("bandersnatch.freshness").makeRecord("x", 20, "x", 1, "x", (), None, extra=given)
     assert set(given) == {f"freshness_{name}" for name in fields.FIELDS}
 
 
 def test_the_table_is_the_code_s() -> None:
     """Each argument has its meaning in the docs, and nothing else is there."""
-    assert list(inspect.signature(fields.extra).parameters) == list(fields.FIELDS)
+    assert list(inspect.signature(fields.log_fields).parameters) == list(fields.FIELDS)
     table = re.findall(r"^\| `freshness_(\w+)` \| (.*) \|$", (DOCS / "logs.md").read_text(), re.MULTILINE)
     assert dict(table) == fields.FIELDS
 
 
 def test_what_is_none_is_left_out() -> None:
     """Zero is not."""
-    assert fields.extra(project="lab-00", got_serial=None, runs=0) == {
+    assert fields.log_fields(project="lab-00", got_serial=None, runs=0) == {
         "freshness_project": "lab-00",
         "freshness_runs": 0,
     }

@@ -9,7 +9,7 @@ import pytest
 from bandersnatch_freshness.guard import Guard, Index, IndexRefusedError, measure
 from bandersnatch_freshness.incidents import Incident
 from bandersnatch_freshness.observations import Observation
-from bandersnatch_freshness.quarantine import SetAside
+from bandersnatch_freshness.quarantine import QuarantineEntry
 from bandersnatch_freshness.variants import PLAIN
 from bandersnatch_freshness.verdicts import Verdict
 
@@ -68,7 +68,7 @@ def test_an_index_is_admitted_or_refused(made: Guard, serial: int | None, projec
     index, sighting, is_right = made.after(NOON, 6 * HOUR)
     assert (index == KNOWN or index is None, is_right) == (True, False)
     assert sighting is not None
-    assert sighting.required == made.least
+    assert sighting.required_serial == made.least
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_index_that_does_not_move_is_noticed(serial: int, now: int, index: In
     assert is_right is not is_stuck
     if is_stuck:
         assert sighting is not None
-        assert (sighting.required, sighting.got, sighting.verdict) == (51, 50, Verdict.UNKNOWN)
+        assert (sighting.required_serial, sighting.got, sighting.verdict) == (51, 50, Verdict.UNKNOWN)
         assert [one["variant"] for one in sighting.evidence] == ["plain"]
     else:
         assert sighting is None
@@ -164,9 +164,9 @@ def test_a_page_is_not_older_than_what_was_there(
 
 
 def test_what_was_announced_of_a_page() -> None:
-    """By the incident, or by what is set aside, whichever is newer."""
+    """By the incident, or by what is in quarantine, whichever is newer."""
     incidents = {"foo": Incident("foo", NOON, NOON, 3, 70, 41, Verdict.EDGE_STALE)}
-    made = Guard(KNOWN, incidents, {"foo": SetAside(71, NOON, NOON), "bar": SetAside(5, NOON, NOON)})
+    made = Guard(KNOWN, incidents, {"foo": QuarantineEntry(71, NOON, NOON), "bar": QuarantineEntry(5, NOON, NOON)})
     assert [made.announced_page(name) for name in ("foo", "bar", "else")] == [71, 5, 0]
 
 
@@ -178,7 +178,7 @@ def test_a_newer_index_that_is_not_to_be_had_is_wrong() -> None:
     index, sighting, is_right = made.after(NOON, 6 * HOUR)
     assert (index, is_right) == (Index(60, NOON, 100), False)
     assert sighting is not None
-    assert (sighting.required, sighting.got, sighting.verdict) == (61, 60, Verdict.EDGE_STALE)
+    assert (sighting.required_serial, sighting.got, sighting.verdict) == (61, 60, Verdict.EDGE_STALE)
 
 
 def test_a_mirror_that_another_master_left_behind_stands_still() -> None:
@@ -189,7 +189,7 @@ def test_a_mirror_that_another_master_left_behind_stands_still() -> None:
     assert made.stands_still
     _, sighting, is_right = made.after(NOON, 6 * HOUR)
     assert sighting is not None
-    assert (sighting.required, sighting.got, is_right) == (1000, 60, False)
+    assert (sighting.required_serial, sighting.got, is_right) == (1000, 60, False)
 
 
 def test_another_master_may_be_smaller() -> None:

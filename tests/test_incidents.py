@@ -11,7 +11,7 @@ from bandersnatch_freshness.incidents import (
     Ending,
     Incident,
     Level,
-    Report,
+    RunReport,
     Sighting,
     Thresholds,
     advance,
@@ -24,9 +24,9 @@ THRESHOLDS = Thresholds(HOUR, DAY)
 SIGHTING = Sighting(42, 41, Verdict.EDGE_STALE, ({"variant": "plain", "serial": 41},))
 
 
-def stale(*names: str, **more: object) -> Report:
+def stale(*names: str, **more: object) -> RunReport:
     """Return the report of a run that found these packages stale."""
-    return Report(stale=dict.fromkeys(names or ("foo",), SIGHTING), **more)  # type: ignore[arg-type]
+    return RunReport(stale=dict.fromkeys(names or ("foo",), SIGHTING), **more)  # type: ignore[arg-type]
 
 
 class Mirror:
@@ -36,7 +36,7 @@ class Mirror:
         """Start with none."""
         self.incidents: dict[str, Incident] = {}
 
-    def run(self, report: Report, now: int) -> list[Change]:
+    def run(self, report: RunReport, now: int) -> list[Change]:
         """Advance by one run."""
         self.incidents, changes = advance(self.incidents, report, now, THRESHOLDS)
         return changes
@@ -80,14 +80,14 @@ def test_a_change_of_level_is_a_change_once() -> None:
 @pytest.mark.parametrize(
     ("report", "ending"),
     [
-        pytest.param(Report(fresh={"foo"}), Ending.FRESH, id="fresh"),
-        pytest.param(Report(gone={"foo"}), Ending.GONE, id="gone"),
-        pytest.param(Report(reached=42), Ending.SETTLED, id="synced-by-a-run-that-was-killed"),
-        pytest.param(Report(reached=41), None, id="still-to-be-synced"),
-        pytest.param(Report(fresh={"bar"}), None, id="another-one-fresh"),
+        pytest.param(RunReport(fresh={"foo"}), Ending.FRESH, id="fresh"),
+        pytest.param(RunReport(gone={"foo"}), Ending.GONE, id="gone"),
+        pytest.param(RunReport(reached=42), Ending.SETTLED, id="synced-by-a-run-that-was-killed"),
+        pytest.param(RunReport(reached=41), None, id="still-to-be-synced"),
+        pytest.param(RunReport(fresh={"bar"}), None, id="another-one-fresh"),
     ],
 )
-def test_ends_when_it_is_over_and_not_before(report: Report, ending: Ending | None) -> None:
+def test_ends_when_it_is_over_and_not_before(report: RunReport, ending: Ending | None) -> None:
     """Also when the run that cured it never told."""
     mirror = Mirror()
     mirror.run(stale(), NOON)
@@ -100,7 +100,7 @@ def test_remembers_the_newest_serial_that_was_seen() -> None:
     """As evidence that a lower one comes from a cache."""
     mirror = Mirror()
     for got in (40, 41, None, 39):
-        mirror.run(Report(stale={"foo": Sighting(42, got, Verdict.UNKNOWN)}), NOON)
+        mirror.run(RunReport(stale={"foo": Sighting(42, got, Verdict.UNKNOWN)}), NOON)
     assert mirror.incidents["foo"].newest == 41
     assert mirror.incidents["foo"].got == 39
 
@@ -127,10 +127,10 @@ def test_most_packages_stale_is_one_incident() -> None:
         pytest.param(stale(*MANY, fresh=set(map(str, range(10)))), True, id="half"),
         pytest.param(stale(*MANY, batch=21), False, id="all-that-is-left"),
         pytest.param(stale(*MANY, batch=20), True, id="half-of-the-batch"),
-        pytest.param(stale(*MANY, set_aside={"p0"}), False, id="known-and-set-aside"),
+        pytest.param(stale(*MANY, quarantined={"p0"}), False, id="known-and-in-quarantine"),
     ],
 )
-def test_systemic_means_much_and_many(report: Report, systemic: bool) -> None:
+def test_systemic_means_much_and_many(report: RunReport, systemic: bool) -> None:
     """Half of what there is to sync, and at least ten."""
     assert report.systemic is systemic
 
@@ -138,13 +138,13 @@ def test_systemic_means_much_and_many(report: Report, systemic: bool) -> None:
 @pytest.mark.parametrize(
     ("report", "over"),
     [
-        pytest.param(Report(fresh={"a"}), True, id="answers-are-fresh"),
+        pytest.param(RunReport(fresh={"a"}), True, id="answers-are-fresh"),
         pytest.param(stale("a", fresh={"b", "c"}), True, id="one-is-still-stale"),
-        pytest.param(Report(reached=42), True, id="nothing-left-to-ask"),
-        pytest.param(Report(), False, id="nothing-asked"),
+        pytest.param(RunReport(reached=42), True, id="nothing-left-to-ask"),
+        pytest.param(RunReport(), False, id="nothing-asked"),
     ],
 )
-def test_the_edges_incident_ends_too(report: Report, over: bool) -> None:
+def test_the_edges_incident_ends_too(report: RunReport, over: bool) -> None:
     """What is then still stale gets an incident of its own."""
     mirror = Mirror()
     mirror.run(stale(*MANY), NOON)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bandersnatch_freshness.ladder import TRIAL_AFTER, TRIAL_BACKOFF, VAIN_REQUESTS, Ladder, Sparing
+from bandersnatch_freshness.ladder import TRIAL_AFTER, TRIAL_BACKOFF, VAIN_REQUESTS, Ladder, RecheckBudget
 from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.variants import LADDER, PLAIN, AcceptEncoding, Variant
 
@@ -109,7 +109,7 @@ def test_what_is_known_to_be_stale_is_asked_for_in_other_ways_each_time() -> Non
     """Whatever was learned of other pages; with the whole ladder behind, should there be news."""
     ladder = Ladder(LADDER)
     ladder.fresh_at(STRIP, 1)
-    climbs = [ladder.climb(Sparing(1, turn, 41)) for turn in range(8)]
+    climbs = [ladder.climb(RecheckBudget(1, turn, 41)) for turn in range(8)]
     assert [climb[0] for climb in climbs] == [*LADDER, LADDER[0]]
     assert {frozenset(climb) for climb in climbs} == {frozenset(LADDER)}
 
@@ -128,4 +128,4 @@ def test_what_is_known_to_be_stale_is_asked_for_in_other_ways_each_time() -> Non
 def test_news_is_worth_a_climb(observations: list[tuple[int, int | None]], is_enough: bool) -> None:
     """A newer page than ever seen, or an answer that is no page; not one of several old copies."""
     seen = [Observation(PLAIN, status, serial) for status, serial in observations]
-    assert Sparing(2, 0, 41).is_enough(seen) is is_enough
+    assert RecheckBudget(2, 0, 41).is_enough(seen) is is_enough

@@ -15,12 +15,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bandersnatch_freshness import __version__, metrics
-from bandersnatch_freshness.files import Files
+from bandersnatch_freshness.files import MirrorFiles
 from bandersnatch_freshness.guard import Index
 from bandersnatch_freshness.incidents import Incident, Level
-from bandersnatch_freshness.options import read_remembering
+from bandersnatch_freshness.options import read_tracking
 from bandersnatch_freshness.publish import Publisher
-from bandersnatch_freshness.quarantine import SetAside
+from bandersnatch_freshness.quarantine import QuarantineEntry
 from bandersnatch_freshness.state import PastRun, State
 from bandersnatch_freshness.summary import Summary
 from bandersnatch_freshness.verdicts import Verdict
@@ -57,7 +57,7 @@ def busy() -> Summary:
     state = reported.state
     state.index = Index(51, NOW - HOUR, 8)
     state.fresh = NOW - DAY
-    state.quarantine = {"bar": SetAside(42, NOW - HOUR, NOW), "baz": SetAside(42, NOW - DAY, NOW)}
+    state.quarantine = {"bar": QuarantineEntry(42, NOW - HOUR, NOW), "baz": QuarantineEntry(42, NOW - DAY, NOW)}
     state.totals.runs.update(fresh=7, failed=2)
     state.totals.requests.update({"plain": 90, "strip+cache-bust": 3})
     state.totals.notifications_sent, state.totals.notifications_failed = 5, 4
@@ -143,7 +143,7 @@ def test_a_clock_that_went_back_makes_nothing_negative(tmp_path: Path) -> None:
     """No run took less than no time, and nothing is open since tomorrow."""
     later = Incident("foo", NOW + DAY, NOW + DAY, 3, 42, 41, Verdict.UNKNOWN)
     reported = summary(later, runs=(PastRun(NOW + HOUR, NOW, "fresh", 42),))
-    reported.state.quarantine["foo"] = SetAside(42, NOW + DAY, NOW + DAY)
+    reported.state.quarantine["foo"] = QuarantineEntry(42, NOW + DAY, NOW + DAY)
     found = written(reported, tmp_path)
     for name in ("last_run_duration_seconds", "oldest_incident_age_seconds", "oldest_quarantined_age_seconds"):
         assert found[name] == {(): 0}
@@ -230,8 +230,8 @@ def publish(tmp_path: Path) -> Publish:
     )
 
     def publish(metrics_file: str) -> None:
-        remembering = read_remembering(["freshness"], {"metrics_file": metrics_file})
-        files = Files(str(tmp_path / "mirror"), "https://master.example", remembering, storage)
+        tracking = read_tracking(["freshness"], {"metrics_file": metrics_file})
+        files = MirrorFiles(str(tmp_path / "mirror"), "https://master.example", tracking, storage)
         (tmp_path / "mirror").mkdir(exist_ok=True)
         Publisher(files).publish(State("https://master.example", runs=[run()]), NOW)
 

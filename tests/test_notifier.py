@@ -7,9 +7,9 @@ import random
 import pytest
 
 from bandersnatch_freshness import notices
-from bandersnatch_freshness.incidents import Incident, Level, Report, Sighting, Thresholds, advance
+from bandersnatch_freshness.incidents import Incident, Level, RunReport, Sighting, Thresholds, advance
 from bandersnatch_freshness.notices import NAMED
-from bandersnatch_freshness.notifier import Notifier, Plan
+from bandersnatch_freshness.notifier import Deliveries, Notifier
 from bandersnatch_freshness.state import PastRun, State, dump, load, timestamp
 from bandersnatch_freshness.verdicts import Verdict
 
@@ -32,17 +32,17 @@ class Mirror:
         """What the document says."""
         return load(self.text)
 
-    def plan(self, now: int, *stale: str, verdict: Verdict = Verdict.EDGE_STALE) -> Plan:
+    def plan(self, now: int, *stale: str, verdict: Verdict = Verdict.EDGE_STALE) -> Deliveries:
         """End a run that found these stale, up to where it would send; nothing else is open."""
         state = self.state
-        report = Report({name: Sighting(42, 41, verdict) for name in stale}, reached=42)
+        report = RunReport({name: Sighting(42, 41, verdict) for name in stale}, reached=42)
         state.incidents, _ = advance(state.incidents, report, now, Thresholds(HOUR, DAY))
         state.runs.append(PastRun(now, now, "errors", 41))
         plan = self.notifier.plan(state, now)
         self.text = "".join(dump(state, now))
         return plan
 
-    def settle(self, plan: Plan, now: int, *, arrived: bool | list[bool] = True) -> None:
+    def settle(self, plan: Deliveries, now: int, *, arrived: bool | list[bool] = True) -> None:
         """Say what came of it, of all or of each."""
         state = self.state
         came = {
@@ -59,7 +59,7 @@ class Mirror:
         return titles(plan)
 
 
-def titles(plan: Plan) -> list[str]:
+def titles(plan: Deliveries) -> list[str]:
     """Return the titles of the messages in a plan, without the mirror's name."""
     return [
         message.title.replace(" PyPI mirror host:/srv/pypi:", "")
@@ -81,7 +81,7 @@ def test_ten_days_are_twelve_messages() -> None:
         (0, "[RESOLVED] foo no longer stale"),
     ]
     assert mirror.run(NOON + 11 * DAY) == []
-    assert mirror.state.told == {notices.channel_id(URL): {}}
+    assert mirror.state.notified == {notices.channel_id(URL): {}}
     assert (mirror.state.totals.notifications_sent, mirror.state.totals.notifications_failed) == (12, 0)
 
 
@@ -169,7 +169,7 @@ def test_an_end_is_told_only_to_who_heard_of_the_beginning() -> None:
     mirror, now = warned()
     mirror.run(now, "foo", arrived=False)
     assert mirror.run(now + 5 * MINUTE) == []
-    assert mirror.state.told == {notices.channel_id(URL): {}}
+    assert mirror.state.notified == {notices.channel_id(URL): {}}
 
 
 def test_an_end_that_did_not_arrive_is_sent_again() -> None:
@@ -218,7 +218,7 @@ def test_a_channel_that_is_gone_is_forgotten() -> None:
     mirror.run(now, "foo")
     mirror.notifier = Notifier(["json://elsewhere/"], "m", DAY)
     assert [title[:9] for title in mirror.run(now + 5 * MINUTE, "foo")] == ["[WARNING]"]
-    assert list(mirror.state.told) == [notices.channel_id("json://elsewhere/")]
+    assert list(mirror.state.notified) == [notices.channel_id("json://elsewhere/")]
 
 
 def test_what_is_sent_is_counted_and_what_is_not() -> None:

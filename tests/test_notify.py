@@ -25,7 +25,7 @@ from bandersnatch_freshness import notify, sender
 from bandersnatch_freshness.incidents import Incident, Level
 from bandersnatch_freshness.notify import Channel, deliver
 from bandersnatch_freshness.sender import DeliveryError, send_by_apprise, send_to_alertmanager
-from bandersnatch_freshness.state import Told
+from bandersnatch_freshness.state import NotificationRecord
 from bandersnatch_freshness.verdicts import Verdict
 
 WARNING = {
@@ -262,17 +262,17 @@ def test_a_real_alertmanager_understands_it(alertmanager: str) -> None:
     """One alert while it lasts, another when its severity changes, none when it is over."""
 
     now = int(time.time())
-    told: dict[str, Told] = {}
+    notified: dict[str, NotificationRecord] = {}
     foo = Incident("foo", now - 3600, now, 3, 42, 41, Verdict.EDGE_STALE, Level.WARNING)
     for incidents in ({"foo": foo}, {"foo": foo}):
-        send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts(incidents, told, "m", now, 1800))
-        told = {"foo": Told(Level.WARNING, Verdict.EDGE_STALE, foo.since, now)}
+        send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts(incidents, notified, "m", now, 1800))
+        notified = {"foo": NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, foo.since, now)}
         assert active_alerts(alertmanager) == [("foo", "warning")]
     worse = Incident("foo", now - 86400, now, 9, 42, 41, Verdict.EDGE_STALE, Level.CRITICAL)
-    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({"foo": worse}, told, "m", now, 1800))
+    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({"foo": worse}, notified, "m", now, 1800))
     assert active_alerts(alertmanager) == [("foo", "critical")]
-    told = {"foo": Told(Level.CRITICAL, Verdict.EDGE_STALE, worse.since, now)}
-    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({}, told, "m", now, 1800))
+    notified = {"foo": NotificationRecord(Level.CRITICAL, Verdict.EDGE_STALE, worse.since, now)}
+    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({}, notified, "m", now, 1800))
     assert active_alerts(alertmanager) == []
 
 
@@ -281,6 +281,6 @@ def test_a_real_alertmanager_takes_what_a_clock_put_back_leaves(alertmanager: st
     now = int(time.time())
     later = now + 86400
     foo = Incident("foo", later, later, 3, 42, 41, Verdict.EDGE_STALE, Level.WARNING)
-    told = {"foo": Told(Level.WARNING, Verdict.EDGE_STALE, later, later)}
-    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({"foo": foo}, told, "m", now, 1800))
-    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({}, told, "m", now, 1800))
+    notified = {"foo": NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, later, later)}
+    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({"foo": foo}, notified, "m", now, 1800))
+    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({}, notified, "m", now, 1800))

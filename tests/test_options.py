@@ -97,44 +97,44 @@ def test_bad_options_are_said_in_one_line(section: dict[str, str], message: str)
 )
 def test_reads_durations(value: str, seconds: int) -> None:
     """A number and a unit."""
-    remembering = read_settings(["freshness"], {"warn_after": value, "critical_after": "999d"}).remembering
-    assert remembering
-    assert remembering.thresholds.warn_after == seconds
+    tracking = read_settings(["freshness"], {"warn_after": value, "critical_after": "999d"}).tracking
+    assert tracking
+    assert tracking.thresholds.warn_after == seconds
 
 
 def test_reads_one_url_a_line() -> None:
     """Blank lines don't count."""
-    remembering = read_settings(["freshness"], {"notify": "\njson://a/\n\n alertmanager://b:9093 \n"}).remembering
-    assert remembering
-    assert remembering.notify == ("json://a/", "alertmanager://b:9093")
+    tracking = read_settings(["freshness"], {"notify": "\njson://a/\n\n alertmanager://b:9093 \n"}).tracking
+    assert tracking
+    assert tracking.notify == ("json://a/", "alertmanager://b:9093")
 
 
 @pytest.mark.parametrize(
-    ("plugins", "escalates", "sets_aside"),
+    ("plugins", "escalates", "quarantines"),
     [
         (["freshness"], True, True),
         (["freshness_escalation"], True, False),
         (["freshness_quarantine"], False, True),
     ],
 )
-def test_each_plugin_remembers_for_what_it_does(plugins: list[str], escalates: bool, sets_aside: bool) -> None:
-    """Escalating and setting aside can be had apart."""
-    remembering = read_settings(plugins, {}).remembering
-    assert remembering
-    assert remembering.escalates is escalates
-    assert remembering.quarantine_after == (6 * 3600 if sets_aside else None)
+def test_each_plugin_remembers_for_what_it_does(plugins: list[str], escalates: bool, quarantines: bool) -> None:
+    """Escalating and quarantining can be had apart."""
+    tracking = read_settings(plugins, {}).tracking
+    assert tracking
+    assert tracking.escalates is escalates
+    assert tracking.quarantine_after == (6 * 3600 if quarantines else None)
 
 
 def test_who_only_dresses_requests_remembers_nothing() -> None:
     """No state is kept for that."""
-    assert read_settings(["freshness_encoding", "freshness_cache_bust"], {}).remembering is None
+    assert read_settings(["freshness_encoding", "freshness_cache_bust"], {}).tracking is None
 
 
-def test_nothing_is_set_aside_where_that_is_switched_off() -> None:
+def test_nothing_is_in_quarantine_where_that_is_switched_off() -> None:
     """By `never`, which is no duration."""
-    remembering = read_settings(["freshness"], {"quarantine_after": "never"}).remembering
-    assert remembering
-    assert remembering.quarantine_after is None
+    tracking = read_settings(["freshness"], {"quarantine_after": "never"}).tracking
+    assert tracking
+    assert tracking.quarantine_after is None
     with pytest.raises(OptionError, match=r"quarantine_after = soon: not a duration; .* 1d; or never$"):
         read_settings(["freshness"], {"quarantine_after": "soon"})
 

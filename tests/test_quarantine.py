@@ -1,11 +1,11 @@
-"""What is set aside, asked for again, and let go."""
+"""What is in quarantine, asked for again, and let go."""
 
 from __future__ import annotations
 
 import pytest
 
 from bandersnatch_freshness.incidents import EDGE, Incident
-from bandersnatch_freshness.quarantine import MOST, SetAside, after_run, dump, plan, recovered
+from bandersnatch_freshness.quarantine import MOST, QuarantineEntry, after_run, dump, plan, recovered
 from bandersnatch_freshness.verdicts import Verdict
 
 HOUR, DAY = 3600, 86400
@@ -17,13 +17,13 @@ def incident(subject: str = "foo", age: int = 6 * HOUR, runs: int = 3, released:
     return Incident(subject, NOON - age, NOON, runs, 42, 41, Verdict.UNKNOWN, released=released)
 
 
-def entry(asked: int = HOUR, since: int = DAY, required: int = 42) -> SetAside:
-    """Return what is set aside since so many seconds, and was asked for last so many seconds ago."""
-    return SetAside(required, NOON - since, NOON - asked, 7)
+def entry(last_asked: int = HOUR, since: int = DAY, required_serial: int = 42) -> QuarantineEntry:
+    """Return what is in quarantine since so many seconds, and was asked for last so many seconds ago."""
+    return QuarantineEntry(required_serial, NOON - since, NOON - last_asked, 7)
 
 
 @pytest.mark.parametrize(
-    ("found", "is_set_aside"),
+    ("found", "in_quarantine"),
     [
         pytest.param(incident(), True, id="on-the-dot"),
         pytest.param(incident(age=6 * HOUR - 1), False, id="too-young"),
@@ -32,37 +32,37 @@ def entry(asked: int = HOUR, since: int = DAY, required: int = 42) -> SetAside:
         pytest.param(incident(age=DAY, released=NOON - 6 * HOUR), True, id="released-long-ago"),
     ],
 )
-def test_what_persists_is_set_aside(found: Incident, is_set_aside: bool) -> None:
+def test_what_persists_is_in_quarantine(found: Incident, in_quarantine: bool) -> None:
     """By age and by runs; it is asked for at once, like any package, and to be remembered first."""
     made = plan({}, {"foo": found}, {"foo": 43}, 20, NOON, 6 * HOUR)
-    assert made.quarantine == ({"foo": SetAside(43, NOON, NOON)} if is_set_aside else {})
+    assert made.quarantine == ({"foo": QuarantineEntry(43, NOON, NOON)} if in_quarantine else {})
     assert made.changed == made.ask.keys() == set(made.quarantine)
     assert not made.hold
 
 
-def test_what_is_not_to_be_synced_is_not_set_aside() -> None:
+def test_what_is_not_to_be_synced_is_not_in_quarantine() -> None:
     """It doesn't hold up the mirror."""
     assert plan({}, {"foo": incident()}, {}, 20, NOON, 6 * HOUR).quarantine == {}
 
 
-def test_nothing_is_set_aside_while_the_whole_edge_is_stale() -> None:
-    """What is set aside already stays so."""
+def test_nothing_is_in_quarantine_while_the_whole_edge_is_stale() -> None:
+    """What is in quarantine already stays so."""
     incidents = {"foo": incident(), EDGE: incident(EDGE)}
     before = {"bar": entry()}
     assert plan(before, incidents, {"foo": 43, "bar": 42}, 20, NOON, 6 * HOUR).quarantine == before
 
 
-@pytest.mark.parametrize(("more", "set_aside"), [(MOST - 10, MOST), (MOST - 9, MOST - 9)])
-def test_there_is_a_limit(more: int, set_aside: int) -> None:
-    """Where it would be passed, nothing more is set aside: the mirror would stand still all the same."""
+@pytest.mark.parametrize(("more", "in_quarantine"), [(MOST - 10, MOST), (MOST - 9, MOST - 9)])
+def test_there_is_a_limit(more: int, in_quarantine: int) -> None:
+    """Where it would be passed, nothing more is in quarantine: the mirror would stand still all the same."""
     before = {f"p{number}": entry() for number in range(more)}
     names = [f"n{number}" for number in range(10)]
     announced = dict.fromkeys([*before, *names], 42)
-    assert len(plan(before, {n: incident(n) for n in names}, announced, 20, NOON, 6 * HOUR).quarantine) == set_aside
+    assert len(plan(before, {n: incident(n) for n in names}, announced, 20, NOON, 6 * HOUR).quarantine) == in_quarantine
 
 
 @pytest.mark.parametrize(
-    ("asked", "since", "is_due"),
+    ("last_asked", "since", "is_due"),
     [
         pytest.param(1, 1, True, id="in-every-run-at-first"),
         pytest.param(60, 120, True, id="a-minute-after-a-minute"),
@@ -73,9 +73,9 @@ def test_there_is_a_limit(more: int, set_aside: int) -> None:
         pytest.param(-HOUR, DAY, True, id="asked-by-a-clock-ahead"),
     ],
 )
-def test_is_asked_for_again_ever_more_rarely(asked: int, since: int, is_due: bool) -> None:
-    """Within a tenth of the time that it has been set aside; the others are held back."""
-    made = plan({"foo": entry(asked, since)}, {}, {"foo": 42}, 20, NOON, 6 * HOUR)
+def test_is_asked_for_again_ever_more_rarely(last_asked: int, since: int, is_due: bool) -> None:
+    """Within a tenth of the time that it has been in quarantine; the others are held back."""
+    made = plan({"foo": entry(last_asked, since)}, {}, {"foo": 42}, 20, NOON, 6 * HOUR)
     assert ("foo" in made.ask) is is_due
     assert ("foo" in made.hold) is not is_due
     assert not made.changed
@@ -83,16 +83,16 @@ def test_is_asked_for_again_ever_more_rarely(asked: int, since: int, is_due: boo
 
 def test_a_new_release_is_asked_for_at_once() -> None:
     """Like any package; and remembered before the serial can pass it."""
-    made = plan({"foo": entry(asked=1, since=99 * DAY)}, {}, {"foo": 50}, 20, NOON, 6 * HOUR)
+    made = plan({"foo": entry(last_asked=1, since=99 * DAY)}, {}, {"foo": 50}, 20, NOON, 6 * HOUR)
     assert made.ask == {"foo": None}
-    assert made.quarantine["foo"].required == 50
+    assert made.quarantine["foo"].required_serial == 50
     assert made.changed == {"foo"}
 
 
 def test_an_index_that_has_gone_back_announces_nothing() -> None:
     """The highest serial counts."""
     made = plan({"foo": entry()}, {}, {"foo": 40}, 20, NOON, 6 * HOUR)
-    assert made.quarantine["foo"].required == 42
+    assert made.quarantine["foo"].required_serial == 42
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_an_index_that_has_gone_back_announces_nothing() -> None:
     ],
 )
 def test_asks_within_its_share(others: int, count: int, ways: int) -> None:
-    """A twentieth of the requests, whatever is set aside: first those not asked for the longest."""
-    before = {f"p{number}": entry(asked=DAY + number) for number in range(100)}
+    """A twentieth of the requests, whatever is in quarantine: first those not asked for the longest."""
+    before = {f"p{number}": entry(last_asked=DAY + number) for number in range(100)}
     made = plan(before, {}, dict.fromkeys(before, 42), others, NOON, 6 * HOUR)
     assert set(made.ask) == {f"p{number}" for number in range(100 - count, 100)}
     assert set(made.ask.values()) == {ways}
@@ -124,19 +124,19 @@ def test_leaves_when_the_serials_meet_or_it_is_gone() -> None:
     before = {name: entry() for name in ("fresh", "gone", "older", "asked", "held")}
     after = after_run(before, {"fresh", "gone", "older", "asked"}, {"gone"}, {"fresh": 42, "older": 41}, NOON)
     assert after == {
-        "older": SetAside(42, NOON - DAY, NOON, 8, synced=41),
-        "asked": SetAside(42, NOON - DAY, NOON, 8),
+        "older": QuarantineEntry(42, NOON - DAY, NOON, 8, synced=41),
+        "asked": QuarantineEntry(42, NOON - DAY, NOON, 8),
         "held": before["held"],
     }
 
 
 def test_the_second_copy_brings_back_what_the_state_has_lost() -> None:
     """Names and serials, of each the higher one; to be asked for in the next run."""
-    text = "".join(dump({"foo": entry(), "bar": entry(required=50)}))
+    text = "".join(dump({"foo": entry(), "bar": entry(required_serial=50)}))
     assert text == "bar 50\nfoo 42\n"
-    assert recovered({}, text, NOON) == {"foo": SetAside(42, NOON, NOON), "bar": SetAside(50, NOON, NOON)}
-    assert recovered({"bar": entry()}, text, NOON)["bar"] == entry(required=50)
-    assert recovered({"bar": entry(required=60)}, text, NOON)["bar"] == entry(required=60)
+    assert recovered({}, text, NOON) == {"foo": QuarantineEntry(42, NOON, NOON), "bar": QuarantineEntry(50, NOON, NOON)}
+    assert recovered({"bar": entry()}, text, NOON)["bar"] == entry(required_serial=50)
+    assert recovered({"bar": entry(required_serial=60)}, text, NOON)["bar"] == entry(required_serial=60)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "foo", "foo x\n", " 42", "\x00\xff"])

@@ -1,4 +1,4 @@
-"""The state and the second copy of what is set aside, in a directory."""
+"""The state and the second copy of what is in quarantine, in a directory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bandersnatch_freshness.incidents import Incident, Level
 from bandersnatch_freshness.memory import Memory
 from bandersnatch_freshness.notifier import Notifier
 from bandersnatch_freshness.observations import Observation
-from bandersnatch_freshness.options import read_remembering
-from bandersnatch_freshness.quarantine import SetAside
+from bandersnatch_freshness.options import read_tracking
+from bandersnatch_freshness.quarantine import QuarantineEntry
 from bandersnatch_freshness.records import Records
 from bandersnatch_freshness.state import Batch, NewerStateError
 from bandersnatch_freshness.store import Store
@@ -23,7 +23,7 @@ from bandersnatch_freshness.variants import LADDER
 from bandersnatch_freshness.verdicts import Verdict
 
 NOON = 1_539_691_200
-FOO = SetAside(42, NOON - 60, NOON, 3, 41)
+FOO = QuarantineEntry(42, NOON - 60, NOON, 3, 41)
 
 
 def records(directory: Path, master: str = "https://master.example") -> Records:
@@ -36,7 +36,7 @@ def records(directory: Path, master: str = "https://master.example") -> Records:
 
 
 def write(directory: Path) -> None:
-    """Leave the records of a mirror with an incident and something set aside."""
+    """Leave the records of a mirror with an incident and something in quarantine."""
     made = records(directory)
     with made.lock():
         made.state.quarantine["foo"] = FOO
@@ -46,14 +46,14 @@ def write(directory: Path) -> None:
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    """All of it; and an incident knows that its package is set aside."""
+    """All of it; and an incident knows that its package is in quarantine."""
     write(tmp_path)
     read = records(tmp_path)
     with read.lock():
         assert read.state.quarantine == {"foo": FOO}
         assert read.state.batch == Batch(99, 7)
         incident = read.state.incidents["foo"]
-    assert (incident.set_aside, incident.released) == (True, NOON)
+    assert (incident.in_quarantine, incident.released) == (True, NOON)
     assert (tmp_path / "copy").read_text() == "foo 42\n"
 
 
@@ -90,11 +90,11 @@ def test_a_run_with_no_news_reads_and_writes_once(tmp_path: Path, mocker: Any) -
         made.write()
     for urls in ([], ["alertmanager://localhost"]):
         for is_news in (bool(urls), False):
-            remembering = read_remembering(["freshness"], {"notify": "\n".join(urls)})
-            notifier = Notifier(urls, "m", remembering.repeat_every)
+            tracking = read_tracking(["freshness"], {"notify": "\n".join(urls)})
+            notifier = Notifier(urls, "m", tracking.repeat_every)
             mocker.patch.object(notifier, "deliver", lambda plan: {channel: [True] for channel in plan})
             read, write = (mocker.spy(Store, name) for name in ("read", "write"))
-            memory = Memory(records(tmp_path), remembering, lambda: NOON, lambda: notifier)  # noqa: B023
+            memory = Memory(records(tmp_path), tracking, lambda: NOON, lambda: notifier)  # noqa: B023
             run = memory.begin()
             assert run
             memory.end(run, None, "fresh", 42)
@@ -123,8 +123,8 @@ def test_a_lost_state_gets_its_quarantine_back(tmp_path: Path, caplog: pytest.Lo
     (tmp_path / "state.json").unlink()
     again = records(tmp_path)
     with again.lock():
-        assert again.state.quarantine == {"foo": SetAside(42, NOON, NOON)}
-    assert "doesn't know of 1 packages set aside: taken from" in caplog.text
+        assert again.state.quarantine == {"foo": QuarantineEntry(42, NOON, NOON)}
+    assert "doesn't know of 1 packages in quarantine: taken from" in caplog.text
 
 
 def test_another_master_owes_what_the_old_one_did(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_another_master_owes_what_the_old_one_did(tmp_path: Path) -> None:
     write(tmp_path)
     other = records(tmp_path, "https://other.example")
     with other.lock():
-        assert other.state.quarantine == {"foo": SetAside(0, NOON - 60, NOON, 3)}
+        assert other.state.quarantine == {"foo": QuarantineEntry(0, NOON - 60, NOON, 3)}
         assert other.state.incidents == {}
 
 
@@ -157,7 +157,7 @@ def test_runs_are_summed_up(tmp_path: Path) -> None:
     seen = [Observation(variant, 200, serial) for variant, serial in zip(LADDER, (41, 42), strict=False)]
     clock = iter(range(NOON, NOON + 60))
     for reached, outcome, target in ((42, "fresh", 42), (42, "fresh", 43), (43, "errors", 43), (0, "failed", 0)):
-        memory = Memory(records(tmp_path), read_remembering(["freshness"], {}), functools.partial(next, clock))
+        memory = Memory(records(tmp_path), read_tracking(["freshness"], {}), functools.partial(next, clock))
         run = memory.begin()
         assert run
         run.report.reached = reached

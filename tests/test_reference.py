@@ -69,7 +69,7 @@ def test_every_command_is_there(built: Path) -> None:
     assert [name for name in names if f'id="command-{name}"' not in page] == []
     for option in ("--curl", "--expect SERIAL", "--all", "--https-port PORT"):
         assert option in shown
-    every: list[type[exit_codes.ExitCode]] = [exit_codes.Common, *exit_codes.BY_COMMAND.values()]
+    every: list[type[exit_codes.ExitCode]] = [exit_codes.CommonExit, *exit_codes.BY_COMMAND.values()]
     for codes in every:
         for code in codes:
             assert f"{code.value} {code.name}" in shown

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bandersnatch_freshness.incidents import EDGE, Incident, Level
-from bandersnatch_freshness.ladder import Sparing
+from bandersnatch_freshness.ladder import RecheckBudget
 from bandersnatch_freshness.observations import Observation
-from bandersnatch_freshness.quarantine import Plan, SetAside
+from bandersnatch_freshness.quarantine import QuarantineEntry, QuarantinePlan
 from bandersnatch_freshness.runs import Run
 from bandersnatch_freshness.variants import LADDER
 from bandersnatch_freshness.verdicts import Verdict
@@ -82,17 +82,21 @@ def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
 
 
 def following(verdict: Verdict = Verdict.ORIGIN_STALE, synced: int | None = None, copy: int = 0) -> Run:
-    """Return a run that asks for foo, which is set aside, in one way, and for bar in all."""
+    """Return a run that asks for foo, which is in quarantine, in one way, and for bar in all."""
     incident = Incident("foo", 0, 0, 3, 42, 41, verdict, newest=41, evidence=({"variant": "strip", "serial": 41},))
     run = Run(0, {"foo": incident})
-    entries = {"foo": SetAside(42, 0, 0, 5, synced), "bar": SetAside(50, 0, 0), "held": SetAside(1, 0, 0)}
-    run.follow(Plan(entries, ask={"foo": 1, "bar": None}, hold=frozenset({"held"})), {"foo": copy})
+    entries = {
+        "foo": QuarantineEntry(42, 0, 0, 5, synced),
+        "bar": QuarantineEntry(50, 0, 0),
+        "held": QuarantineEntry(1, 0, 0),
+    }
+    run.follow(QuarantinePlan(entries, ask={"foo": 1, "bar": None}, hold=frozenset({"held"})), {"foo": copy})
     return run
 
 
-def test_what_is_set_aside_is_asked_for_as_planned() -> None:
+def test_what_is_in_quarantine_is_asked_for_as_planned() -> None:
     """Beginning another way each time, until there is news."""
-    assert following().asked == {"foo": Sparing(1, 5, 41), "bar": None}
+    assert following().rechecks == {"foo": RecheckBudget(1, 5, 41), "bar": None}
 
 
 def test_one_way_of_asking_unproves_nothing() -> None:
@@ -123,11 +127,11 @@ def test_an_older_page_is_worth_syncing_once(run: Run, serial: int | None) -> No
     """Where the origin has no newer one."""
     run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
     run.saw("baz", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
-    assert run.older_page("foo") == serial
-    assert run.older_page("baz") is None
+    assert run.older_page_to_take("foo") == serial
+    assert run.older_page_to_take("baz") is None
 
 
-def test_what_is_set_aside_may_fail_until_its_page_is_there() -> None:
+def test_what_is_in_quarantine_may_fail_until_its_page_is_there() -> None:
     """From then on its failures are those of any package."""
     run = following()
     assert [run.excuses(name) for name in ("foo", "bar", "held", "baz")] == [True, True, False, False]

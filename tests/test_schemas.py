@@ -73,8 +73,8 @@ def stale(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
     return mirror
 
 
-def set_aside(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
-    """Return a mirror with a package set aside."""
+def in_quarantine(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
+    """Return a mirror with a package in quarantine."""
     lab = start_lab(projects=4)
     mirror = make_mirror(lab, "freshness")
     mirror.run()
@@ -88,7 +88,7 @@ def set_aside(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 
 def released(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
     """Return a mirror with a package handed back by hand."""
-    mirror = set_aside(start_lab, make_mirror)
+    mirror = in_quarantine(start_lab, make_mirror)
     command("quarantine", mirror, "release", "--all")
     return mirror
 
@@ -109,7 +109,7 @@ STATES: dict[Callable[..., Mirror], Callable[[dict[str, Any]], Any]] = {
     bare: lambda found: found["status"]["problem"],
     fresh: lambda found: found["state"]["runs"][0]["cured"] and found["state"]["fresh"],
     stale: lambda found: found["state"]["incidents"]["*"]["examples"] and found["state"]["told"],
-    set_aside: lambda found: found["quarantine-list"]["lab-00"]["got"] and found["state"]["incidents"],
+    in_quarantine: lambda found: found["quarantine-list"]["lab-00"]["got"] and found["state"]["incidents"],
     released: lambda found: found["state"]["incidents"]["lab-00"]["released"] and not found["quarantine-list"],
     of_another_master: lambda found: found["state"]["another_master"],
 }

@@ -15,10 +15,10 @@ from bandersnatch_freshness.state import (
     EVIDENCE_KEPT,
     RUNS_KEPT,
     NewerStateError,
+    NotificationRecord,
     PastRun,
     State,
     StateError,
-    Told,
     Totals,
     dump,
     load,
@@ -34,7 +34,7 @@ FULL = Incident(
     since=NOON,
     seen=NOON + 300,
     runs=2,
-    required=42,
+    required_serial=42,
     got=None,
     verdict=Verdict.EDGE_STALE,
     level=Level.WARNING,
@@ -77,10 +77,10 @@ def test_is_bounded() -> None:
 
 def test_what_was_told_of_many_alike_is_said_once() -> None:
     """It comes back as it was, and takes one object."""
-    alike = Told(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON + 60, delivered=True, ever=True)
-    told = {"a": {**{f"p{number}": alike for number in range(99)}, "x": alike._replace(at=0)}, "b": {}}
-    text = "".join(dump(State("", told=told), NOON))
-    assert load(text).told == told
+    alike = NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON + 60, delivered=True, ever=True)
+    notified = {"a": {**{f"p{number}": alike for number in range(99)}, "x": alike._replace(at=0)}, "b": {}}
+    text = "".join(dump(State("", notified=notified), NOON))
+    assert load(text).notified == notified
     assert text.count("edge-stale") == 2
 
 

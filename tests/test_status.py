@@ -196,7 +196,7 @@ def test_a_bug_of_ours_is_no_warning(
 
 @pytest.mark.parametrize("number", ["Infinity", "1e999", "NaN"])
 def test_a_number_that_is_none_is_no_state(number: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Said as such, and set aside by the next run."""
+    """Said as such, and moved away by the next run."""
     mirror = make_mirror(start_lab(projects=1), "freshness")
     mirror.run()
     path = mirror.directory / "freshness.json"
@@ -208,7 +208,7 @@ def test_a_number_that_is_none_is_no_state(number: str, start_lab: StartLab, mak
     assert "not a state file" in checked.stdout
     run = mirror.run()
     assert "An error inside" not in run.output
-    assert "can't be understood, and is now" in run.output
+    assert "is corrupt; moved to" in run.output
 
 
 def test_text_from_outside_is_only_text(start_lab: StartLab, make_mirror: MakeMirror) -> None:
@@ -232,7 +232,7 @@ def test_text_from_outside_is_only_text(start_lab: StartLab, make_mirror: MakeMi
     assert checked.count("|") == 1
 
 
-def test_what_is_set_aside_is_known_without_the_state(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+def test_what_is_in_quarantine_is_known_without_the_state(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """From its second copy."""
     mirror = make_mirror(start_lab(projects=1), "freshness")
     mirror.run()

@@ -12,7 +12,7 @@ import pytest
 
 from bandersnatch_freshness.history import HOUR, HOURS_KEPT, Hour
 from bandersnatch_freshness.incidents import EDGE, INDEX, Incident, Level, Thresholds
-from bandersnatch_freshness.quarantine import SetAside
+from bandersnatch_freshness.quarantine import QuarantineEntry
 from bandersnatch_freshness.state import PastRun, State
 from bandersnatch_freshness.status_page import ROWS_SHOWN, render
 from bandersnatch_freshness.summary import Summary
@@ -98,7 +98,7 @@ def summary(
     return Summary("/srv/pypi", master, serial, 0, NOW, Thresholds(HOUR, DAY), known, problem)
 
 
-ASIDE = SetAside(43, NOW - DAY, NOW - HOUR, 2)
+ASIDE = QuarantineEntry(43, NOW - DAY, NOW - HOUR, 2)
 FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
 
 
@@ -120,13 +120,13 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
             summary(quarantine={"foo": ASIDE}),
             "behind",
             "This mirror is behind: 1 package waits for its newest page.",
-            id="set-aside-without-an-incident",
+            id="quarantine-without-an-incident",
         ),
         pytest.param(
-            summary(incident(set_aside=True), quarantine={"foo": ASIDE}),
+            summary(incident(in_quarantine=True), quarantine={"foo": ASIDE}),
             "behind",
             "This mirror is behind: 1 package waits for its newest page.",
-            id="set-aside-with-an-incident",
+            id="quarantine-with-an-incident",
         ),
         pytest.param(
             summary(incident(EDGE, count=40, examples=("a", "b"))),
@@ -191,12 +191,12 @@ def test_says_since_when_and_by_how_much() -> None:
         "3,202 serials at serial 4,869,648, of 4,872,850 announced",
         "2018-10-13 12:30 UTC 3 d before this was written",
         "2018-10-16 12:25 UTC got all that it asked for, in 10 s",
-        "2 1 critical, 1 stale, 1 set aside, 0 still to sync",
+        "2 1 critical, 1 stale, 1 in quarantine, 0 still to sync",
     ]
 
 
 def test_lists_what_waits_and_why() -> None:
-    """The worst first, with the nodes as evidence; what is set aside without an incident last."""
+    """The worst first, with the nodes as evidence; what is in quarantine without an incident last."""
     evidence = (
         {"variant": "plain", "serial": 41, "served_by": "cache-ams1-AMS"},
         {"variant": "strip", "serial": 41, "served_by": "cache-ams1-AMS"},
@@ -204,17 +204,17 @@ def test_lists_what_waits_and_why() -> None:
     )
     shown = summary(
         incident("young", age=60, got=None, verdict=Verdict.UNKNOWN),
-        incident("bad", Level.CRITICAL, 2 * DAY, evidence=evidence, set_aside=True),
+        incident("bad", Level.CRITICAL, 2 * DAY, evidence=evidence, in_quarantine=True),
         incident(EDGE, Level.WARNING, count=40, examples=("a", "b")),
         quarantine={"bad": ASIDE, "only": ASIDE},
     )
     assert Page(render(shown)).rows() == [
-        "bad critical set aside 2018-10-14 12:30 UTC for 2 d 4,872,850 4,869,648 "
+        "bad critical in quarantine 2018-10-14 12:30 UTC for 2 d 4,872,850 4,869,648 "
         "a cache on the way holds an old copy (edge-stale) cache-ams1-AMS 1.1 proxy",
         "most of what was asked for 40 packages, such as a, b warning 2018-10-16 11:30 UTC for 1 h 4,872,850 4,869,648 "
         "a cache on the way holds an old copy (edge-stale)",
         "young stale 2018-10-16 12:29 UTC for 1 min 4,872,850 none no answer proves who holds the old page (unknown)",
-        "only set aside 2018-10-15 12:30 UTC for 1 d 43 none the mirror goes on without it, and asks for it again",
+        "only in quarantine 2018-10-15 12:30 UTC for 1 d 43 none the mirror goes on without it, and asks for it again",
     ]
 
 
@@ -330,7 +330,7 @@ def test_many_incidents_make_no_large_page() -> None:
     assert len(page) < 100_000
 
 
-def test_what_is_set_aside_counts_among_the_rows() -> None:
+def test_what_is_in_quarantine_counts_among_the_rows() -> None:
     """However many there are of both."""
     shown = summary(
         *(incident(f"a{number}") for number in range(ROWS_SHOWN - 1)),

@@ -108,13 +108,13 @@ def test_an_absolute_name_lies_elsewhere(tmp_path: Path) -> None:
     assert elsewhere.read_text() == "x"
 
 
-def test_what_is_set_aside_is_kept(store: Store, tmp_path: Path) -> None:
+def test_what_is_moved_away_is_kept(store: Store, tmp_path: Path) -> None:
     """Under another name."""
     store.write(["x"])
-    aside = store.set_aside("unreadable-1")
+    moved = store.move_away("unreadable-1")
     assert store.read() is None
-    assert Path(aside) == tmp_path / "state.json.unreadable-1"
-    assert Path(aside).read_text() == "x"
+    assert Path(moved) == tmp_path / "state.json.unreadable-1"
+    assert Path(moved).read_text() == "x"
 
 
 def test_errors_of_an_object_store_are_errors_of_the_system(tmp_path: Path) -> None:

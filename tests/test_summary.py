@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bandersnatch_freshness.incidents import Incident, Level, Thresholds
-from bandersnatch_freshness.quarantine import SetAside
+from bandersnatch_freshness.quarantine import QuarantineEntry
 from bandersnatch_freshness.state import PastRun, State
 from bandersnatch_freshness.summary import Summary, check
 from bandersnatch_freshness.verdicts import Verdict
@@ -69,7 +69,7 @@ def test_figures_follow_the_guidelines() -> None:
     """label=value[unit];warn;crit;min, for each level and the oldest."""
     lagging = run()._replace(target=50)
     reported = summary(STALE, WARNING, CRITICAL, runs=(lagging,))
-    reported.state.quarantine["bar"] = SetAside(42, NOW, NOW)
+    reported.state.quarantine["bar"] = QuarantineEntry(42, NOW, NOW)
     _, line = check(reported)
     assert line.partition(" | ")[2].split() == [
         "stale=1;;;0",
@@ -84,7 +84,7 @@ def test_figures_follow_the_guidelines() -> None:
 def test_figures_that_are_not_known_are_no_zeros() -> None:
     """U, as the guidelines have it; the quarantine has a second copy."""
     reported = summary(runs=(), problem="unreadable")
-    reported.state.quarantine["bar"] = SetAside(42, NOW, NOW)
+    reported.state.quarantine["bar"] = QuarantineEntry(42, NOW, NOW)
     _, line = check(reported)
     assert line.partition(" | ")[2].split() == [
         "stale=U;;;0",

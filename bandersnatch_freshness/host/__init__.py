@@ -25,7 +25,7 @@ import bandersnatch.log
 import bandersnatch.utils
 
 from .. import options
-from ..files import Files
+from ..files import MirrorFiles
 from ..observations import printable
 from ..serials import parse_serial
 from . import running
@@ -45,11 +45,11 @@ try:
     if importlib.util.find_spec("bandersnatch.storage"):
         from . import asynchronous
 
-        process.generation = asynchronous
+        process.host_adapter = asynchronous
     else:
         from . import threaded
 
-        process.generation = threaded
+        process.host_adapter = threaded
 except ImportError as _error:
     _unknown = _error.name or str(_error)
 
@@ -85,11 +85,11 @@ def start(configuration: Any) -> None:
         stop(error)
     process.configured_from, process.configuration = (enabled, section), configuration
     if process.settings is None:
-        missing = process.generation.missing_seam() if process.generation else _unknown
-        if missing or not process.generation:
+        missing = process.host_adapter.missing_seam() if process.host_adapter else _unknown
+        if missing or not process.host_adapter:
             log.warning("Bandersnatch %s lacks %s: the freshness plugins step aside", _version(), missing)
             return
-        process.generation.hook()
+        process.host_adapter.hook()
     process.settings = settings
 
 
@@ -115,7 +115,7 @@ def stop(error: options.OptionError) -> NoReturn:
     sys.exit(2)  # as Bandersnatch itself for a configuration it can't read
 
 
-def files(config_file: str) -> Files:
+def files(config_file: str) -> MirrorFiles:
     """Return the files of a mirror.
 
     Raises:
@@ -125,13 +125,13 @@ def files(config_file: str) -> Files:
     # Bandersnatch 4.4 complains on standard error of storage plugins that nobody asked for.
     logging.getLogger("bandersnatch").addHandler(logging.NullHandler())
     configuration = _read_configuration(config_file)
-    if process.generation is None:
+    if process.host_adapter is None:
         raise ValueError(f"Bandersnatch {_version()} is none that is known here, it lacks {_unknown}")
     try:
         section = _section(configuration)
         enabled = options.enabled_plugins(configuration.get("plugins", "enabled", fallback=""))
         options.read_settings(enabled, section)
-        return running.files_of(configuration, options.read_remembering(enabled, section))
+        return running.files_of(configuration, options.read_tracking(enabled, section))
     except options.OptionError as error:
         raise ValueError(f"{config_file}: {error}") from error
     except configparser.Error as error:
@@ -174,13 +174,13 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
         if not options.enabled_plugins(configuration.get("plugins", "enabled", fallback="")):
             log.warning("%s: [plugins] enabled has no freshness plugin: as plain bandersnatch", config_file())
 
-    if process.generation is None:
+    if process.host_adapter is None:
         raise ValueError(f"Bandersnatch {_version()} is none that is known here, it lacks {_unknown}")
     sys.argv = ["bandersnatch", *arguments]
     if quiet:
         bandersnatch.log.setup_logging = _quietened(bandersnatch.log.setup_logging)
     try:
-        code = process.generation.run(start_first)
+        code = process.host_adapter.run(start_first)
     except SystemExit as ended:
         code = ended.code
     if not has_begun and not code:

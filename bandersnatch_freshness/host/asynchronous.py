@@ -52,15 +52,15 @@ import bandersnatch.verify
 from bandersnatch.storage import storage_backend_plugins
 
 from .. import files
-from ..failing import attempt
-from ..fields import extra as fields
+from ..failing import fail_open
+from ..fields import log_fields
 from ..observations import printable
 from ..options import OptionError
 from ..quiet import QuietStaleSerials
 from ..state import plain_url
-from ..transports.aiohttp_session import FreshSession, Page, is_client_session
+from ..transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
 from .running import (
-    Wish,
+    PageRequirement,
     admit,
     guarded_index,
     has_synced,
@@ -69,16 +69,16 @@ from .running import (
     is_persistent,
     is_quiet,
     missing,
-    older_page,
+    older_page_to_take,
     own_least,
     process,
+    quarantining,
     remembered,
+    requirement,
     say_kept,
-    say_stays_aside,
-    setting_aside,
+    say_stays_in_quarantine,
     stale,
     takes,
-    wish,
 )
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -125,7 +125,7 @@ def hook() -> None:
     mirror.on_error = _lenient(_outspoken(mirror.on_error))
     mirror.synchronize = _remembered(mirror.synchronize)
     mirror.determine_packages_to_sync = _guarded_index(mirror.determine_packages_to_sync)
-    mirror._filter_packages = setting_aside(mirror._filter_packages)
+    mirror._filter_packages = quarantining(mirror._filter_packages)
     mirror.process_package = _noting_success(mirror.process_package)
     quiet = QuietStaleSerials(is_quiet, bandersnatch.errors.StaleMetadata)
     for name in ("bandersnatch.package", "bandersnatch.mirror"):
@@ -192,7 +192,7 @@ class _SessionSeam:
             session = vars(master)["session"]
         except KeyError:
             raise AttributeError("session") from None
-        return attempt(None, _fresh_session, master, session) or session
+        return fail_open(None, _fresh_session, master, session) or session
 
     def __set__(self, master: Any, session: Any) -> None:
         vars(master)["session"] = session
@@ -217,7 +217,7 @@ def _checked(get: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(get)
     def checked(self: Any, path: str, required_serial: int | None, **kw: Any) -> Any:
         url = path if path.startswith(("https://", "http://")) else self.url + path
-        fresh = None if required_serial is None else attempt(None, _covering, self, url)
+        fresh = None if required_serial is None else fail_open(None, _covering, self, url)
         if fresh is None or required_serial is None:
             return get(self, path, required_serial, **kw)
         return _fetch(fresh, url, required_serial, kw, lambda: get(self, path, required_serial, **kw))
@@ -256,11 +256,11 @@ async def _fetch(
 
 async def _fresh_page(
     fresh: FreshSession, url: str, required_serial: int, options: dict[str, Any]
-) -> tuple[Page, Exception | None]:
+) -> tuple[AiohttpPage, Exception | None]:
     """Ask for a page, and return what came of it; where that is no page, with what Bandersnatch is to hear."""
-    wanted = wish(fresh.title(url), required_serial)
-    outcome = await fresh.fetch(url, wanted.required, wanted.sparing, **options)
-    older = older_page(wanted, outcome)
+    wanted = requirement(fresh.title(url), required_serial)
+    outcome = await fresh.fetch(url, wanted.required_serial, wanted.budget, **options)
+    older = older_page_to_take(wanted, outcome)
     if older is not None:
         found = await fresh.fetch(url, older, **options)
         if found.response is not None:
@@ -269,7 +269,7 @@ async def _fresh_page(
     return outcome, None if outcome.response else _failure(wanted, url, outcome)
 
 
-def _failure(wanted: Wish, url: str, outcome: Page) -> Exception:
+def _failure(wanted: PageRequirement, url: str, outcome: AiohttpPage) -> Exception:
     """Return what Bandersnatch is to hear of a page that is not to be had."""
     if is_kept(wanted, outcome):
         return _kept(wanted.project, wanted.floor)
@@ -280,7 +280,7 @@ def _failure(wanted: Wish, url: str, outcome: Page) -> Exception:
         # Ends Bandersnatch's attempts at once: it was no use to pause in the last runs.
         error: Exception = bandersnatch.errors.StaleMetadata(package_name=wanted.project, attempts=1)
         return error
-    page: Exception = bandersnatch.master.StalePage(stale(url, wanted.required, outcome))
+    page: Exception = bandersnatch.master.StalePage(stale(url, wanted.required_serial, outcome))
     return page
 
 
@@ -288,11 +288,11 @@ def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
     """Return a `synchronize` that remembers what it saw, unless it is of single packages."""
 
     @functools.wraps(synchronize)
-    async def remembering(self: Any, specific_packages: Any = None, *args: Any, **kwargs: Any) -> Any:
+    async def tracking(self: Any, specific_packages: Any = None, *args: Any, **kwargs: Any) -> Any:
         with remembered(self, is_of_all=specific_packages is None):
             return await synchronize(self, specific_packages, *args, **kwargs)
 
-    return remembering
+    return tracking
 
 
 def _guarded_index(determine: Callable[..., Any]) -> Callable[..., Any]:
@@ -324,7 +324,7 @@ def _judged_index(fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError as error:
             guard.refuse(f"it is no JSON: {printable(str(error))}")
         finally:
-            fresh = attempt(None, _fresh_session, self, vars(self).get("session"))
+            fresh = fail_open(None, _fresh_session, self, vars(self).get("session"))
             guard.observations = fresh.index if fresh else ()
         admit(guard.admit_index, index)
         return index
@@ -371,7 +371,7 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(url_fetch)
     async def guarded(self: Any, url: str, file_path: Any, *args: Any, **kwargs: Any) -> Any:
-        fresh = attempt(None, _covering, self, url)
+        fresh = fail_open(None, _covering, self, url)
         if fresh is None or not fresh.settings.guards:
             return await url_fetch(self, url, file_path, *args, **kwargs)
         own = file_path.with_name(file_path.name.removesuffix(".new"))
@@ -394,12 +394,12 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _noting_success(process_package: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a `process_package` that tells when it is through with a package that was set aside."""
+    """Return a `process_package` that tells when it is through with a package that was in quarantine."""
 
     @functools.wraps(process_package)
     def noting_success(self: Any, package: Any) -> Any:
         run = process.run
-        if run is None or not attempt(False, run.concerns, package.name):
+        if run is None or not fail_open(False, run.concerns, package.name):
             return process_package(self, package)
         return noting(self, package)
 
@@ -413,15 +413,15 @@ def _noting_success(process_package: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _lenient(on_error: Callable[..., None]) -> Callable[..., None]:
-    """Return an `on_error` that doesn't hold up the mirror for what is set aside."""
+    """Return an `on_error` that doesn't hold up the mirror for what is in quarantine."""
 
     @functools.wraps(on_error)
     def lenient(self: Any, exception: BaseException, *args: Any, **kwargs: Any) -> None:
         project = getattr(kwargs.get("package"), "name", None)
         run = process.run
         is_failure = isinstance(exception, Exception)
-        if project is not None and is_failure and run is not None and attempt(False, run.excuses, project):
-            say_stays_aside(project, exception)
+        if project is not None and is_failure and run is not None and fail_open(False, run.excuses, project):
+            say_stays_in_quarantine(project, exception)
             return
         on_error(self, exception, *args, **kwargs)
 
@@ -442,7 +442,7 @@ def _outspoken(on_error: Callable[..., None]) -> Callable[..., None]:
             log.error(
                 "%s: %s: %s. Bandersnatch drops such an error without a line, and its serial stays where it is",
                 *(project, type(exception).__name__, printable(str(exception))),
-                extra=fields(project=project),
+                extra=log_fields(project=project),
             )
         on_error(first, exception, *args, **kwargs)
 

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from packaging.utils import canonicalize_name
 
 from .. import failing
-from ..climb import Outcome
-from ..failing import attempt
-from ..fields import extra as fields
-from ..files import SIMPLE_PAGES, Files, own_serial, simple_directory
+from ..climb import PageResult
+from ..failing import fail_open
+from ..fields import log_fields
+from ..files import SIMPLE_PAGES, MirrorFiles, own_serial, simple_directory
 from ..guard import Guard, IndexRefusedError
 from ..incidents import INDEX
-from ..ladder import Sparing
+from ..ladder import RecheckBudget
 from ..memory import Memory
 from ..observations import printable
-from ..options import OptionError, Remembering, Settings
+from ..options import OptionError, Settings, TrackingSettings
 from ..runs import Run
 from ..serials import serial_in_body
 from ..state import State, plain_url
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("bandersnatch.freshness")
 
 
-class Generation(Protocol):
+class HostAdapter(Protocol):
     """What differs between the generations of Bandersnatch; each is a module of this package."""
 
     # What is needed of Bandersnatch: names below `bandersnatch`.
@@ -70,7 +70,7 @@ class Generation(Protocol):
 
 
 @dataclass
-class Underway:
+class RunContext:
     """A `mirror` or `sync` under way, and what the suite has for it: of a `sync`, a guard at most."""
 
     mirror: Any
@@ -83,11 +83,11 @@ class Underway:
 class Process:
     """What the suite knows in this process; Bandersnatch makes one run, programs built on it may make more."""
 
-    generation: Generation | None = None
+    host_adapter: HostAdapter | None = None
     settings: Settings | None = None
     configuration: Any = None
     configured_from: object = None
-    underway: Underway | None = None
+    context: RunContext | None = None
     looked: Guard | None = None
     # Whether anything but a stale page has failed since Bandersnatch was started.
     has_failed: bool = False
@@ -95,12 +95,12 @@ class Process:
     @property
     def run(self) -> Run | None:
         """The run under way."""
-        return self.underway.run if self.underway else None
+        return self.context.run if self.context else None
 
     @property
     def guard(self) -> Guard | None:
         """What guards the run, or the `sync`, under way."""
-        return self.underway.guard if self.underway else None
+        return self.context.guard if self.context else None
 
 
 process = Process()
@@ -123,26 +123,26 @@ def missing(seams: Iterable[str]) -> str | None:
     return None
 
 
-def generation() -> Generation:
+def host_adapter() -> HostAdapter:
     """Return that of the Bandersnatch which is installed."""
-    assert process.generation is not None  # noqa: S101 - set when this package is imported
-    return process.generation
+    assert process.host_adapter is not None  # noqa: S101 - set when this package is imported
+    return process.host_adapter
 
 
-def files_of(configuration: Any, remembering: Remembering) -> Files:
+def files_of(configuration: Any, tracking: TrackingSettings) -> MirrorFiles:
     """Return the files of the mirror that a configuration is of."""
     directory = configuration.get("mirror", "directory")
     try:
         master = plain_url(configuration.get("mirror", "master"))
     except ValueError:  # whose text may have a password in it
         raise OptionError("[mirror] master: not a URL") from None
-    return Files(directory, master, remembering, generation().storage(configuration))
+    return MirrorFiles(directory, master, tracking, host_adapter().storage(configuration))
 
 
 def is_quiet(subject: str) -> bool:
     """Tell whether what is stale is no news yet."""
     run = process.run
-    return run is not None and attempt(False, run.is_quiet, subject)
+    return run is not None and fail_open(False, run.is_quiet, subject)
 
 
 @contextlib.contextmanager
@@ -150,21 +150,21 @@ def remembered(mirror: Any, *, is_of_all: bool = True) -> Iterator[None]:
     """Remember what a run saw, unless it is of single packages."""
     failing.begin()
     begin = _begin_run if is_of_all else _begin_sync
-    underway = process.underway = attempt(Underway(mirror), begin, mirror)
+    context = process.context = fail_open(RunContext(mirror), begin, mirror)
 
     def end(outcome: str) -> None:
-        if process.underway is underway:  # only once
-            process.underway = None
+        if process.context is context:  # only once
+            process.context = None
             if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
                 outcome = "errors"  # Bandersnatch ended it by itself
-            attempt(None, _end, underway, outcome)
+            fail_open(None, _end, context, outcome)
 
     # Ctrl-C and an error that stops it leave the coroutines of Bandersnatch 4.4 where they are: nothing else ends this.
     atexit.register(end, "interrupted")
     outcome = "interrupted"
     try:
         yield
-        outcome = "errors" if mirror.errors or (underway.guard and underway.guard.refusal) else "fresh"
+        outcome = "errors" if mirror.errors or (context.guard and context.guard.refusal) else "fresh"
     except Exception:
         outcome = "failed"
         raise
@@ -173,114 +173,120 @@ def remembered(mirror: Any, *, is_of_all: bool = True) -> Iterator[None]:
         end(outcome)
 
 
-def _begin_run(mirror: Any) -> Underway:
+def _begin_run(mirror: Any) -> RunContext:
     memory = _memory_of(mirror)
     run = memory.begin() if memory else None
     guard = memory.guard() if memory and process.settings and process.settings.guards else None
-    return Underway(mirror, memory, run, guard) if run else Underway(mirror, guard=guard)
+    return RunContext(mirror, memory, run, guard) if run else RunContext(mirror, guard=guard)
 
 
-def _begin_sync(mirror: Any) -> Underway:
+def _begin_sync(mirror: Any) -> RunContext:
     memory = _memory_of(mirror)
-    return Underway(mirror, guard=memory.look() if memory and process.settings and process.settings.guards else None)
+    return RunContext(mirror, guard=memory.look() if memory and process.settings and process.settings.guards else None)
 
 
 def _memory_of(mirror: Any) -> Memory | None:
     """Return the memory of a mirror, None where there is none to keep."""
-    if process.settings is None or process.settings.remembering is None or not generation().asks(mirror.master):
+    if process.settings is None or process.settings.tracking is None or not host_adapter().asks(mirror.master):
         return None
-    remembering = process.settings.remembering
-    files = Files(str(mirror.homedir), plain_url(mirror.master.url), remembering, generation().storage_of(mirror))
+    tracking = process.settings.tracking
+    files = MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, host_adapter().storage_of(mirror))
 
     # Imported by the runs that need it: nearly all of a cron job's have nothing to do, and are to be quick.
     def notifier() -> Notifier:
         from ..notifier import Notifier
 
-        return Notifier(remembering.notify, f"{socket.gethostname()}:{mirror.homedir}", remembering.repeat_every)
+        return Notifier(tracking.notify, f"{socket.gethostname()}:{mirror.homedir}", tracking.repeat_every)
 
     def publish(state: State, now: int) -> None:
         from ..publish import Publisher
 
         Publisher(files).publish(state, now)
 
-    shows = publish if remembering.metrics_file or remembering.status_page else None
-    return Memory(files.records(clock), remembering, clock, notifier, shows)
+    shows = publish if tracking.metrics_file or tracking.status_page else None
+    return Memory(files.records(clock), tracking, clock, notifier, shows)
 
 
-def _end(underway: Underway, outcome: str) -> None:
-    mirror, memory, run = underway.mirror, underway.memory, underway.run
+def _end(context: RunContext, outcome: str) -> None:
+    mirror, memory, run = context.mirror, context.memory, context.run
     if memory is None or run is None:
         return
     run.report.reached = int(mirror.synced_serial or 0)
     run.report.is_whole = outcome in ("fresh", "errors")
     # Ended by Ctrl-C, it is to end at once; the next run sends what this one would have.
-    memory.end(run, underway.guard, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
+    memory.end(run, context.guard, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
 
 
-class Wish(NamedTuple):
+class PageRequirement(NamedTuple):
     """What is wanted of a project's page: at least the serial `required`.
 
-    Bandersnatch `asked` for a serial. What the mirror has is of the serial `floor`, and what
+    Bandersnatch asked for `requested_serial`. What the mirror has is of the serial `floor`, and what
     was `announced` of the page is known where nothing is asked for, as in a `sync`.
     """
 
     project: str
-    asked: int
+    requested_serial: int
     floor: int
     announced: int
-    sparing: Sparing | None
+    budget: RecheckBudget | None
 
     @property
-    def required(self) -> int:
+    def required_serial(self) -> int:
         """The least serial of a page that is fresh."""
-        return max(self.asked, self.floor, self.announced)
+        return max(self.requested_serial, self.floor, self.announced)
 
 
-def wish(project: str, asked: int) -> Wish:
+def requirement(project: str, requested_serial: int) -> PageRequirement:
     """Return what is wanted of a page that Bandersnatch asks for with a serial."""
     run, guard = process.run, process.guard
     floor = (
-        guard.least_page(project, serial_of_copy(process.underway.mirror, project)) if guard and process.underway else 0
+        guard.least_page(project, serial_of_copy(process.context.mirror, project)) if guard and process.context else 0
     )
-    announced = guard.announced_page(project) if guard and asked == 0 else 0
-    return Wish(project, asked, floor, announced, run.asked.get(project) if run else None)
+    announced = guard.announced_page(project) if guard and requested_serial == 0 else 0
+    return PageRequirement(project, requested_serial, floor, announced, run.rechecks.get(project) if run else None)
 
 
-def older_page(wish: Wish, outcome: Outcome[Any]) -> int | None:
+def older_page_to_take(requirement: PageRequirement, outcome: PageResult[Any]) -> int | None:
     """Take down what came of asking for a page; return the serial of one that is to be taken though it is older."""
     run = process.run
     gone = outcome.gone
     if run and (gone or outcome.error is None):  # of a page that ended in another error nothing is known
         fresh = outcome.response is not None
-        run.saw(wish.project, wish.required, outcome.observations, fresh=fresh, gone=gone)
-    older = run.older_page(wish.project) if run else wish.floor if wish.announced > wish.floor else None
+        run.saw(requirement.project, requirement.required_serial, outcome.observations, fresh=fresh, gone=gone)
+    older = (
+        run.older_page_to_take(requirement.project)
+        if run
+        else requirement.floor
+        if requirement.announced > requirement.floor
+        else None
+    )
     return older if outcome.response is None and outcome.error is None else None
 
 
-def takes(wish: Wish, older: int) -> None:
+def takes(requirement: PageRequirement, older: int) -> None:
     """Take down that Bandersnatch gets an older page."""
     if process.run:
-        process.run.takes(wish.project, older)
+        process.run.takes(requirement.project, older)
 
 
-def is_kept(wish: Wish, outcome: Outcome[Any]) -> bool:
+def is_kept(requirement: PageRequirement, outcome: PageResult[Any]) -> bool:
     """Tell whether the mirror's own page stays, as nothing newer is to be had."""
-    return wish.asked == 0 and outcome.error is None and wish.floor > 0
+    return requirement.requested_serial == 0 and outcome.error is None and requirement.floor > 0
 
 
-def is_excused(wish: Wish, outcome: Outcome[Any]) -> bool:
-    """Tell whether a failure is none of the run: the package is set aside, and still not to be had."""
+def is_excused(requirement: PageRequirement, outcome: PageResult[Any]) -> bool:
+    """Tell whether a failure is none of the run: the package is in quarantine, and still not to be had."""
     run = process.run
-    return run is not None and run.excuses(wish.project) and not outcome.gone
+    return run is not None and run.excuses(requirement.project) and not outcome.gone
 
 
-def is_persistent(wish: Wish) -> bool:
+def is_persistent(requirement: PageRequirement) -> bool:
     """Tell whether it was no use to wait for the page in the last runs."""
     run = process.run
-    return run is not None and run.is_persistent(wish.project)
+    return run is not None and run.is_persistent(requirement.project)
 
 
-def stale(url: str, required_serial: int, outcome: Outcome[Any]) -> str:
+def stale(url: str, required_serial: int, outcome: PageResult[Any]) -> str:
     """Word a stale page as Bandersnatch does, for those who search their logs for it."""
     first = outcome.observations[0]
     return (
@@ -294,24 +300,24 @@ def say_kept(project: str, floor: int) -> None:
     log.error(
         "%s: no way gets a page as new as the mirror's own, of serial %d: that stays",
         *(project, floor),
-        extra=fields(project=project, required_serial=floor),
+        extra=log_fields(project=project, required_serial=floor),
     )
 
 
-def say_stays_aside(project: str, reason: object) -> None:
-    """Say that what is set aside is still not to be had."""
-    log.info("%s stays set aside: %s", project, printable(str(reason)), extra=fields(project=project))
+def say_stays_in_quarantine(project: str, reason: object) -> None:
+    """Say that what is in quarantine is still not to be had."""
+    log.info("%s stays in quarantine: %s", project, printable(str(reason)), extra=log_fields(project=project))
 
 
 @contextlib.contextmanager
 def guarded_index(mirror: Any) -> Iterator[None]:
     """Leave the mirror as it is where the index is too old, or broken."""
-    attempt(None, _expect_index, mirror)
+    fail_open(None, _expect_index, mirror)
     try:
         yield
     except IndexRefusedError as error:
         level = logging.INFO if is_quiet(INDEX) else logging.ERROR
-        kept = fields(project=INDEX)
+        kept = log_fields(project=INDEX)
         log.log(level, "The index is not used, and the mirror stays as it is: %s", error, extra=kept)
         mirror.packages_to_sync = {}
         mirror.target_serial = mirror.synced_serial
@@ -328,7 +334,7 @@ def _expect_index(mirror: Any) -> None:
 
 def _count_own_projects(mirror: Any) -> int:
     """Return how many projects the mirror has; on disk alone, 0 where that takes a request for each thousand."""
-    if generation().storage_of(mirror).PATH_BACKEND is not Path:
+    if host_adapter().storage_of(mirror).PATH_BACKEND is not Path:
         return 0
     simple = Path(mirror.webdir) / "simple"
     directories = [one for one in simple.iterdir() if one.is_dir()] if mirror.hash_index else [simple]
@@ -343,18 +349,18 @@ def admit(step: Callable[..., None], *args: Any) -> None:
         raise
     except Exception:  # noqa: BLE001 - fail open; it is logged
         failing.say()
-        if process.underway:
-            process.underway.guard = None
+        if process.context:
+            process.context.guard = None
 
 
 def own_least(project: str, document: Path) -> int:
     """Return the least serial of what may replace a JSON document, outside of any run."""
     settings, configuration = process.settings, process.configuration
     own = serial_in_body(document.read_bytes())
-    if own is None and settings and settings.remembering and configuration:  # damaged: the simple page knows
+    if own is None and settings and settings.tracking and configuration:  # damaged: the simple page knows
         hashed = configuration.getboolean("mirror", "hash-index", fallback=False)
         simple = simple_directory(document.parent.parent, project, hashed=hashed)
-        storage = files_of(configuration, settings.remembering).storage
+        storage = files_of(configuration, settings.tracking).storage
         own = own_serial(storage, simple, SIMPLE_PAGES)
     return _look().least_page(project, own or 0)
 
@@ -362,35 +368,35 @@ def own_least(project: str, document: Path) -> int:
 def _look() -> Guard:
     """Return what guards a command that has no mirror object: what is remembered is read once."""
     now = process
-    if now.looked is None and now.settings and now.settings.remembering and now.configuration:
-        files = files_of(now.configuration, now.settings.remembering)
-        now.looked = Memory(files.records(clock), now.settings.remembering, clock).look()
+    if now.looked is None and now.settings and now.settings.tracking and now.configuration:
+        files = files_of(now.configuration, now.settings.tracking)
+        now.looked = Memory(files.records(clock), now.settings.tracking, clock).look()
     return now.looked or Guard(None)
 
 
-def setting_aside(filter_packages: Callable[..., None]) -> Callable[..., None]:
-    """Return a `_filter_packages` that leaves on the list what of all that is set aside is to be asked for."""
+def quarantining(filter_packages: Callable[..., None]) -> Callable[..., None]:
+    """Return a `_filter_packages` that leaves on the list what of all that is in quarantine is to be asked for."""
 
     @functools.wraps(filter_packages)
-    def setting_aside(self: Any) -> None:
-        underway = process.underway
-        memory, run = (underway.memory, underway.run) if underway else (None, None)
-        names = attempt(None, _list_what_is_set_aside, memory, self) if memory else None
+    def quarantining(self: Any) -> None:
+        context = process.context
+        memory, run = (context.memory, context.run) if context else (None, None)
+        names = fail_open(None, _list_quarantined, memory, self) if memory else None
         filter_packages(self)
         if memory and run and names is not None:
-            attempt(None, _plan, memory, run, names, self)
+            fail_open(None, _plan, memory, run, names, self)
 
-    return setting_aside
+    return quarantining
 
 
-def _list_what_is_set_aside(memory: Memory, mirror: Any) -> dict[str, str]:
+def _list_quarantined(memory: Memory, mirror: Any) -> dict[str, str]:
     """Put it on the run's list, where the mirror's filters see it; return names as listed by normalized ones."""
     concerned = memory.concerned()
     if not concerned:
         return {}
     listed: dict[str, str] = {canonicalize_name(name): name for name in mirror.packages_to_sync}
     missing = {name: serial for name, serial in concerned.items() if name not in listed and serial is not None}
-    spelled = generation().spelled(mirror, missing) if missing else {}
+    spelled = host_adapter().spelled(mirror, missing) if missing else {}
     for name, serial in missing.items():
         listed[name] = spelled.get(name, name)
         mirror.packages_to_sync[listed[name]] = serial
@@ -401,9 +407,9 @@ def _plan(memory: Memory, run: Run, names: Mapping[str, str], mirror: Any) -> No
     packages = mirror.packages_to_sync
     listed = {name: raw for name, raw in names.items() if raw in packages}
     target, synced = int(mirror.target_serial or 0), int(mirror.synced_serial or 0)
-    resumed = generation().storage_of(mirror).exists(mirror.todolist)
+    resumed = host_adapter().storage_of(mirror).exists(mirror.todolist)
     others = len(packages) - len(listed)
-    held = memory.count_set_aside(listed)
+    held = memory.count_quarantined(listed)
     memory.begin_batch(run, target, len(packages) - held, resumed=resumed, announced=target - synced)
     plan = memory.plan(run, {name: int(packages[raw]) for name, raw in listed.items()}, others)
     copies = {name: serial_of_copy(mirror, name) for name in plan.ask}
@@ -413,18 +419,18 @@ def _plan(memory: Memory, run: Run, names: Mapping[str, str], mirror: Any) -> No
             del packages[raw]
         elif name in plan.ask:
             # Of another master any serial is new, but a page must have one, and a 404 is to be looked into.
-            required = plan.quarantine[name].required
-            packages[raw] = max(required, copies[name]) if required else 1
+            required_serial = plan.quarantine[name].required_serial
+            packages[raw] = max(required_serial, copies[name]) if required_serial else 1
 
 
 def serial_of_copy(mirror: Any, project: str) -> int:
     """Return the serial of the mirror's own copy of a project, 0 where it has none."""
-    here = generation()
+    here = host_adapter()
     storage, simple = here.storage_of(mirror), here.simple_directory(mirror, project)
     return own_serial(storage, simple, SIMPLE_PAGES) or own_serial(storage, mirror.webdir, [f"json/{project}"])
 
 
 def has_synced(project: str) -> bool:
-    """Take down that Bandersnatch is through with a page; tell whether the package was set aside."""
+    """Take down that Bandersnatch is through with a page; tell whether the package was in quarantine."""
     run = process.run
-    return run is not None and attempt(False, run.processed, project)
+    return run is not None and fail_open(False, run.processed, project)

@@ -49,31 +49,31 @@ from filelock import FileLock
 from packaging.utils import canonicalize_name
 from requests import Response
 
-from ..climb import Guide, Outcome
-from ..failing import attempt
+from ..climb import AdaptiveClimber, PageResult
+from ..failing import fail_open
 from ..quiet import QuietStaleSerials
 from ..state import plain_url
-from ..transports.aiohttp_session import FreshSession, Page
+from ..transports.aiohttp_session import AiohttpPage, FreshSession
 from ..transports.requests_adapter import FreshAdapter
 from ..variants import Variant
 from .running import (
-    Wish,
+    PageRequirement,
     admit,
     guarded_index,
     has_synced,
     is_excused,
     is_quiet,
     missing,
-    older_page,
+    older_page_to_take,
     own_least,
     process,
+    quarantining,
     remembered,
+    requirement,
     say_kept,
-    say_stays_aside,
-    setting_aside,
+    say_stays_in_quarantine,
     stale,
     takes,
-    wish,
 )
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -101,8 +101,8 @@ SEAMS: Sequence[str] = (
 _lock = threading.RLock()
 
 
-class _StaysAsideError(BaseException):
-    """What is set aside is still not to be had. No `Exception`: nothing of Bandersnatch's is to handle it."""
+class _StaysInQuarantineError(BaseException):
+    """What is in quarantine is still not to be had. No `Exception`: nothing of Bandersnatch's is to handle it."""
 
 
 class Disk:
@@ -147,7 +147,7 @@ def hook() -> None:
     mirror.synchronize = _remembered(mirror.synchronize)
     mirror.determine_packages_to_sync = _guarded_index(mirror.determine_packages_to_sync)
     mirror.wrapup_successful_sync = _unless_refused(mirror.wrapup_successful_sync)
-    mirror._filter_packages = setting_aside(mirror._filter_packages)
+    mirror._filter_packages = quarantining(mirror._filter_packages)
     mirror.record_finished_package = _noting_success(mirror.record_finished_package)
     bandersnatch.package.Package.sync = _without_pauses(bandersnatch.package.Package.sync)
     quiet = QuietStaleSerials(lambda project: is_quiet(canonicalize_name(project)), bandersnatch.master.StalePage)
@@ -232,14 +232,14 @@ def _checked(get: Callable[..., Any]) -> Callable[..., Any]:
     def checked(self: Any, path: str, required_serial: int | None, **kw: Any) -> Any:
         url = path if path.startswith(("https://", "http://")) else self.url + path
         # Also where nothing is required: no adapter is to be mounted while another thread looks for one.
-        adapter = attempt(None, _covering, self, url)
+        adapter = fail_open(None, _covering, self, url)
         if adapter is None or required_serial is None:
             return get(self, path, required_serial, **kw)
         logging.getLogger("bandersnatch.master").debug("Getting %s (serial %s)", plain_url(url), required_serial)
         try:
             outcome, failure = _fresh_page(self, adapter, url, required_serial, {"timeout": self.timeout, **kw})
         except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own
-            adapter.guide.step_aside()
+            adapter.climber.step_aside()
             return get(self, path, required_serial, **kw)
         if failure is not None:
             raise failure
@@ -251,17 +251,17 @@ def _checked(get: Callable[..., Any]) -> Callable[..., Any]:
 def _covering(master: Any, url: str) -> FreshAdapter | None:
     """Return a master's adapter where a page is its business."""
     adapter = _fresh_adapter(master)
-    return adapter if adapter is not None and adapter.guide.covers("GET", url) else None
+    return adapter if adapter is not None and adapter.climber.covers("GET", url) else None
 
 
 def _fresh_page(
     master: Any, adapter: FreshAdapter, url: str, required_serial: int, options: dict[str, Any]
-) -> tuple[Outcome[Response], BaseException | None]:
+) -> tuple[PageResult[Response], BaseException | None]:
     """Ask for a page, and return what came of it; where that is no page, with what Bandersnatch is to hear."""
-    wanted = wish(canonicalize_name(adapter.guide.scope.title(url)), required_serial)
-    outcome = adapter.fetch(master.session, url, wanted.required, wanted.sparing, **options)
+    wanted = requirement(canonicalize_name(adapter.climber.scope.title(url)), required_serial)
+    outcome = adapter.fetch(master.session, url, wanted.required_serial, wanted.budget, **options)
     with _lock:
-        older = older_page(wanted, outcome)
+        older = older_page_to_take(wanted, outcome)
     if older is not None:
         found = adapter.fetch(master.session, url, older, **options)
         if found.response is not None:
@@ -271,13 +271,13 @@ def _fresh_page(
     return outcome, None if outcome.response is not None else _failure(wanted, url, outcome)
 
 
-def _failure(wanted: Wish, url: str, outcome: Outcome[Response]) -> BaseException:
+def _failure(wanted: PageRequirement, url: str, outcome: PageResult[Response]) -> BaseException:
     """Return what Bandersnatch is to hear of a page that is not to be had."""
     if is_excused(wanted, outcome):
-        return _StaysAsideError(outcome.error or stale(url, wanted.required, outcome))
+        return _StaysInQuarantineError(outcome.error or stale(url, wanted.required_serial, outcome))
     if outcome.error is not None:
         return outcome.error
-    page: Exception = bandersnatch.master.StalePage(stale(url, wanted.required, outcome))
+    page: Exception = bandersnatch.master.StalePage(stale(url, wanted.required_serial, outcome))
     return page
 
 
@@ -298,13 +298,13 @@ def _remembered(synchronize: Callable[..., Any]) -> Callable[..., Any]:
     """Return a `synchronize` that remembers what it saw."""
 
     @functools.wraps(synchronize)
-    def remembering(self: Any) -> Any:
+    def tracking(self: Any) -> Any:
         with remembered(self):
             # Mounted by now, before there are threads that look for an adapter.
-            attempt(None, _fresh_adapter, self.master)
+            fail_open(None, _fresh_adapter, self.master)
             return synchronize(self)
 
-    return remembering
+    return tracking
 
 
 def _guarded_index(determine: Callable[..., None]) -> Callable[..., None]:
@@ -353,18 +353,18 @@ def _without_pauses(sync: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(sync)
     def without_pauses(self: Any, stop_on_error: bool = False, attempts: int = 3) -> None:
         run, project = process.run, canonicalize_name(self.name)
-        if run is not None and attempt(False, run.is_persistent, project):
+        if run is not None and fail_open(False, run.is_persistent, project):
             attempts = 1
         try:
             sync(self, stop_on_error, attempts)
-        except _StaysAsideError as error:
-            say_stays_aside(project, error)
+        except _StaysInQuarantineError as error:
+            say_stays_in_quarantine(project, error)
 
     return without_pauses
 
 
 def _noting_success(record_finished_package: Callable[..., None]) -> Callable[..., None]:
-    """Return a `record_finished_package` that tells when it is through with a package that was set aside."""
+    """Return a `record_finished_package` that tells when it is through with a package that was in quarantine."""
 
     @functools.wraps(record_finished_package)
     def noting_success(self: Any, name: str) -> None:
@@ -385,18 +385,18 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(url_fetch)
     async def guarded(url: str, file_path: Path, *args: Any, **kwargs: Any) -> None:
         settings, configuration = process.settings, process.configuration
-        guide = attempt(None, _document_guide)
-        if settings is None or guide is None or not attempt(False, guide.covers, "GET", url):
+        climber = fail_open(None, _document_climber)
+        if settings is None or climber is None or not fail_open(False, climber.covers, "GET", url):
             await url_fetch(url, file_path, *args, **kwargs)
             return
-        content, least = attempt((b"", 0), _own_document, file_path) if settings.guards else (b"", 0)
+        content, least = fail_open((b"", 0), _own_document, file_path) if settings.guards else (b"", 0)
         # As Bandersnatch makes one.
         async with aiohttp.ClientSession(
             headers={"User-Agent": bandersnatch.verify.ASYNC_USER_AGENT},
             skip_auto_headers={"User-Agent"},
             trust_env=True,
         ) as session:
-            fresh = FreshSession(session, configuration.get("mirror", "master"), settings, guide)
+            fresh = FreshSession(session, configuration.get("mirror", "master"), settings, climber)
             try:
                 outcome = await _fetch_document(fresh, url, least)
             except Exception:  # noqa: BLE001 - ours: the outcome carries the request's own
@@ -420,16 +420,16 @@ def _guarded_fetch(url_fetch: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @functools.cache
-def _guide(master: str, rungs: tuple[Variant, ...], cache_bust_parameter: str) -> Guide:
+def _climber(master: str, rungs: tuple[Variant, ...], cache_bust_parameter: str) -> AdaptiveClimber:
     """Return what is learned in this process: each document is asked for through a session of its own."""
-    return Guide(master, rungs, cache_bust_parameter)
+    return AdaptiveClimber(master, rungs, cache_bust_parameter)
 
 
-def _document_guide() -> Guide | None:
+def _document_climber() -> AdaptiveClimber | None:
     settings = process.settings
     if settings is None:
         return None
-    return _guide(process.configuration.get("mirror", "master"), settings.rungs, settings.cache_bust_parameter)
+    return _climber(process.configuration.get("mirror", "master"), settings.rungs, settings.cache_bust_parameter)
 
 
 def _own_document(file_path: Path) -> tuple[bytes, int]:
@@ -440,7 +440,7 @@ def _own_document(file_path: Path) -> tuple[bytes, int]:
     return own.read_bytes(), own_least(canonicalize_name(own.name), own)
 
 
-async def _fetch_document(fresh: FreshSession, url: str, least: int) -> Page:
+async def _fetch_document(fresh: FreshSession, url: str, least: int) -> AiohttpPage:
     logging.getLogger("bandersnatch.verify").info("Fetching %s", plain_url(url))
     timeout = aiohttp.ClientTimeout(total=60)  # as Bandersnatch has it
     if least:
@@ -449,5 +449,5 @@ async def _fetch_document(fresh: FreshSession, url: str, least: int) -> Page:
         response = await fresh.get(url, timeout=timeout)
         response.raise_for_status()
     except (aiohttp.ClientError, TimeoutError) as error:
-        return Outcome(error=error)
-    return Outcome(response=response)
+        return PageResult(error=error)
+    return PageResult(response=response)

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from .behaviours import BEHAVIOURS, Behaviour
 from .edge import KINDS, Kind
-from .server import Asked, Lab
+from .server import Lab, LabRequest
 
 
 def main(options: argparse.Namespace) -> int:
@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> int:
     if options.delay < 0:
         raise ValueError(f"--delay {options.delay}: milliseconds, 0 or more")
 
-    def show(asked: Asked) -> None:
+    def show(asked: LabRequest) -> None:
         console.print(str(asked), markup=False)
 
     with Lab(
@@ -44,7 +44,7 @@ def main(options: argparse.Namespace) -> int:
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            console.print(_summary(lab.asked), markup=False)
+            console.print(_summary(lab.requests), markup=False)
     return 0
 
 
@@ -71,7 +71,7 @@ Of one project:                     curl -X POST '{lab.url}/+lab/release?project
 """
 
 
-def _summary(asked: list[Asked]) -> str:
+def _summary(asked: list[LabRequest]) -> str:
     pages = [one for one in asked if one.is_metadata]
     hits = sum(one.cache == "HIT" for one in pages)
     return f"{len(asked)} requests, {len(pages)} of them for metadata: {hits} hits, {len(pages) - hits} misses"

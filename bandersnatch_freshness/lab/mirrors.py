@@ -29,7 +29,7 @@ _MIRROR_DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """One finished run of `bandersnatch`."""
 
     returncode: int
@@ -84,7 +84,7 @@ class Mirror:
         """Return the environment of a run: the lab's authority is trusted."""
         return {**os.environ, **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(self._ca_file))}
 
-    def run(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 120) -> Run:
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 120) -> FinishedRun:
         """Run `bandersnatch`, by default `mirror`, to its end."""
         started = time.monotonic()
         finished = subprocess.run(
@@ -97,7 +97,7 @@ class Mirror:
             timeout=timeout,
             check=False,
         )
-        return Run(finished.returncode, finished.stdout, time.monotonic() - started)
+        return FinishedRun(finished.returncode, finished.stdout, time.monotonic() - started)
 
     @property
     def serial(self) -> int:

@@ -32,7 +32,7 @@ _ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflat
 
 
 @dataclass(frozen=True)
-class Asked:
+class LabRequest:
     """One request as it arrived, and what it got."""
 
     scheme: str
@@ -90,7 +90,7 @@ class Lab:
         https_port: int = 0,
         delay: float = 0,
         listed: int = 0,
-        on_request: Callable[[Asked], None] | None = None,
+        on_request: Callable[[LabRequest], None] | None = None,
     ) -> None:
         """Prepare a lab with so many projects of one release each; port 0 takes a free one.
 
@@ -104,7 +104,7 @@ class Lab:
         self._delay = delay
         self._listed = listed
         self._on_request = on_request
-        self._asked: list[Asked] = []
+        self._requests: list[LabRequest] = []
         self._expected: list[tuple[str, threading.Event]] = []
         self._directory = tempfile.TemporaryDirectory(prefix="freshness-lab-")
         self._started = threading.Event()
@@ -149,13 +149,13 @@ class Lab:
         return self._call(lambda: self._origin.serial)
 
     @property
-    def asked(self) -> list[Asked]:
+    def requests(self) -> list[LabRequest]:
         """What was asked since the start or the last `forget()`."""
-        return self._call(lambda: list(self._asked))
+        return self._call(lambda: list(self._requests))
 
     def forget(self) -> None:
         """Forget what was asked."""
-        self._call(self._asked.clear)
+        self._call(self._requests.clear)
 
     def expect(self, path: str) -> threading.Event:
         """Return an event that is set by the next request for a path, as it arrives."""
@@ -293,7 +293,7 @@ class Lab:
         return Answer(200, {"Content-Type": "text/xml"}, text.encode())
 
     def _remember(self, request: web.Request, body: bytes, answer: Answer, cache: str) -> None:
-        asked = Asked(
+        asked = LabRequest(
             request.scheme,
             request.method,
             request.raw_path,
@@ -304,7 +304,7 @@ class Lab:
             answer.headers.get(SERIAL_HEADER, ""),
             0 if request.method == "HEAD" else len(answer.body),
         )
-        self._asked.append(asked)
+        self._requests.append(asked)
         for path, arrived in self._expected:
             if path == asked.path:
                 arrived.set()

@@ -28,7 +28,7 @@ from ..transports.aiohttp_session import FreshSession
 from ..variants import LADDER, AcceptEncoding
 from . import clients, ways
 from .clients import Raw, WayOut
-from .diagnosis import Answer, fresh_variants, required_serial
+from .diagnosis import Answer, fresh_variants, serial_required
 from .problems import problem_of
 from .ways import Agent, Client, Page, Way
 
@@ -135,8 +135,8 @@ class Asker:
         answers += await self._ask_each(ways.together(project, curl=curl))
         for way in ways.past_caches(project):
             answers.append(await self.ask(way))
-        required = required_serial(answers, expected)
-        fresh = fresh_variants(answers, base, required) if required is not None else ()
+        required_serial = serial_required(answers, expected)
+        fresh = fresh_variants(answers, base, required_serial) if required_serial is not None else ()
         for way in ways.again(project, fresh[0] if fresh and fresh[0] != base.variant else None):
             answers.append(await self.ask(way))
         return answers

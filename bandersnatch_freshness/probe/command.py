@@ -21,7 +21,7 @@ from . import advice, ways
 from .asking import Asker, Target
 from .clients import WayOut, proxy_for, trusted_authorities
 from .diagnosis import diagnose
-from .report import Report, exit_code
+from .report import ProbeReport, exit_code
 from .ways import Agent
 
 # About as many questions as there are about one project; it depends on the host's addresses.
@@ -75,7 +75,7 @@ def _upstream(options: argparse.Namespace) -> Upstream:
     return Upstream(options.master)
 
 
-async def _probe(target: Target, projects: Sequence[str], expect: int | None, upstream: Upstream) -> list[Report]:
+async def _probe(target: Target, projects: Sequence[str], expect: int | None, upstream: Upstream) -> list[ProbeReport]:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     reports, console = [], Console(stderr=True, emoji=False)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -88,7 +88,7 @@ async def _probe(target: Target, projects: Sequence[str], expect: int | None, up
 
 async def _probe_one(
     target: Target, project: str, expect: int | None, upstream: Upstream, progress: Progress, task: TaskID
-) -> Report:
+) -> ProbeReport:
     announced = None
     async with Asker(target, project, lambda: progress.advance(task)) as asker:
         if expect is None and project:
@@ -97,10 +97,10 @@ async def _probe_one(
         answers = await asker.ask_all(expected)
     diagnosis = diagnose(answers, ways.base(project), expected)
     lines = advice.lines(diagnosis.fresh, upstream.enabled, upstream.section)
-    return Report(plain_url(target.master), project, answers, diagnosis, lines, announced)
+    return ProbeReport(plain_url(target.master), project, answers, diagnosis, lines, announced)
 
 
-def _print(reports: Sequence[Report], options: argparse.Namespace) -> None:
+def _print(reports: Sequence[ProbeReport], options: argparse.Namespace) -> None:
     console = terminal.console()
     if options.json:
         document = {"master": reports[0].master, "probes": [one.as_json() for one in reports]}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from ..exit_codes import Outcome
+from ..exit_codes import ProbeExit
 from ..observations import Observation
 from ..variants import LADDER, PLAIN, Variant
 from ..verdicts import Verdict, judge
@@ -42,9 +42,9 @@ class Diagnosis:
     got nothing but fresh answers, in its order. `sentences` say all of it to a person.
     """
 
-    outcome: Outcome
+    outcome: ProbeExit
     verdict: Verdict
-    required: int | None
+    required_serial: int | None
     decides: tuple[str, ...]
     fresh: tuple[Variant, ...]
     sentences: tuple[str, ...]
@@ -55,13 +55,13 @@ class Diagnosis:
         return self.fresh[0] if self.fresh and self.fresh[0] != PLAIN else None
 
 
-def required_serial(answers: Iterable[Answer], expected: int | None) -> int | None:
+def serial_required(answers: Iterable[Answer], expected: int | None) -> int | None:
     """Return the serial that a fresh answer has at least: what is expected, or more where some answer has more."""
     serials = [one.observation.serial for one in answers if one.observation.serial is not None]
     return max([*serials, *([] if expected is None else [expected])], default=None)
 
 
-def fresh_variants(answers: Iterable[Answer], base: Way, required: int) -> tuple[Variant, ...]:
+def fresh_variants(answers: Iterable[Answer], base: Way, required_serial: int) -> tuple[Variant, ...]:
     """Return the variants of the ladder that got nothing but fresh answers, asked for as the plugins do.
 
     Of a plain request only what came before others may have changed what the caches hold.
@@ -71,14 +71,16 @@ def fresh_variants(answers: Iterable[Answer], base: Way, required: int) -> tuple
     for variant in LADDER:
         way = base.dressed(variant)
         states = [
-            is_fresh(one, required, base) for one in (_early(answers) if way == base else answers) if one.way == way
+            is_fresh(one, required_serial, base)
+            for one in (_early(answers) if way == base else answers)
+            if one.way == way
         ]
         if states and all(states):
             found.append(variant)
     return tuple(found)
 
 
-def is_fresh(answer: Answer, required: int, base: Way) -> bool | None:
+def is_fresh(answer: Answer, required_serial: int, base: Way) -> bool | None:
     """Tell whether an answer is fresh; None where it says nothing of that.
 
     As the plugins do, a missing serial and a 404 are taken for stale; but other pages than
@@ -86,7 +88,7 @@ def is_fresh(answer: Answer, required: int, base: Way) -> bool | None:
     """
     seen = answer.observation
     if seen.serial is not None:
-        return seen.serial >= required
+        return seen.serial >= required_serial
     if seen.status == 404 or (seen.status == 200 and answer.way.page is base.page):
         return False
     return None
@@ -94,32 +96,32 @@ def is_fresh(answer: Answer, required: int, base: Way) -> bool | None:
 
 def diagnose(answers: Sequence[Answer], base: Way, expected: int | None) -> Diagnosis:
     """Return what the answers say, in the order in which they came."""
-    required = required_serial(answers, expected)
-    if required is None:
-        return Diagnosis(Outcome.UNDETERMINED, Verdict.UNKNOWN, None, (), (), (_nothing(answers),))
-    states = {is_fresh(one, required, base) for one in answers} - {None}
-    if not any(one.way.page is base.page and is_fresh(one, required, base) is not None for one in answers):
+    required_serial = serial_required(answers, expected)
+    if required_serial is None:
+        return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, None, (), (), (_nothing(answers),))
+    states = {is_fresh(one, required_serial, base) for one in answers} - {None}
+    if not any(one.way.page is base.page and is_fresh(one, required_serial, base) is not None for one in answers):
         same_page = [one for one in answers if one.way.page is base.page]
-        return Diagnosis(Outcome.UNDETERMINED, Verdict.UNKNOWN, required, (), (), (_nothing(same_page),))
-    verdict = judge([one.observation for one in answers], required)
-    outcome = Outcome.SOME_STALE
+        return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, required_serial, (), (), (_nothing(same_page),))
+    verdict = judge([one.observation for one in answers], required_serial)
+    outcome = ProbeExit.SOME_STALE
     if len(states) == 1:
-        outcome = Outcome.FRESH if True in states else Outcome.ALL_STALE
+        outcome = ProbeExit.FRESH if True in states else ProbeExit.ALL_STALE
     elif verdict is Verdict.FRESH:
         verdict = Verdict.EDGE_STALE  # the newer answer is the proof
-    plain = {is_fresh(one, required, base) for one in _early(answers) if one.way == base} - {None}
-    decisive = _decisive(answers, base, required, plain) if len(plain) == 1 else {}
-    fresh = fresh_variants(answers, base, required)
+    plain = {is_fresh(one, required_serial, base) for one in _early(answers) if one.way == base} - {None}
+    decisive = _decisive(answers, base, required_serial, plain) if len(plain) == 1 else {}
+    fresh = fresh_variants(answers, base, required_serial)
     sentences = {
-        Outcome.FRESH: lambda: [f"Every way of asking gets serial {required}: nothing is stale."],
-        Outcome.SOME_STALE: lambda: [
-            *_what_differs(answers, base, required, plain, decisive),
+        ProbeExit.FRESH: lambda: [f"Every way of asking gets serial {required_serial}: nothing is stale."],
+        ProbeExit.SOME_STALE: lambda: [
+            *_what_differs(answers, base, required_serial, plain, decisive),
             _what_helps(fresh, plain),
         ],
-        Outcome.ALL_STALE: lambda: [_who_is_behind(answers, verdict, required)],
+        ProbeExit.ALL_STALE: lambda: [_who_is_behind(answers, verdict, required_serial)],
     }[outcome]()
-    sentences += [*_was_refreshed(answers, base, required, plain), *_failures(answers)]
-    return Diagnosis(outcome, verdict, required, tuple(decisive), fresh, tuple(sentences))
+    sentences += [*_was_refreshed(answers, base, required_serial, plain), *_failures(answers)]
+    return Diagnosis(outcome, verdict, required_serial, tuple(decisive), fresh, tuple(sentences))
 
 
 def _early(answers: Sequence[Answer]) -> list[Answer]:
@@ -127,12 +129,14 @@ def _early(answers: Sequence[Answer]) -> list[Answer]:
     return list(takewhile(lambda one: not (one.way.cache_bust or one.way.no_cache), answers))
 
 
-def _decisive(answers: Sequence[Answer], base: Way, required: int, plain: set[bool | None]) -> dict[str, list[Way]]:
+def _decisive(
+    answers: Sequence[Answer], base: Way, required_serial: int, plain: set[bool | None]
+) -> dict[str, list[Way]]:
     """Return the single differences that turn the base line's answer into its opposite, with the ways that show it."""
     states: dict[Way, set[bool | None]] = {}
     for one in answers:
         if len(one.way.differences(base)) == 1:
-            states.setdefault(one.way, set()).add(is_fresh(one, required, base))
+            states.setdefault(one.way, set()).add(is_fresh(one, required_serial, base))
     opposite = {True not in plain}
     decisive: dict[str, list[Way]] = {}
     for way, seen in states.items():
@@ -144,12 +148,12 @@ def _decisive(answers: Sequence[Answer], base: Way, required: int, plain: set[bo
 def _what_differs(
     answers: Sequence[Answer],
     base: Way,
-    required: int,
+    required_serial: int,
     plain: set[bool | None],
     decisive: Mapping[str, Sequence[Way]],
 ) -> list[str]:
     if len(plain) > 1:
-        return [_by_luck(answers, base, required)]
+        return [_by_luck(answers, base, required_serial)]
     if not plain:
         return ["Bandersnatch's way of asking got no answer; some others are stale, and some fresh."]
     is_now, turns = ("fresh", "stale") if True in plain else ("stale", "fresh")
@@ -169,7 +173,7 @@ def _what_differs(
     others = dict.fromkeys(
         one.way.describe(base)
         for one in answers
-        if one.way != base and is_fresh(one, required, base) is (True not in plain)
+        if one.way != base and is_fresh(one, required_serial, base) is (True not in plain)
     )
     return [
         f"No single difference decides: as Bandersnatch asks, the answer is {is_now}; "
@@ -177,11 +181,11 @@ def _what_differs(
     ]
 
 
-def _by_luck(answers: Sequence[Answer], base: Way, required: int) -> str:
+def _by_luck(answers: Sequence[Answer], base: Way, required_serial: int) -> str:
     """Say that equal questions got different answers, and whether the nodes that answered explain it."""
     nodes: dict[bool, set[str]] = {True: set(), False: set()}
     for one in _early(answers):
-        state = is_fresh(one, required, base)
+        state = is_fresh(one, required_serial, base)
         if state is not None:
             nodes[state].add(one.observation.served_by)
     said = "It is a matter of luck: the same question got a fresh answer and a stale one."
@@ -206,12 +210,14 @@ def _what_helps(fresh: Sequence[Variant], plain: set[bool | None]) -> str:
     )
 
 
-def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required: int) -> str:
+def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required_serial: int) -> str:
     serials = {one.observation.serial for one in answers if one.observation.serial is not None}
     if not serials:
         problems = ", ".join(dict.fromkeys(one.observation.problem or "no serial" for one in answers))
-        return f"Serial {required} is announced, but no way of asking gets such a page: {problems}."
-    agree = f"All ways of asking agree on serial {max(serials)}, {required - max(serials)} behind {required}"
+        return f"Serial {required_serial} is announced, but no way of asking gets such a page: {problems}."
+    agree = (
+        f"All ways of asking agree on serial {max(serials)}, {required_serial - max(serials)} behind {required_serial}"
+    )
     if verdict is Verdict.ORIGIN_STALE:
         past = next(one for one in answers if one.observation.came_past_caches)
         seen = past.observation
@@ -229,9 +235,9 @@ def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required: int) -
     )
 
 
-def _was_refreshed(answers: Sequence[Answer], base: Way, required: int, plain: set[bool | None]) -> list[str]:
+def _was_refreshed(answers: Sequence[Answer], base: Way, required_serial: int, plain: set[bool | None]) -> list[str]:
     later = [one for one in answers[len(_early(answers)) :] if one.way == base]
-    if plain == {False} and any(is_fresh(one, required, base) for one in later):
+    if plain == {False} and any(is_fresh(one, required_serial, base) for one in later):
         return ["Asking past the cache has refreshed its copy: as Bandersnatch asks, the answer is fresh by now."]
     return []
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from rich.markup import escape
 from rich.table import Table
 
-from ..exit_codes import Outcome
+from ..exit_codes import ProbeExit
 from ..observations import printable
 from ..state import plain_url
 from . import ways
@@ -26,15 +26,15 @@ _SPARED = ("bytes", "ms")
 
 _COLUMNS = ("how asked", "serial", "behind by", "age", "cache", "node", "bytes", "ms")
 _OUTCOMES = {
-    Outcome.FRESH: "green",
-    Outcome.SOME_STALE: "yellow",
-    Outcome.ALL_STALE: "bold red",
-    Outcome.UNDETERMINED: "yellow",
+    ProbeExit.FRESH: "green",
+    ProbeExit.SOME_STALE: "yellow",
+    ProbeExit.ALL_STALE: "bold red",
+    ProbeExit.UNDETERMINED: "yellow",
 }
 
 
 @dataclass(frozen=True)
-class Report:
+class ProbeReport:
     """The probe of one project, or of the index (""), on a master without secrets.
 
     `advice` are the lines for bandersnatch.conf, "" where nothing is to be set.
@@ -65,11 +65,11 @@ class Report:
         return [self._row(one, marks) for one in self.answers]
 
     def _row(self, answer: Answer, marks: dict[int, str]) -> tuple[str, ...]:
-        seen, required = answer.observation, self.diagnosis.required
+        seen, required_serial = answer.observation, self.diagnosis.required_serial
         how = answer.way.describe(self.base) or f"as Bandersnatch asks ({answer.sent.get('Accept-Encoding', 'none')})"
         behind = ""
-        if seen.serial is not None and required is not None:
-            behind = f"{max(0, required - seen.serial)}{marks.get(seen.serial, '')}"
+        if seen.serial is not None and required_serial is not None:
+            behind = f"{max(0, required_serial - seen.serial)}{marks.get(seen.serial, '')}"
         return (
             how,
             seen.problem or ("no serial" if seen.serial is None else str(seen.serial)),
@@ -92,8 +92,8 @@ class Report:
             table.add_column(name, overflow="fold", justify="right" if name in _SPARED else "left", min_width=least)
         styles = {True: "green", False: "red", None: "dim"}
         for answer, row in zip(self.answers, rows, strict=True):
-            required = self.diagnosis.required
-            fresh = None if required is None else is_fresh(answer, required, self.base)
+            required_serial = self.diagnosis.required_serial
+            fresh = None if required_serial is None else is_fresh(answer, required_serial, self.base)
             table.add_row(*(escape(row[at]) for at in shown), style=styles[fresh])
         return table
 
@@ -123,7 +123,7 @@ class Report:
             "project": self.project,
             "outcome": diagnosis.outcome.name.lower().replace("_", "-"),
             "verdict": diagnosis.verdict.value,
-            "required": diagnosis.required,
+            "required": diagnosis.required_serial,
             "announced": self.announced,
             "decides": list(diagnosis.decides),
             "fresh_variants": list(map(str, diagnosis.fresh)),
@@ -134,7 +134,7 @@ class Report:
 
     def _answer(self, answer: Answer) -> dict[str, Any]:
         way = answer.way
-        required = self.diagnosis.required
+        required_serial = self.diagnosis.required_serial
         return {
             **answer.observation.evidence(),
             "how": way.describe(self.base),
@@ -143,7 +143,7 @@ class Report:
             "address": way.address,
             "url": shown_url(answer.url),
             "sent": _without_secrets(answer.sent),
-            "fresh": None if required is None else is_fresh(answer, required, self.base),
+            "fresh": None if required_serial is None else is_fresh(answer, required_serial, self.base),
             "bytes": answer.size,
             "milliseconds": answer.milliseconds,
         }
@@ -189,12 +189,12 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def exit_code(reports: Iterable[Report]) -> int:
+def exit_code(reports: Iterable[ProbeReport]) -> int:
     """Return the exit code for all that was probed.
 
     What could not be determined comes first; else all must be fresh, or all stale.
     """
     outcomes = {one.diagnosis.outcome for one in reports}
-    if Outcome.UNDETERMINED in outcomes:
-        return Outcome.UNDETERMINED
-    return outcomes.pop() if len(outcomes) == 1 else Outcome.SOME_STALE
+    if ProbeExit.UNDETERMINED in outcomes:
+        return ProbeExit.UNDETERMINED
+    return outcomes.pop() if len(outcomes) == 1 else ProbeExit.SOME_STALE

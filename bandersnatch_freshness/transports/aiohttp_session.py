@@ -17,10 +17,10 @@ from aiohttp import ClientSession
 from multidict import CIMultiDict
 from yarl import URL
 
-from ..climb import Climb, Guide, Outcome
-from ..fields import extra as fields
+from ..climb import AdaptiveClimber, Climb, PageResult
+from ..fields import log_fields
 from ..incidents import INDEX
-from ..ladder import Sparing
+from ..ladder import RecheckBudget
 from ..observations import Observation, observe
 from ..options import Settings
 from ..variants import LADDER, PLAIN, AcceptEncoding, Variant
@@ -47,7 +47,7 @@ def is_client_session(session: object) -> bool:
 
 
 # What comes of asking for a page.
-Page = Outcome[aiohttp.ClientResponse]
+AiohttpPage = PageResult[aiohttp.ClientResponse]
 
 
 class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
@@ -61,11 +61,13 @@ class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
 class FreshSession:
     """A client session in front of aiohttp's: the same, but for metadata requests."""
 
-    def __init__(self, session: ClientSession, master: str, settings: Settings, guide: Guide | None = None) -> None:
+    def __init__(
+        self, session: ClientSession, master: str, settings: Settings, climber: AdaptiveClimber | None = None
+    ) -> None:
         """`master`: the URL whose metadata is the suite's business; `guide`: what earlier sessions were taught."""
         self.wrapped = session
         self.settings = settings
-        self.guide = guide or Guide(master, settings.rungs, settings.cache_bust_parameter)
+        self.climber = climber or AdaptiveClimber(master, settings.rungs, settings.cache_bust_parameter)
         # What the copies of the index showed when they were compared last.
         self.index: list[Observation] = []
         self._scout: asyncio.Event | None = None
@@ -76,15 +78,15 @@ class FreshSession:
 
     def covers(self, method: str, url: str | URL) -> bool:
         """Tell whether a request is the suite's business."""
-        return self.guide.covers(method, str(url))
+        return self.climber.covers(method, str(url))
 
     def title(self, url: str) -> str:
         """Name what a URL is about: the project, else the path."""
-        return self.guide.scope.title(url)
+        return self.climber.scope.title(url)
 
     def step_aside(self) -> None:
         """Leave every later request as it is, because of the error being handled."""
-        self.guide.step_aside()
+        self.climber.step_aside()
 
     def get(self, url: str | URL, **options: Any) -> Any:
         """GET as `aiohttp.ClientSession.get` does, dressed where it asks for metadata."""
@@ -114,27 +116,29 @@ class FreshSession:
         """Return what sends a request in another way than the wrapped session; None where nothing differs."""
         if not self.covers(method, url):
             return None
-        if self.settings.guards and method == "GET" and self.guide.scope.is_index(str(url)):
+        if self.settings.guards and method == "GET" and self.climber.scope.is_index(str(url)):
             return self._freshest(URL(url), options)
-        variant = self.guide.ladder.start
+        variant = self.climber.ladder.start
         return None if variant == PLAIN else self._request(method, URL(url), variant, options)
 
-    async def fetch(self, url: str, required_serial: int, sparing: Sparing | None = None, **options: Any) -> Page:
+    async def fetch(
+        self, url: str, required_serial: int, budget: RecheckBudget | None = None, **options: Any
+    ) -> AiohttpPage:
         """GET a page that must carry at least the required serial, climbing if it doesn't.
 
         The response of the outcome is open, and the caller's to close.
         """
         first = await self._first()
         try:
-            climb = self.guide.climb(url, required_serial, sparing)
+            climb = self.climber.climb(url, required_serial, budget)
             outcome = await self._climb(climb, options)
         finally:
             if first is not None:
                 first.set()
-        self.guide.learn(climb)
+        self.climber.learn(climb)
         return outcome
 
-    async def _climb(self, climb: Climb, options: dict[str, Any]) -> Page:
+    async def _climb(self, climb: Climb, options: dict[str, Any]) -> AiohttpPage:
         error: Exception | None = None
         while (way := climb.way) is not None:
             seen, answer = await self._ask(climb, way, options)
@@ -146,9 +150,9 @@ class FreshSession:
             if isinstance(answer, Exception):
                 continue
             if climb.is_fresh:
-                return Outcome(climb.observations, answer)
+                return PageResult(climb.observations, answer)
             answer.release()
-        return Outcome(climb.observations, error=error)
+        return PageResult(climb.observations, error=error)
 
     async def _ask(
         self, climb: Climb, way: Variant, options: dict[str, Any]
@@ -177,15 +181,15 @@ class FreshSession:
         """Look into the body, where the header is no help."""
         with _failures():
             body = await response.read()
-        return self.guide.read_body(seen, body)
+        return self.climber.read_body(seen, body)
 
     async def _freshest(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """GET a page of which no serial is required from the copy with the highest one.
 
         The copies are compared by what the headers say, before anything of a body is read.
         """
-        response = await self._request("GET", url, self.guide.ladder.start, options)
-        first = observe(self.guide.ladder.start, response.status, response.headers)
+        response = await self._request("GET", url, self.climber.ladder.start, options)
+        first = observe(self.climber.ladder.start, response.status, response.headers)
         seen = self.index = [first]
         try:
             # Past a redirect, which would cost each of them a request more; but not to another host.
@@ -194,7 +198,7 @@ class FreshSession:
                 await self._compare(there, options, seen)
             if response.content.exception() is not None:  # a small body's connection, used for a peek that broke
                 response.close()
-                response = await self._request("GET", url, self.guide.ladder.start, options)
+                response = await self._request("GET", url, self.climber.ladder.start, options)
             newer = [one for one in seen if (one.serial or -1) > (first.serial or -1)]
             for one in sorted(newer, key=lambda one: one.serial or -1, reverse=True):
                 found = await self._newer(there, one.variant, first.serial, options)
@@ -204,7 +208,7 @@ class FreshSession:
                     log.info(
                         "The index was stale, taken by %s: %s",
                         *(one.variant, ", ".join(map(str, seen))),
-                        extra=fields(project=INDEX, got_serial=one.serial, variant=str(one.variant)),
+                        extra=log_fields(project=INDEX, got_serial=one.serial, variant=str(one.variant)),
                     )
                     break
         except BaseException:
@@ -224,7 +228,7 @@ class FreshSession:
             if seen[-1].serial is None:
                 method = "GET"  # this server does not answer HEAD rightly
         if len(seen) > 1 and all(one.serial is None for one in seen):
-            self.guide.say_once(
+            self.climber.say_once(
                 "No copy of the index has a serial in its header: which one is the freshest can't be told, "
                 "only that of the one taken, by its body"
             )
@@ -300,10 +304,10 @@ class FreshSession:
         appended = None
         while True:
             sent_url, sent_options = url, options
-            if self.guide.scope.covers(method, str(url)):
+            if self.climber.scope.covers(method, str(url)):
                 sent_options = _dress(variant, options)
                 if variant.cache_bust:
-                    busted, appended = self.guide.cache_bust.append(str(url), appended)
+                    busted, appended = self.climber.cache_bust.append(str(url), appended)
                     sent_url = URL(busted, encoded=True)
             response = await self._send(method, sent_url, {**sent_options, "allow_redirects": False})
             target = response.headers.get("Location") or response.headers.get("URI")

@@ -18,8 +18,8 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import SKIP_HEADER
 
 from ..cache_bust import without
-from ..climb import Climb, Guide, Outcome
-from ..ladder import Sparing
+from ..climb import AdaptiveClimber, Climb, PageResult
+from ..ladder import RecheckBudget
 from ..observations import Observation
 from ..state import plain_url
 from ..variants import LADDER, AcceptEncoding, Variant
@@ -46,10 +46,10 @@ class StaleError(requests.RequestException):
 class Asking:
     """What is required of the pages that a thread asks for, and what it saw of the last one."""
 
-    def __init__(self, required_serial: int, sparing: Sparing | None = None) -> None:
+    def __init__(self, required_serial: int, budget: RecheckBudget | None = None) -> None:
         """The page must carry at least the required serial."""
         self.required_serial = required_serial
-        self.sparing = sparing
+        self.budget = budget
         self.climb: Climb | None = None
         self.kept: Response | Exception | None = None  # what is the caller's to handle
 
@@ -90,43 +90,48 @@ class FreshAdapter(BaseAdapter):
         """
         super().__init__()
         self.inner = inner or HTTPAdapter()
-        self.guide = Guide(master, rungs, cache_bust_parameter)
+        self.climber = AdaptiveClimber(master, rungs, cache_bust_parameter)
         self._here = threading.local()
         self._scout: threading.Event | None = None
         self._scout_lock = threading.Lock()
 
     @contextmanager
-    def requiring(self, serial: int, sparing: Sparing | None = None) -> Iterator[Asking]:
+    def requiring(self, serial: int, budget: RecheckBudget | None = None) -> Iterator[Asking]:
         """Require a serial of each page that this thread asks for inside of the block.
 
         A page that is older is asked for again in other ways. Where none gets a newer one,
         `StaleError` is raised; an error of the first answer (404, 503) is handed on.
         """
         before = getattr(self._here, "asking", None)
-        asking = self._here.asking = Asking(serial, sparing)
+        asking = self._here.asking = Asking(serial, budget)
         try:
             yield asking
         finally:
             self._here.asking = before
 
     def fetch(
-        self, session: requests.Session, url: str, required_serial: int, sparing: Sparing | None = None, **options: Any
-    ) -> Outcome[Response]:
+        self,
+        session: requests.Session,
+        url: str,
+        required_serial: int,
+        budget: RecheckBudget | None = None,
+        **options: Any,
+    ) -> PageResult[Response]:
         """GET a page that must carry at least the required serial, through a session this is mounted on."""
-        with self._after_the_first(), self.requiring(required_serial, sparing) as asking:
+        with self._after_the_first(), self.requiring(required_serial, budget) as asking:
             try:
                 response = session.get(url, **options)
                 response.raise_for_status()
             except StaleError:
-                return Outcome(asking.observations)
+                return PageResult(asking.observations)
             except requests.RequestException as error:
-                return Outcome(asking.observations, error=error)
+                return PageResult(asking.observations, error=error)
             if asking.climb is not None and asking.climb.is_fresh:
-                return Outcome(asking.observations, response)
+                return PageResult(asking.observations, response)
             # It was not for us to judge yet: a redirect has led away from the master.
-            climb = Climb(url, required_serial, self.guide.ladder.rungs[:1])
-            climb.saw(self._look(climb, self.guide.ladder.rungs[0], response))
-            return Outcome(climb.observations, response if climb.is_fresh else None)
+            climb = Climb(url, required_serial, self.climber.ladder.rungs[:1])
+            climb.saw(self._look(climb, self.climber.ladder.rungs[0], response))
+            return PageResult(climb.observations, response if climb.is_fresh else None)
 
     def send(
         self,
@@ -150,7 +155,7 @@ class FreshAdapter(BaseAdapter):
         except StaleError as stale:
             error = stale
         except Exception:  # noqa: BLE001 - fail open; it is logged
-            self.guide.step_aside()
+            self.climber.step_aside()
         if error is not None:
             raise error  # outside of the handler, so that it looks as the client raised it
         return send(request) if response is None else response
@@ -165,14 +170,14 @@ class FreshAdapter(BaseAdapter):
         Raises:
             StaleError: where it is too old in every way.
         """
-        if not self.guide.covers(request.method or "", request.url or ""):
+        if not self.climber.covers(request.method or "", request.url or ""):
             return None
         asking: Asking | None = getattr(self._here, "asking", None)
         if asking is None:
-            return self._ask(request, self.guide.ladder.start, send)
+            return self._ask(request, self.climber.ladder.start, send)
         climb = asking.climb
         if climb is None or climb.way is None:
-            climb = asking.climb = self.guide.climb(request.url or "", asking.required_serial, asking.sparing)
+            climb = asking.climb = self.climber.climb(request.url or "", asking.required_serial, asking.budget)
         # Else a redirect was followed: it goes on in the way that got it.
         return self._climb(request, asking, climb, send)
 
@@ -196,7 +201,7 @@ class FreshAdapter(BaseAdapter):
                 continue
             if response is not None and not climb.is_fresh:
                 response.close()
-        self.guide.learn(climb)
+        self.climber.learn(climb)
         if climb.is_fresh and response is not None:
             return response
         if isinstance(asking.kept, Response):
@@ -227,7 +232,7 @@ class FreshAdapter(BaseAdapter):
         if way.no_cache:
             dressed.headers["Cache-Control"] = "no-cache"
         if way.cache_bust:
-            dressed.url, added = self.guide.cache_bust.append(dressed.url or "")
+            dressed.url, added = self.climber.cache_bust.append(dressed.url or "")
         return dressed, added
 
     def _look(self, climb: Climb, way: Variant, response: Response) -> Observation:
@@ -240,7 +245,7 @@ class FreshAdapter(BaseAdapter):
         except Exception as error:
             response.close()
             raise _Failed(error) from error
-        return self.guide.read_body(seen, body)
+        return self.climber.read_body(seen, body)
 
     @contextmanager
     def _after_the_first(self) -> Iterator[None]:
@@ -250,7 +255,7 @@ class FreshAdapter(BaseAdapter):
         first is waited for, whatever becomes of it, and not for long.
         """
         with self._scout_lock:
-            is_first = self._scout is None and len(self.guide.ladder.rungs) > 1
+            is_first = self._scout is None and len(self.climber.ladder.rungs) > 1
             if is_first:
                 self._scout = threading.Event()
             scout = self._scout

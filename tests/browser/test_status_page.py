@@ -121,7 +121,9 @@ def worst() -> Summary:
     levels = list(Level) * len(HOSTILE)
     return summary(
         *(
-            incident(name, levels[number], 2 * DAY, evidence=({"variant": "plain", "served_by": name},), set_aside=True)
+            incident(
+                name, levels[number], 2 * DAY, evidence=({"variant": "plain", "served_by": name},), in_quarantine=True
+            )
             for number, name in enumerate(HOSTILE.values())
         ),
         incident(EDGE, Level.WARNING, count=40, examples=tuple(HOSTILE.values())[:5]),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, BEHAVIOURS, Behaviour
-from bandersnatch_freshness.lab.mirrors import Mirror, Run
+from bandersnatch_freshness.lab.mirrors import FinishedRun, Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from ..staged import ahead
@@ -45,7 +45,7 @@ CACHE_TITLES = {
 
 INCIDENTS = {name: behaviour for name, behaviour in BEHAVIOURS.items() if behaviour.incident}
 
-# What three runs have found stale, the next may set aside: more runs change nothing.
+# What three runs have found stale, the next may quarantine: more runs change nothing.
 _MOST_RUNS = 4
 
 
@@ -57,7 +57,7 @@ class Ending(enum.Enum):
     """What a mirror came to."""
 
     FRESH = "fresh"  # it has all that the origin has
-    SET_ASIDE = "set aside"  # its serial goes on, and what is missing is remembered
+    QUARANTINED = "in quarantine"  # its serial goes on, and what is missing is remembered
     LOST = "lost"  # its serial goes on, and what is missing is forgotten
     STALE = "stale"  # its serial stays where it is
 
@@ -201,7 +201,7 @@ class Player:
             self._fresh.run()
             if self._fresh.serial != lab.serial:
                 raise RuntimeError("the first sync has failed")
-            sent = {asked.header("Accept-Encoding") for asked in lab.asked if asked.is_metadata}
+            sent = {asked.header("Accept-Encoding") for asked in lab.requests if asked.is_metadata}
             if not sent <= set(ASKED_BY["gzip"]):
                 raise RuntimeError(f"Bandersnatch sends another Accept-Encoding than caches are filled with: {sent}")
 
@@ -237,7 +237,7 @@ def _mirror(directory: Path, lab: Lab, cache: Cache | None = None, plugins: Sequ
 
 def _run(mirror: Mirror, lab: Lab, cache: Cache, names: Sequence[str], most: int) -> Played:
     before, ending = cache.requests(), Ending.STALE
-    runs: list[Run] = []
+    runs: list[FinishedRun] = []
     while ending is not Ending.FRESH and len(runs) < most:
         # an hour after the one before: a replay is no place to wait for it
         runs.append(mirror.run(environment=ahead(len(runs) * HOUR)))
@@ -254,4 +254,4 @@ def _ending(mirror: Mirror, lab: Lab, names: Sequence[str]) -> Ending:
         return Ending.FRESH
     state = mirror.directory / "freshness.json"
     kept = json.loads(state.read_text())["quarantine"] if state.exists() else {}
-    return Ending.SET_ASIDE if missing <= set(kept) else Ending.LOST
+    return Ending.QUARANTINED if missing <= set(kept) else Ending.LOST

@@ -77,7 +77,7 @@ def running(
     with tempfile.TemporaryDirectory(prefix="freshness-cache-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         directory.chmod(0o755)  # a server that was started by root works as somebody else
-        for attempt in range(1, _ATTEMPTS + 1):
+        for fail_open in range(1, _ATTEMPTS + 1):
             port = free_port()
             name, *arguments = prepare(directory, port)
             command = [shutil.which(name, path=PATH) or name, *arguments]
@@ -85,7 +85,7 @@ def running(
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
             try:
                 if not _listens(process, port):
-                    if attempt < _ATTEMPTS:
+                    if fail_open < _ATTEMPTS:
                         continue  # somebody else took the port in between
                     raise NotStartedError(f"{command}: {(directory / 'output').read_text(errors='replace')}")
                 yield directory, port

@@ -30,13 +30,13 @@ _BEGIN, _END = "<!-- made by `make incidents` -->\n", "<!-- the end of what it m
 REASONS = {
     ("purge-broken", "pypi"): (
         "Every copy is old, the query is dropped, no-cache is ignored: no request gets past this edge, whatever it "
-        "looks like. What is left is not to let it spread: what stays stale is set aside, the mirror's serial goes on, "
-        "and what was set aside comes as soon as one way of asking gets it."
+        "looks like. What is left is not to let it spread: what stays stale goes into quarantine, the mirror's serial "
+        "goes on, and what is in quarantine comes as soon as one way of asking gets it."
     ),
     ("origin-stale", "nginx"): (
         "nginx by default says nothing of hit or miss, so nothing proves that it is the origin whose page is older "
-        "than announced: it is set aside, not synced. With `add_header X-Cache $upstream_cache_status` in nginx there "
-        "is proof, and the page is synced, as behind the others."
+        "than announced: it is in quarantine, not synced. With `add_header X-Cache $upstream_cache_status` in nginx "
+        "there is proof, and the page is synced, as behind the others."
     ),
 }
 

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.caches, pytest.mark.usefixtures("servers")]
 # Bare Bandersnatch mostly sleeps.
 _AT_ONCE = 4
 
-FRESH, SET_ASIDE, LOST, STALE = Ending
+FRESH, QUARANTINED, LOST, STALE = Ending
 
 # The table of this run, as the docs have it.
 MADE = Path(__file__).parents[2] / "build" / "incidents.md"
@@ -51,7 +51,7 @@ def test_incident(incident: str, cache: str, replays: Replays) -> None:
     """Proved first, then run by both; and the docs say the same."""
     replay = replays[incident, cache].result()
     assert replay.proof
-    expected = BARE.get(incident, STALE), SET_ASIDE if (incident, cache) in REASONS else FRESH
+    expected = BARE.get(incident, STALE), QUARANTINED if (incident, cache) in REASONS else FRESH
     assert (replay.bare.ending, replay.suite.ending) == expected, replay.suite.output
     assert endings_in_docs()[incident, cache] == tuple(ending.value for ending in expected)
     assert "An error inside bandersnatch-freshness" not in replay.suite.output

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bandersnatch_freshness.exit_codes import Outcome
+from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS
 
 from .cache import Cache
@@ -24,7 +24,7 @@ from .varnish import cdn
 pytestmark = [pytest.mark.caches, pytest.mark.usefixtures("servers")]
 
 PROJECT = "lab-00"
-FRESH, SOME, ALL, _ = Outcome
+FRESH, SOME, ALL, _ = ProbeExit
 LADDER_PAST = {"cache_bust": "strip+cache-bust", "no_cache": "no-cache"}
 
 
@@ -94,7 +94,7 @@ def test_the_gzip_copy_is_stale(make: MakeCache, query: bool, no_cache: bool, en
         pytest.param("stale-node", "pypi", SOME, [], None, id="node"),
     ],
 )
-def test_incidents(behaviour: str, cache_name: str, code: Outcome, decides: list[str], cure: str | None) -> None:
+def test_incidents(behaviour: str, cache_name: str, code: ProbeExit, decides: list[str], cure: str | None) -> None:
     """As PyPI's edge shows them; and a healthy cache of any kind."""
     with stale_cache(BEHAVIOURS[behaviour], CACHES[cache_name], projects=1) as (_, cache, _, _):
         found, report = probe(cache)

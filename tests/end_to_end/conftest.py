@@ -10,7 +10,7 @@ from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import StartLab
-from .setting_aside import ONE
+from .quarantining import ONE
 
 
 @pytest.fixture

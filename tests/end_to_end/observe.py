@@ -11,8 +11,8 @@ from importlib.metadata import version
 import pytest
 from packaging.version import Version
 
-from bandersnatch_freshness.lab.mirrors import Mirror, Run
-from bandersnatch_freshness.lab.server import Asked, Lab
+from bandersnatch_freshness.lab.mirrors import FinishedRun, Mirror
+from bandersnatch_freshness.lab.server import Lab, LabRequest
 
 from ..conftest import interruptible
 
@@ -30,9 +30,9 @@ needs_ctrl_c = pytest.mark.skipif(
 )
 
 
-def metadata(lab: Lab) -> list[Asked]:
+def metadata(lab: Lab) -> list[LabRequest]:
     """Return the metadata requests that the lab saw."""
-    return [asked for asked in lab.asked if asked.is_metadata]
+    return [asked for asked in lab.requests if asked.is_metadata]
 
 
 def pages(lab: Lab) -> Counter[str]:
@@ -40,7 +40,7 @@ def pages(lab: Lab) -> Counter[str]:
     return Counter(asked.path.split("/")[2] for asked in metadata(lab) if asked.path.startswith("/pypi/"))
 
 
-def as_sent(requests: Iterable[Asked]) -> list[tuple[object, ...]]:
+def as_sent(requests: Iterable[LabRequest]) -> list[tuple[object, ...]]:
     """Return all of each request that the client decides on, in an order to compare."""
     return sorted((asked.scheme, asked.method, asked.target, asked.headers, asked.body) for asked in requests)
 
@@ -70,6 +70,6 @@ def interrupt(mirror: Mirror, words: str) -> None:
     process.wait(30)
 
 
-def lines(run: Run, words: str) -> list[str]:
+def lines(run: FinishedRun, words: str) -> list[str]:
     """Return the lines of the output with these words in them."""
     return [line for line in run.output.splitlines() if words in line]

@@ -15,13 +15,13 @@ def test_a_healthy_edge_sees_what_bare_bandersnatch_sends(start_lab: StartLab, m
     """The same requests and headers, three that compare the index where it is asked for, and no line of ours."""
     lab = start_lab()
     make_mirror(lab).run()
-    bare = as_sent(lab.asked)
+    bare = as_sent(lab.requests)
     lab.forget()
     mirror = make_mirror(lab, "freshness")
     run = mirror.run()
     assert run.returncode == 0
-    assert as_sent(asked for asked in lab.asked if asked.method != "HEAD") == bare
-    compared = [asked.path for asked in lab.asked if asked.method == "HEAD"]
+    assert as_sent(asked for asked in lab.requests if asked.method != "HEAD") == bare
+    compared = [asked.path for asked in lab.requests if asked.method == "HEAD"]
     assert compared == (["/simple/"] * 3 if BANDERSNATCH.major >= 7 else [])
     assert is_fresh(mirror, lab)
     assert lines(run, "(aiohttp_session.py") == []

@@ -22,14 +22,14 @@ def test_encoding_strips_it_from_every_metadata_request(start_lab: StartLab, mak
     """Index and pages go without Accept-Encoding; all else is as bare Bandersnatch sends it."""
     lab = start_lab()
     make_mirror(lab).run()
-    bare = lab.asked
+    bare = lab.requests
     lab.forget()
     mirror = make_mirror(lab, "freshness_encoding")
     assert mirror.run().returncode == 0
     assert is_fresh(mirror, lab)
-    assert len(lab.asked) == len(bare)
+    assert len(lab.requests) == len(bare)
     assert {asked.header("Accept-Encoding") for asked in metadata(lab)} == {None}
-    assert files(lab.asked) == files(bare)
+    assert files(lab.requests) == files(bare)
 
 
 @pytest.mark.smoke
@@ -37,7 +37,7 @@ def test_cache_bust_appends_another_timestamp_each_time(start_lab: StartLab, mak
     """Index and pages carry the parameter, also past the redirect, with ten workers at once."""
     lab = start_lab(projects=30)
     make_mirror(lab).run()
-    bare = lab.asked
+    bare = lab.requests
     lab.forget()
     mirror = make_mirror(lab, "freshness_cache_bust", mirror={"workers": "10"})
     assert mirror.run().returncode == 0
@@ -49,7 +49,7 @@ def test_cache_bust_appends_another_timestamp_each_time(start_lab: StartLab, mak
     assert {asked.header("Accept-Encoding") for asked in metadata(lab)} == {
         asked.header("Accept-Encoding") for asked in bare if asked.is_metadata
     }
-    assert files(lab.asked) == files(bare)
+    assert files(lab.requests) == files(bare)
 
 
 @pytest.mark.skipif(BANDERSNATCH.major < 7, reason="only Bandersnatch 7 and later ask for the index by themselves")
@@ -69,11 +69,11 @@ def test_keep_and_never_leave_every_request_as_it_is(start_lab: StartLab, make_m
     """With both options off, the plugins change nothing."""
     lab = start_lab()
     make_mirror(lab).run()
-    bare = as_sent(lab.asked)
+    bare = as_sent(lab.requests)
     lab.forget()
     options = {"accept_encoding": "keep", "cache_bust": "never"}
     make_mirror(lab, "freshness_encoding", "freshness_cache_bust", options=options).run()
-    assert as_sent(lab.asked) == bare
+    assert as_sent(lab.requests) == bare
 
 
 def test_the_parameter_may_have_another_name(start_lab: StartLab, make_mirror: MakeMirror) -> None:

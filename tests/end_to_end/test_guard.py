@@ -31,7 +31,7 @@ STUCK_INDEX = Behaviour("all copies of the index are stuck", stuck_index=ALL_COP
 
 def index_requests(lab: Lab) -> list[str]:
     """Return the methods of the requests for the index that were answered with it."""
-    return [asked.method for asked in lab.asked if asked.path == "/simple/"]
+    return [asked.method for asked in lab.requests if asked.path == "/simple/"]
 
 
 def untouched(mirror: Mirror) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bandersnatch_freshness.host.running import generation
+from bandersnatch_freshness.host.running import host_adapter
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
@@ -89,7 +89,7 @@ def test_no_purge_is_sent(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     mirror = make_mirror(lab, "freshness_encoding")
     lab.release()
     assert mirror.run().stale_errors == 1
-    assert {asked.method for asked in lab.asked} <= {"GET", "POST"}
+    assert {asked.method for asked in lab.requests} <= {"GET", "POST"}
 
 
 @pytest.mark.smoke
@@ -133,7 +133,7 @@ def test_a_configuration_that_can_not_be_followed_ends_the_run(
     (line,) = lines(run, f"{mirror.config}: ")
     assert f"ERROR: {mirror.config}: {message}" in line
     assert "Traceback" not in run.output
-    assert lab.asked == []
+    assert lab.requests == []
 
 
 def test_all_switches_everything_on(start_lab: StartLab, make_mirror: MakeMirror) -> None:
@@ -179,7 +179,7 @@ def test_other_commands_run_as_ever(command: tuple[str, ...], start_lab: StartLa
         lab.forget()
         run = mirror.run(*command)
         assert run.returncode == 0
-        asked.append(as_sent(lab.asked))
+        asked.append(as_sent(lab.requests))
     assert asked[0] == asked[1]
     assert asked[0]
 
@@ -382,7 +382,7 @@ def change(function: str) -> str:
 @pytest.mark.parametrize(
     ("patch", "lacking"),
     [
-        *(pytest.param(remove(seam), f"bandersnatch.{seam}", id=seam) for seam in generation().SEAMS),
+        *(pytest.param(remove(seam), f"bandersnatch.{seam}", id=seam) for seam in host_adapter().SEAMS),
         pytest.param(
             change("master.Master.get"), "the required_serial of bandersnatch.master.Master.get", id="required_serial"
         ),

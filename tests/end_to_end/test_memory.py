@@ -71,7 +71,7 @@ def test_another_master_begins_anew(start_lab: StartLab, make_mirror: MakeMirror
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "x"}', b"\xff\x00"])
-def test_a_state_that_is_no_state_is_set_aside(content: bytes, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+def test_a_corrupt_state_is_moved_away(content: bytes, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Beside itself, and reported; the run goes on with a new one."""
     lab = start_lab(projects=1)
     mirror = make_mirror(lab, "freshness_escalation")
@@ -79,10 +79,10 @@ def test_a_state_that_is_no_state_is_set_aside(content: bytes, start_lab: StartL
     (mirror.directory / "freshness.json").write_bytes(content)
     run = mirror.run()
     assert run.returncode == 0
-    (line,) = lines(run, "can't be understood, and is now")
-    (aside,) = mirror.directory.glob("freshness.json.unreadable-*")
-    assert str(aside) in line
-    assert aside.read_bytes() == content
+    (line,) = lines(run, "is corrupt; moved to")
+    (moved,) = mirror.directory.glob("freshness.json.unreadable-*")
+    assert str(moved) in line
+    assert moved.read_bytes() == content
     assert len(state(mirror)["runs"]) == 1
     assert mirror.serial == lab.serial
 
@@ -206,9 +206,9 @@ OF_AN_INDEX = ["scope:Scope.is_index", "transports.aiohttp_session:FreshSession.
     [
         "climb:Climb.look",
         "climb:Climb.saw",
-        "climb:Guide.climb",
-        "climb:Guide.covers",
-        "climb:Guide.learn",
+        "climb:AdaptiveClimber.climb",
+        "climb:AdaptiveClimber.covers",
+        "climb:AdaptiveClimber.learn",
         "guard:Guard._admit",
         "guard:Guard.after",
         "guard:Guard.expect",

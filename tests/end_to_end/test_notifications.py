@@ -24,7 +24,7 @@ AM = "alertmanager"
 def test_ten_days_of_a_run_every_five_minutes(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Against one package that stays stale: 1 warning, 1 critical, 9 repeats, 1 recovery.
 
-    And once it is said that it is set aside; so it is asked for once a day in the end.
+    And once it is said that it is in quarantine; so it is asked for once a day in the end.
     """
     lab = start_lab(ONE_STALE, projects=1)
     with receiver() as server:

@@ -15,7 +15,7 @@ from ..conftest import MakeMirror, StartLab
 from ..test_status import command
 from .cron import DAY, HOUR, MINUTE, cron, levels, state
 from .observe import BANDERSNATCH, is_fresh, pages
-from .setting_aside import (
+from .quarantining import (
     ASIDE,
     HALF,
     ONE,
@@ -23,9 +23,9 @@ from .setting_aside import (
     SEEN,
     freeze,
     freeze_and_free,
+    in_quarantine,
     others,
     second_copy,
-    set_aside,
     synced,
 )
 
@@ -47,23 +47,23 @@ def test_one_bad_package_does_not_freeze_the_mirror(
         lab.release()
         for number in range(1, 7):
             runs.run(number * HOUR)
-            assert (mirror.serial, sorted(set_aside(mirror))) == (before, [])
+            assert (mirror.serial, sorted(in_quarantine(mirror))) == (before, [])
             lab.release(others(lab))
         # the incident began with the run at one o'clock
         first, *_ = runs.run(7 * HOUR)
         assert "WARNING" in first
-        assert "lab-00 is stale for 6 h, and set aside: the mirror goes on without it" in first
+        assert "lab-00 is stale for 6 h, and now in quarantine: the mirror goes on without it" in first
         for number in range(8, 20):
             lab.release(others(lab))
             runs.run(number * HOUR)
             assert mirror.serial == lab.serial
             assert all(synced(mirror, lab, name) for name in others(lab))
-            assert set_aside(mirror).keys() == {"lab-00"}
+            assert in_quarantine(mirror).keys() == {"lab-00"}
         lab.heal()
         ended = runs.run(30 * HOUR)
     assert is_fresh(mirror, lab)
     assert any("lab-00 is no longer stale: it is fresh again" in line for line in ended)
-    assert state(mirror)["incidents"] == set_aside(mirror) == {}
+    assert state(mirror)["incidents"] == in_quarantine(mirror) == {}
     assert second_copy(mirror) == ""
 
 
@@ -78,13 +78,13 @@ def test_what_the_origin_has_is_synced_once(start_stale: Callable[..., Lab], mak
         runs.run(ASIDE)
         assert synced(mirror, lab, "lab-00")
         assert pages(lab)["lab-00"] == 8  # a climb, and the page that it found
-        assert set_aside(mirror)["lab-00"].items() >= {"synced": lab.serial - 3, "required": lab.serial - 2}.items()
+        assert in_quarantine(mirror)["lab-00"].items() >= {"synced": lab.serial - 3, "required": lab.serial - 2}.items()
         for number in range(1, 20):
             lab.forget()
             runs.run(ASIDE + number * HOUR)
             assert sum(pages(lab).values()) <= 1
-            assert not [asked for asked in lab.asked if asked.path.startswith("/packages/")]
-        assert set_aside(mirror).keys() == state(mirror)["incidents"].keys() == {"lab-00"}
+            assert not [asked for asked in lab.requests if asked.path.startswith("/packages/")]
+        assert in_quarantine(mirror).keys() == state(mirror)["incidents"].keys() == {"lab-00"}
         assert state(mirror)["incidents"]["lab-00"]["verdict"] == "origin-stale"
 
 
@@ -100,7 +100,7 @@ def test_a_page_older_than_the_mirrors_is_not_synced(form: str, start_lab: Start
         lab.behave(Behaviour("far behind", origin_behind=9, every=1000))
         lab.release(["lab-00"])
         runs.run(*(HOUR + time for time in (*SEEN, ASIDE, ASIDE + MINUTE)))
-    assert set_aside(mirror)["lab-00"]["synced"] is None
+    assert in_quarantine(mirror)["lab-00"]["synced"] is None
     assert mirror.versions("lab-00") == ["1.0"]
     assert mirror.serial == lab.serial
 
@@ -119,12 +119,12 @@ def test_a_new_release_is_noticed_at_once(start_stale: Callable[..., Lab], make_
         lab.release(["lab-00"])  # the origin is still one behind
         runs.run(ASIDE + 5 * DAY + 2 * MINUTE)
         assert synced(mirror, lab, "lab-00")
-        assert set_aside(mirror)["lab-00"]["required"] == mirror.serial == lab.serial
+        assert in_quarantine(mirror)["lab-00"]["required"] == mirror.serial == lab.serial
         lab.behave("healthy")
         lab.release(["lab-00"])
         runs.run(ASIDE + 5 * DAY + 3 * MINUTE)
     assert is_fresh(mirror, lab)
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
 
 
 def test_asks_ever_more_rarely(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
@@ -152,7 +152,7 @@ def test_asks_ever_more_rarely(start_stale: Callable[..., Lab], make_mirror: Mak
 
 @pytest.mark.slow
 def test_asks_within_its_share_of_a_run(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """A twentieth of a run's requests, however many are set aside; all of them get their turn, and heal."""
+    """A twentieth of a run's requests, however many are in quarantine; all of them get their turn, and heal."""
     lab = start_lab(projects=48)
     mirror = make_mirror(lab, "freshness")
     healthy = [name for number, name in enumerate(lab.names) if number % 4]
@@ -161,14 +161,14 @@ def test_asks_within_its_share_of_a_run(start_lab: StartLab, make_mirror: MakeMi
     with cron(mirror) as runs:
         freeze(runs)
         runs.run(ASIDE)
-        assert len(set_aside(mirror)) == 12
+        assert len(in_quarantine(mirror)) == 12
         asked: set[str] = set()
         for number in range(1, 15):
             lab.release(healthy)
             lab.forget()
             runs.run(ASIDE + number * HOUR)
             again = {name: count for name, count in pages(lab).items() if name not in healthy}
-            assert 0 < sum(again.values()) <= 0.05 * len(lab.asked)
+            assert 0 < sum(again.values()) <= 0.05 * len(lab.requests)
             asked |= again.keys()
         assert len(asked) == 12
         lab.heal()
@@ -176,7 +176,7 @@ def test_asks_within_its_share_of_a_run(start_lab: StartLab, make_mirror: MakeMi
             lab.release(healthy)
             runs.run(ASIDE + number * HOUR)
     assert is_fresh(mirror, lab)
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
 
 
 def test_old_copies_that_differ_take_no_more(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
@@ -193,7 +193,7 @@ def test_old_copies_that_differ_take_no_more(start_stale: Callable[..., Lab], ma
             assert sum(pages(lab).values()) <= 1
 
 
-def test_what_is_set_aside_already_hides_no_flood(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
+def test_what_is_in_quarantine_already_hides_no_flood(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """Nearly all of what has changed is stale: that is systemic, however much is held."""
     lab = start_stale(QUARTER, projects=48)
     healthy = [name for number, name in enumerate(lab.names) if number % 4]
@@ -201,11 +201,11 @@ def test_what_is_set_aside_already_hides_no_flood(start_stale: Callable[..., Lab
     with cron(mirror) as runs:
         freeze(runs)
         runs.run(ASIDE, ASIDE + MINUTE)
-        assert len(set_aside(mirror)) == 12
+        assert len(in_quarantine(mirror)) == 12
         lab.behave(Behaviour("all", origin_behind=1, stuck=ALL_COPIES))
         lab.release(healthy[:11])
         runs.run(*(DAY + number * HOUR for number in range(8)))
-    assert len(set_aside(mirror)) == 12
+    assert len(in_quarantine(mirror)) == 12
     assert "*" in state(mirror)["incidents"]
 
 
@@ -219,15 +219,15 @@ def test_it_can_be_had_alone(start_stale: Callable[..., Lab], make_mirror: MakeM
         assert levels(said) == []
         assert [line for line in runs.lines if line.startswith("ERROR") and "lab-00" in line]
         said = runs.run(ASIDE)
-        assert ["and set aside" in line for line in said if line.startswith("WARNING")] == [True]
+        assert ["and now in quarantine" in line for line in said if line.startswith("WARNING")] == [True]
         lab.release(others(lab))
         runs.run(ASIDE + MINUTE)
         assert mirror.serial == lab.serial
-        assert set_aside(mirror).keys() == {"lab-00"}
+        assert in_quarantine(mirror).keys() == {"lab-00"}
         lab.heal()
         runs.run(ASIDE + 2 * MINUTE)
     assert is_fresh(mirror, lab)
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
 
 
 def test_switched_off_it_hands_all_back(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
@@ -244,15 +244,15 @@ def test_switched_off_it_hands_all_back(start_stale: Callable[..., Lab], make_mi
         before = mirror.serial
         runs.run(DAY, DAY + HOUR)
         assert mirror.serial == before
-        assert set_aside(mirror).keys() == {"lab-00"}
+        assert in_quarantine(mirror).keys() == {"lab-00"}
         lab.heal()
         runs.run(DAY + 2 * HOUR)
     assert is_fresh(mirror, lab)
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
 
 
 @pytest.mark.parametrize("behaviour", [HALF, Behaviour("all", origin_behind=1)])
-def test_a_flood_is_not_set_aside(behaviour: Behaviour, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+def test_a_flood_is_not_in_quarantine(behaviour: Behaviour, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Half of all packages stale: that is one incident, and the serial waits for its end."""
     lab = start_lab(projects=40)
     mirror = make_mirror(lab, "freshness")
@@ -263,7 +263,7 @@ def test_a_flood_is_not_set_aside(behaviour: Behaviour, start_lab: StartLab, mak
         lab.release()
         runs.run(*(number * HOUR for number in range(1, 12)))
         assert state(mirror)["incidents"].keys() == {"*"}
-        assert (mirror.serial, set_aside(mirror)) == (before, {})
+        assert (mirror.serial, in_quarantine(mirror)) == (before, {})
         lab.heal()
         runs.run(12 * HOUR)
     assert is_fresh(mirror, lab)
@@ -283,7 +283,7 @@ def test_a_few_that_are_left_of_many_are_no_flood(start_lab: StartLab, make_mirr
     with cron(mirror) as runs:
         freeze(runs)
         runs.run(ASIDE)
-    assert len(set_aside(mirror)) == 12
+    assert len(in_quarantine(mirror)) == 12
     assert mirror.serial == lab.serial
 
 
@@ -291,7 +291,7 @@ def test_a_few_that_are_left_of_many_are_no_flood(start_lab: StartLab, make_mirr
 def test_the_mirrors_own_filters_come_first(
     kind: str, start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
-    """What they drop is neither asked for nor set aside any longer; what is set aside does not get past them."""
+    """What they drop is not asked for and leaves the quarantine; what is in quarantine does not get past them."""
     lab = start_stale()
     mirror = make_mirror(lab, "freshness")
     freeze_and_free(mirror)
@@ -302,12 +302,12 @@ def test_the_mirrors_own_filters_come_first(
     with cron(mirror) as runs:
         found = runs.run(ASIDE + HOUR)
     assert pages(lab) == {}
-    assert any("lab-00 is dropped by the mirror's filters, and no longer set aside" in line for line in found)
-    assert set_aside(mirror) == state(mirror)["incidents"] == {}
+    assert any("lab-00 is dropped by the mirror's filters, and no longer in quarantine" in line for line in found)
+    assert in_quarantine(mirror) == state(mirror)["incidents"] == {}
     assert second_copy(mirror) == ""
 
 
-def test_a_full_check_leaves_it_set_aside(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
+def test_a_full_check_leaves_it_in_quarantine(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """`mirror --force-check` goes through with it, and so does `sync` of the package itself."""
     lab = start_stale()
     mirror = make_mirror(lab, "freshness")
@@ -316,17 +316,17 @@ def test_a_full_check_leaves_it_set_aside(start_stale: Callable[..., Lab], make_
     assert mirror.serial == lab.serial
     if BANDERSNATCH.major > 3:  # before, there is no `sync`
         assert mirror.run("sync", "lab-00").returncode == 0
-    assert set_aside(mirror).keys() == {"lab-00"}
+    assert in_quarantine(mirror).keys() == {"lab-00"}
     lab.heal()
     with cron(mirror) as runs:
         runs.run(99 * 365 * DAY)  # these runs were not at a faked time
     assert is_fresh(mirror, lab)
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
 
 
 @pytest.mark.skipif(Version("8.2") > BANDERSNATCH, reason="cleanup_todo and delete_missing_packages are new in 8.2")
 def test_cleaning_up_what_is_missing(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
-    """A package that is set aside and then gone is deleted as any other; one that is stale never."""
+    """A package that is in quarantine and then gone is deleted as any other; one that is stale never."""
     lab = start_stale()
     mirror = make_mirror(lab, "freshness", mirror={"cleanup_todo": "true", "delete_missing_packages": "true"})
     with cron(mirror) as runs:
@@ -337,7 +337,7 @@ def test_cleaning_up_what_is_missing(start_stale: Callable[..., Lab], make_mirro
         lab.remove("lab-00")
         runs.run(ASIDE + HOUR)
     assert not page.exists()
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
     assert mirror.serial == lab.serial
 
 

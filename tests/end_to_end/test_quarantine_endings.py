@@ -14,13 +14,13 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from .cron import DAY, HOUR, MINUTE, cron, state
 from .observe import BANDERSNATCH, is_fresh
-from .setting_aside import (
+from .quarantining import (
     ASIDE,
     ONE,
     SEEN,
     freeze,
+    in_quarantine,
     others,
-    set_aside,
 )
 
 
@@ -34,12 +34,12 @@ def test_what_is_gone_leaves(start_stale: Callable[..., Lab], make_mirror: MakeM
         lab.remove("lab-00")
         found = runs.run(ASIDE + HOUR)
     assert any("lab-00 is no longer stale: it is gone from PyPI" in line for line in found)
-    assert set_aside(mirror) == state(mirror)["incidents"] == {}
+    assert in_quarantine(mirror) == state(mirror)["incidents"] == {}
     assert mirror.serial == lab.serial
 
 
 def test_a_404_from_a_cache_is_no_end(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """A package with a cached 404 in one copy, when it is set aside, is cured by another one."""
+    """A package with a cached 404 in one copy, when it is in quarantine, is cured by another one."""
     lab = start_lab("cached-404", "pypi", projects=3)
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
@@ -50,7 +50,7 @@ def test_a_404_from_a_cache_is_no_end(start_lab: StartLab, make_mirror: MakeMirr
         (mirror.directory / "status").write_text(str(lab.serial))
         runs.run(HOUR)
     assert mirror.versions(name) == lab.versions(name)
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
 
 
 @pytest.mark.parametrize("cleans_up", [False, True])
@@ -69,7 +69,7 @@ def test_a_404_beside_old_pages_is_no_end(
         lab.plant("lab-00", Answer(404), ("gzip", "identity", "br"))
         for number in range(1, 8):
             runs.run(ASIDE + number * HOUR)
-    assert set_aside(mirror).keys() == state(mirror)["incidents"].keys() == {"lab-00"}
+    assert in_quarantine(mirror).keys() == state(mirror)["incidents"].keys() == {"lab-00"}
     assert mirror.versions("lab-00") == had
     assert (mirror.directory / "web" / "simple" / "lab-00").exists()
 
@@ -90,21 +90,21 @@ def test_a_new_package_that_some_copies_know_nothing_of_is_not_lost(
         runs.run(HOUR + ASIDE)
     assert mirror.serial == lab.serial
     assert mirror.versions(name) == lab.versions(name)
-    assert set_aside(mirror).keys() == {name}
+    assert in_quarantine(mirror).keys() == {name}
 
 
 @pytest.mark.parametrize("fault", ["error", "garbled", "reset"])
-def test_other_failures_are_not_set_aside(fault: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+def test_other_failures_are_not_in_quarantine(fault: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """They stop the serial as ever, however long they last."""
     lab = start_lab(Behaviour("one fails otherwise", fault=fault, every=1000), projects=3)
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
         runs.run(*SEEN, ASIDE, DAY)
         assert mirror.serial == 0
-        assert set_aside(mirror) == state(mirror)["incidents"] == {}
+        assert in_quarantine(mirror) == state(mirror)["incidents"] == {}
 
 
-def test_what_fails_otherwise_by_now_is_not_set_aside(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+def test_what_fails_otherwise_by_now_is_not_in_quarantine(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """It was stale for ten minutes, and answers 503 ever since."""
     lab = start_lab(projects=3)
     lab.behave(ONE)
@@ -114,13 +114,13 @@ def test_what_fails_otherwise_by_now_is_not_set_aside(start_lab: StartLab, make_
         runs.run(0, 5 * MINUTE, 10 * MINUTE)
         lab.behave(Behaviour("it fails", fault="error", every=1000))
         runs.run(*(number * HOUR for number in range(1, 8)))
-        assert set_aside(mirror) == {}
+        assert in_quarantine(mirror) == {}
         lab.behave(ONE)
         runs.run(8 * HOUR, 9 * HOUR)
-    assert set_aside(mirror).keys() == {"lab-00"}
+    assert in_quarantine(mirror).keys() == {"lab-00"}
 
 
-def test_what_is_set_aside_stops_nothing_by_failing_otherwise(
+def test_what_is_in_quarantine_stops_nothing_by_failing_otherwise(
     start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
     """A 503 when it is asked for again leaves it where it is, and the serial advances."""
@@ -136,7 +136,7 @@ def test_what_is_set_aside_stops_nothing_by_failing_otherwise(
             lab.release(others(lab))
             runs.run(ASIDE + number * MINUTE)
             assert mirror.serial == lab.serial
-        assert set_aside(mirror).keys() == {"lab-00"}
+        assert in_quarantine(mirror).keys() == {"lab-00"}
 
 
 def test_a_fresh_page_that_can_not_be_stored_stays_on_record(
@@ -155,8 +155,8 @@ def test_a_fresh_page_that_can_not_be_stored_stays_on_record(
         before = mirror.serial
         runs.run(ASIDE + MINUTE)
         assert mirror.serial == before
-        assert set_aside(mirror).keys() == {"lab-00"}
+        assert in_quarantine(mirror).keys() == {"lab-00"}
         page.unlink()
         runs.run(ASIDE + 2 * MINUTE, ASIDE + 3 * MINUTE)
     assert is_fresh(mirror, lab)
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}

@@ -13,12 +13,12 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from .cron import DAY, HOUR, MINUTE, cron
 from .observe import is_fresh, pages
-from .setting_aside import (
+from .quarantining import (
     ASIDE,
     ONE,
     SEEN,
     freeze,
-    set_aside,
+    in_quarantine,
     synced,
 )
 from .test_memory import fill, make_read_only, small_disk
@@ -27,11 +27,11 @@ from .test_memory import fill, make_read_only, small_disk
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        pytest.param(fill, "can't be written, nothing more is set aside: [Errno 28] No space left", id="full"),
+        pytest.param(fill, "can't be written, nothing more is in quarantine: [Errno 28] No space left", id="full"),
         pytest.param(make_read_only, "this run is not remembered: [Errno 30] Read-only file system", id="read-only"),
     ],
 )
-def test_nothing_is_set_aside_that_can_not_be_remembered(
+def test_nothing_is_in_quarantine_that_can_not_be_remembered(
     spoil: Callable[[Path], None],
     reason: str,
     start_stale: Callable[..., Lab],
@@ -56,7 +56,7 @@ def test_nothing_is_set_aside_that_can_not_be_remembered(
 
 @pytest.mark.parametrize("loss", ["deleted", "corrupt", "old"])
 def test_a_lost_state_loses_nothing(loss: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """What was set aside comes back from the second copy, and nothing else is asked for."""
+    """What was in quarantine comes back from the second copy, and nothing else is asked for."""
     lab = start_lab(projects=8)
     mirror = make_mirror(lab, "freshness")
     path = mirror.directory / "freshness.json"
@@ -66,16 +66,16 @@ def test_a_lost_state_loses_nothing(loss: str, start_lab: StartLab, make_mirror:
         lab.behave(ONE)
         lab.release()
         runs.run(*(HOUR + time for time in SEEN), HOUR + ASIDE, HOUR + ASIDE + MINUTE)
-        assert set_aside(mirror).keys() == {"lab-00"}
+        assert in_quarantine(mirror).keys() == {"lab-00"}
         if loss == "deleted":
             path.unlink()
         else:
             path.write_bytes(backup if loss == "old" else b"{")
         lab.forget()
         found = runs.run(DAY)
-        assert set_aside(mirror).keys() == {"lab-00"}
+        assert in_quarantine(mirror).keys() == {"lab-00"}
         assert pages(lab).keys() == {"lab-00"}
-        assert any("doesn't know of 1 packages set aside: taken from" in line for line in found)
+        assert any("doesn't know of 1 packages in quarantine: taken from" in line for line in found)
         lab.heal()
         lab.forget()
         runs.run(DAY + HOUR)
@@ -97,7 +97,7 @@ def test_a_state_that_lags_the_mirror_downgrades_nothing(
         lab.release(["lab-00"])
         runs.run(*(HOUR + time for time in SEEN), HOUR + ASIDE, HOUR + ASIDE + MINUTE)
     backup = path.read_bytes()
-    assert set_aside(mirror)
+    assert in_quarantine(mirror)
     lab.heal()
     if how == "suite-removed-for-a-while":
         mirror.configure("plugins", enabled="")
@@ -116,7 +116,7 @@ def test_a_state_that_lags_the_mirror_downgrades_nothing(
         assert is_fresh(mirror, lab)
         lab.heal()
         runs.run(3 * DAY)
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
     assert is_fresh(mirror, lab)
 
 
@@ -133,7 +133,7 @@ def test_a_new_master_with_a_cached_404_loses_nothing(start_stale: Callable[...,
     with cron(mirror) as runs:
         runs.run(ASIDE + HOUR)
     assert synced(mirror, lab, "lab-00")
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
 
 
 def test_another_master_is_asked_for_what_the_old_one_owed(
@@ -150,4 +150,4 @@ def test_another_master_is_asked_for_what_the_old_one_owed(
     with cron(mirror) as runs:
         runs.run(ASIDE + HOUR)
     assert synced(mirror, lab, "lab-00")
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}

@@ -17,11 +17,11 @@ from ..staged import ahead, mortal
 from ..test_status import command
 from .cron import DAY, HOUR, MINUTE, cron, state
 from .observe import BANDERSNATCH, is_fresh
-from .setting_aside import (
+from .quarantining import (
     freeze,
     freeze_and_free,
+    in_quarantine,
     others,
-    set_aside,
     synced,
 )
 
@@ -32,16 +32,16 @@ def test_released_it_is_bandersnatchs_again(start_stale: Callable[..., Lab], mak
     lab = start_stale()
     mirror = make_mirror(lab, "freshness_quarantine")
     freeze_and_free(mirror)
-    required = set_aside(mirror)["lab-00"]["required"]
+    required_serial = in_quarantine(mirror)["lab-00"]["required"]
     shown = command("quarantine", mirror, "list")
     assert "lab-00" in shown.stdout
     listed = json.loads(command("quarantine", mirror, "list", "--json").stdout)
-    assert listed["lab-00"].items() >= {"required": required, "got": required - 1, "asks": 2}.items()
+    assert listed["lab-00"].items() >= {"required": required_serial, "got": required_serial - 1, "asks": 2}.items()
     released = command("quarantine", mirror, "release", "lab-00", "Lab.00")
     assert (released.returncode, released.stderr) == (0, "")
     assert released.stdout == "Handed back to Bandersnatch, for its next run: lab-00\n"
-    assert (mirror.directory / "todo").read_text() == f"{lab.serial}\nlab-00 {required}"
-    assert set_aside(mirror) == {}
+    assert (mirror.directory / "todo").read_text() == f"{lab.serial}\nlab-00 {required_serial}"
+    assert in_quarantine(mirror) == {}
     mirror.configure("plugins", enabled="")
     mirror.run()
     assert not synced(mirror, lab, "lab-00")
@@ -54,7 +54,7 @@ def test_released_it_is_bandersnatchs_again(start_stale: Callable[..., Lab], mak
 
 
 def test_without_a_state_the_second_copy_tells(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
-    """What is set aside is listed and released all the same."""
+    """What is in quarantine is listed and released all the same."""
     lab = start_stale()
     mirror = make_mirror(lab, "freshness_quarantine")
     freeze_and_free(mirror)
@@ -67,7 +67,7 @@ def test_without_a_state_the_second_copy_tells(start_stale: Callable[..., Lab], 
 
 @pytest.mark.skipif(BANDERSNATCH.major < 5, reason="up to 4.4 its serial is written in place, as the last thing")
 def test_the_state_is_written_before_the_serial_moves(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
-    """A run that sets aside, and is killed as soon as Bandersnatch has written its serial, has lost nothing."""
+    """A run that quarantines, and is killed as soon as Bandersnatch has written its serial, has lost nothing."""
     lab = start_stale()
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
@@ -75,11 +75,11 @@ def test_the_state_is_written_before_the_serial_moves(start_stale: Callable[...,
     run = mirror.run(environment={**ahead(DAY), **mortal(1, after="status")})
     assert run.returncode == -9
     assert mirror.serial == lab.serial
-    assert set_aside(mirror).keys() == {"lab-00"}
+    assert in_quarantine(mirror).keys() == {"lab-00"}
 
 
 def test_released_it_has_its_time_again(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
-    """With the suite still there, the package is set aside anew after `quarantine_after`."""
+    """With the suite still there, the package is in quarantine anew after `quarantine_after`."""
     lab = start_stale()
     mirror = make_mirror(lab, "freshness", options={"quarantine_after": "1d"})
     with cron(mirror) as runs:
@@ -91,7 +91,7 @@ def test_released_it_has_its_time_again(start_stale: Callable[..., Lab], make_mi
     with cron(mirror) as runs:
         runs.run(DAY + HOUR, DAY + 2 * HOUR)
     assert mirror.serial == before
-    assert set_aside(mirror) == {}
+    assert in_quarantine(mirror) == {}
     assert state(mirror)["incidents"]["lab-00"]["since"] == "2018-10-16T12:00:00Z"
 
 
@@ -110,8 +110,8 @@ def test_what_can_not_be_released(start_stale: Callable[..., Lab], make_mirror: 
     assert "freshness.json: no run is remembered yet" in refused("lab-00")
     assert command("quarantine", mirror, "list").returncode == 1
     freeze_and_free(mirror)
-    before = set_aside(mirror)
-    assert "not set aside: foo, bar\n" in refused("lab-00", "foo", "bar")
+    before = in_quarantine(mirror)
+    assert "not in quarantine: foo, bar\n" in refused("lab-00", "foo", "bar")
     assert "name the packages to release, or give --all" in refused()
     assert "name the packages to release, or give --all" in refused("lab-00", "--all")
     with filelock.FileLock(mirror.directory / ".lock"):
@@ -119,7 +119,7 @@ def test_what_can_not_be_released(start_stale: Callable[..., Lab], make_mirror: 
     (mirror.directory / "todo").write_text("what\n")
     assert "todo: not a todo list of Bandersnatch" in refused("lab-00")
     (mirror.directory / "todo").unlink()
-    assert set_aside(mirror) == before
+    assert in_quarantine(mirror) == before
     assert not (mirror.directory / "todo").exists()
 
 

@@ -92,18 +92,18 @@ def test_the_state_lies_with_the_mirror(
     assert not list(tmp_path.glob("**/*freshness*"))
 
 
-def test_what_is_no_state_is_set_aside_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+def test_a_corrupt_state_is_moved_away_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """As an object beside it."""
     mirror = bucket.mirror(make_mirror, start_lab(projects=1))
     bucket.write("freshness.json", b"{")
     run = mirror.run()
-    assert len(lines(run, f"can't be understood, and is now {bucket.directory}/freshness.json.unreadable-")) == 1
-    state, aside = bucket.names("freshness.json")
+    assert len(lines(run, f"is corrupt; moved to {bucket.directory}/freshness.json.unreadable-")) == 1
+    state, moved = bucket.names("freshness.json")
     assert json.loads(bucket.read(state))["incidents"] == {}
-    assert bucket.read(aside) == b"{"
+    assert bucket.read(moved) == b"{"
 
 
-def test_what_is_set_aside_is_there_too(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+def test_what_is_in_quarantine_is_there_too(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """In the state, in its second copy, and released on the todo list."""
     lab = start_lab(projects=3)
     mirror = bucket.mirror(make_mirror, lab)

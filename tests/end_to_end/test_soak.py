@@ -58,7 +58,7 @@ class Soak:
         self.killed = 0
 
     def begins(self, number: int) -> None:
-        """Let a third of the packages be stale for so long that they are set aside, while others have releases."""
+        """Let a third of the packages be stale for so long that they are in quarantine, while others have releases."""
         if number == 0:
             self.lab.behave(SPELLS[0])
             self.lab.release()
@@ -114,7 +114,7 @@ class Soak:
             return int(target), {line.split()[0] for line in lines}
         return self.mirror.serial, set()
 
-    def set_aside(self) -> set[str]:
+    def in_quarantine(self) -> set[str]:
         """Return what the state and the second copy say."""
         path = self.mirror.directory / "freshness.quarantine"
         copied = {line.split()[0] for line in path.read_text().splitlines()} if path.exists() else set()
@@ -125,7 +125,7 @@ class Soak:
         """Return what the mirror knows that it has to ask for, in the next run or the one after it."""
         reached, listed = self.listed()
         behind = {name for name in self.lab.names if self.lab.announced(name) > reached}
-        return listed | behind | self.set_aside()
+        return listed | behind | self.in_quarantine()
 
     def lost(self) -> set[str]:
         """Return what is older in the mirror than announced, and will not be asked for."""
@@ -139,7 +139,7 @@ class Soak:
 
     def downloaded(self) -> list[str]:
         """Return which release files were asked for."""
-        return [asked.path for asked in self.lab.asked if asked.path.endswith(".whl")]
+        return [asked.path for asked in self.lab.requests if asked.path.endswith(".whl")]
 
 
 def test_nothing_is_lost(start_lab: StartLab, make_mirror: MakeMirror, request: pytest.FixtureRequest) -> None:
@@ -148,7 +148,7 @@ def test_nothing_is_lost(start_lab: StartLab, make_mirror: MakeMirror, request: 
     lab = start_lab("healthy", "pypi", projects=12)
     mirror = make_mirror(lab, "freshness", options={"quarantine_after": "1s"})
     soak = Soak(lab, mirror, Random(seed))  # noqa: S311 - no secret
-    was_set_aside: set[str] = set()
+    was_in_quarantine: set[str] = set()
     for number in range(runs):
         if number < BEGINNING:
             soak.begins(number)
@@ -159,9 +159,9 @@ def test_nothing_is_lost(start_lab: StartLab, make_mirror: MakeMirror, request: 
         soak.run()
         assert not had.intersection(soak.downloaded()), (seed, number)
         assert not soak.lost(), (seed, number)
-        was_set_aside |= soak.set_aside()
+        was_in_quarantine |= soak.in_quarantine()
     assert soak.killed > runs / 5
-    assert was_set_aside
+    assert was_in_quarantine
 
     lab.heal()
     lab.forget()

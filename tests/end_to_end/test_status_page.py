@@ -72,7 +72,7 @@ def test_all_may_read_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
 
 
 def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """One package stays stale, is a warning, is set aside, is critical; in the end it is over."""
+    """One package stays stale, is a warning, is in quarantine, is critical; in the end it is over."""
     lab = start_lab(ONE_STALE, projects=3)
     mirror = make_mirror(lab, "freshness", options=OPTION)
     said = []
@@ -92,7 +92,7 @@ def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> Non
         *[f"This mirror is behind: {waits}"] * 2,
         *[f"This mirror is behind, and stays so: {waits}"] * 4,
     ]
-    assert row.startswith("lab-00 critical set aside 2018-10-16 12:00 UTC for 1 d ")
+    assert row.startswith("lab-00 critical in quarantine 2018-10-16 12:00 UTC for 1 d ")
     assert figures[1] == "2018-10-16 11:00 UTC 1 d 1 h before this was written"
     read = page(mirror)
     assert read.words("h1") == ["This mirror has everything that was announced."]

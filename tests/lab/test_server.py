@@ -21,8 +21,8 @@ def test_speaks_https_with_its_own_authority(start_lab: StartLab) -> None:
         requests.get(f"{lab.url}/pypi/lab-01/json", timeout=10),
     ]
     assert pages[0].json() == pages[1].json()
-    assert [asked.scheme for asked in lab.asked] == ["https", "http"]
-    assert [asked.cache for asked in lab.asked] == ["MISS", "HIT"]
+    assert [asked.scheme for asked in lab.requests] == ["https", "http"]
+    assert [asked.cache for asked in lab.requests] == ["MISS", "HIT"]
 
 
 @pytest.mark.parametrize("accept", ["application/vnd.pypi.simple.v1+json", "text/html"])
@@ -75,6 +75,6 @@ def test_lists_more_projects_than_there_are(start_lab: StartLab) -> None:
     assert len(serials) == 1008
     assert max(serials, key=lambda name: serials[name]) == "lab-07"
     assert requests.get(f"{lab.url}/pypi/listed-000001/json", timeout=10).status_code == 404
-    assert lab.asked[0].size == int(answer.headers["Content-Length"]) < len(answer.content)
+    assert lab.requests[0].size == int(answer.headers["Content-Length"]) < len(answer.content)
     requests.head(f"{lab.url}/simple/", headers=accept, timeout=10)
-    assert lab.asked[-1].size == 0
+    assert lab.requests[-1].size == 0

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from bandersnatch_freshness import cli
-from bandersnatch_freshness.exit_codes import Outcome
+from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS, Behaviour
-from bandersnatch_freshness.lab.server import Asked, Lab
+from bandersnatch_freshness.lab.server import Lab, LabRequest
 
 from ..conftest import StartLab
 from ..end_to_end.proxy import running_proxy
 
-FRESH, SOME, ALL, UNDETERMINED = Outcome
+FRESH, SOME, ALL, UNDETERMINED = ProbeExit
 
 
 class Probed(NamedTuple):
@@ -67,7 +67,7 @@ def probe_configured(config: Path, *packages: str) -> subprocess.CompletedProces
 
 
 # Outcome and deciding differences of each behaviour; on the edges of the kinds that differ.
-VERDICTS: dict[tuple[str, str], tuple[Outcome, list[str], str | None]] = {
+VERDICTS: dict[tuple[str, str], tuple[ProbeExit, list[str], str | None]] = {
     ("healthy", "cdn"): (FRESH, [], None),
     ("identity-stale", "cdn"): (SOME, ["accept_encoding"], None),
     ("gzip-stale", "cdn"): (SOME, ["accept_encoding", "cache_bust"], "strip"),
@@ -115,8 +115,8 @@ def test_every_behaviour_of_the_lab(behaviour: str, kind: str, start_lab: StartL
     if outcome is SOME and behaviour != "stale-node":
         assert document["fresh_variants"][0] == (cure or "plain")
     assert bool(document["advice"]) is (cure is not None or behaviour == "stale-node")
-    assert len(lab.asked) <= 31  # with the index
-    assert all(one.query.startswith("cache-bust=") or not one.query for one in lab.asked)
+    assert len(lab.requests) <= 31  # with the index
+    assert all(one.query.startswith("cache-bust=") or not one.query for one in lab.requests)
 
 
 def test_no_behaviour_is_forgotten() -> None:
@@ -148,7 +148,7 @@ def test_who_is_behind(behaviour: str, verdict: str, start_lab: StartLab, probe:
     ],
 )
 def test_the_index(
-    behaviour: str, kind: str, code: Outcome, decides: list[str], start_lab: StartLab, probe: Probe
+    behaviour: str, kind: str, code: ProbeExit, decides: list[str], start_lab: StartLab, probe: Probe
 ) -> None:
     """Without a package; it is compared by its headers, and never downloaded."""
     lab = start_lab(behaviour, kind, projects=2)
@@ -156,7 +156,7 @@ def test_the_index(
     lab.forget()
     probed = probe(lab, "--json")
     assert (probed.code, probed.document["decides"]) == (code, decides)
-    assert {one.path for one in lab.asked} == {"/simple/"}
+    assert {one.path for one in lab.requests} == {"/simple/"}
     assert {one["bytes"] for one in probed.document["answers"]} == {None}
 
 
@@ -184,7 +184,7 @@ def test_the_configuration_tells_whom_to_ask_and_what_is_set(start_lab: StartLab
     probed = probe_configured(config, "lab-00")
     assert (probed.returncode, probed.stderr) == (SOME, "")
     assert "In bandersnatch.conf" not in probed.stdout
-    assert {one.query.partition("=")[0] for one in lab.asked} == {"", "fresh-please"}
+    assert {one.query.partition("=")[0] for one in lab.requests} == {"", "fresh-please"}
 
 
 def test_several_packages(start_lab: StartLab, probe: Probe) -> None:
@@ -209,7 +209,7 @@ def test_the_table_names_all_and_marks_the_best_and_the_worst(start_lab: StartLa
     assert "\x1b" not in probed.output
 
 
-def as_asked(asked: Asked) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+def as_asked(asked: LabRequest) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
     """Return what must be the same when a request is repeated: all but a timestamp, and how the connection is kept."""
     query = re.sub(r"=\d+$", "=TIME", asked.query)
     headers = sorted((name.lower(), value) for name, value in asked.headers if name.lower() != "connection")
@@ -222,7 +222,7 @@ def test_curl_commands_ask_the_same(start_lab: StartLab, probe: Probe, monkeypat
     monkeypatch.setenv("no_proxy", "*")
     lab.forget()
     probed = probe(lab, "lab-00", "--expect", str(lab.serial), "--curl")
-    asked = [as_asked(one) for one in lab.asked]
+    asked = [as_asked(one) for one in lab.requests]
     commands = [line for line in probed.output.splitlines() if line.startswith("curl ")]
     assert len(commands) == len(asked)
     lab.forget()
@@ -235,7 +235,7 @@ def test_curl_commands_ask_the_same(start_lab: StartLab, probe: Probe, monkeypat
             text=True,
         )
         assert run.stdout.startswith("HTTP/1.1 200")
-    assert sorted(as_asked(one) for one in lab.asked) == sorted(asked)
+    assert sorted(as_asked(one) for one in lab.requests) == sorted(asked)
 
 
 def test_each_address_of_a_host_is_asked(start_lab: StartLab, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +286,7 @@ def test_no_secret_gets_through(start_lab: StartLab, probe: Probe) -> None:
         assert probed.code == SOME
         assert "hunter2" not in probed.output + probed.errors
         assert "b3BlcmF0b3I6aHVudGVyMg" not in probed.output
-    pages = [one for one in lab.asked if one.is_metadata]
+    pages = [one for one in lab.requests if one.is_metadata]
     assert {one.header("Authorization") for one in pages} == {"Basic b3BlcmF0b3I6aHVudGVyMg=="}
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bandersnatch_freshness.exit_codes import Outcome
+from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.probe import ways
-from bandersnatch_freshness.probe.diagnosis import Answer, Diagnosis, diagnose, required_serial
+from bandersnatch_freshness.probe.diagnosis import Answer, Diagnosis, diagnose, serial_required
 from bandersnatch_freshness.probe.ways import Agent, Client, Page, Way
 from bandersnatch_freshness.variants import PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.verdicts import Verdict
@@ -53,7 +53,7 @@ def test_a_single_difference_that_turns_the_answer_decides(way: Way, decides: st
     """From stale to fresh as well as the other way round."""
     found = diagnosis(answer(BASE, plain), answer(BASE, plain), answer(way, other))
     assert found.decides == (decides,)
-    assert found.outcome is Outcome.SOME_STALE
+    assert found.outcome is ProbeExit.SOME_STALE
     assert found.verdict is Verdict.EDGE_STALE
 
 
@@ -82,19 +82,19 @@ def test_what_helps_but_is_no_way_of_the_plugins_is_no_cure() -> None:
 def test_all_fresh() -> None:
     """Nothing decides, nothing is to be cured."""
     found = diagnosis(answer(BASE, 42), answer(STRIP, 43), expected=41)
-    assert (found.outcome, found.verdict, found.required) == (Outcome.SOME_STALE, Verdict.EDGE_STALE, 43)
+    assert (found.outcome, found.verdict, found.required_serial) == (ProbeExit.SOME_STALE, Verdict.EDGE_STALE, 43)
     found = diagnosis(answer(BASE, 42), answer(STRIP, 42))
-    assert (found.outcome, found.verdict, found.cure) == (Outcome.FRESH, Verdict.FRESH, None)
+    assert (found.outcome, found.verdict, found.cure) == (ProbeExit.FRESH, Verdict.FRESH, None)
     assert found.fresh == (PLAIN, STRIP.variant)
 
 
 def test_the_origin_is_blamed_on_proof_alone() -> None:
     """Copies that agree, and one that came past all caches."""
     cached = diagnosis(answer(BASE, 41, x_cache="HIT"), answer(STRIP, 41, x_cache="HIT"))
-    assert (cached.outcome, cached.verdict) == (Outcome.ALL_STALE, Verdict.UNKNOWN)
+    assert (cached.outcome, cached.verdict) == (ProbeExit.ALL_STALE, Verdict.UNKNOWN)
     assert "can't be told" in cached.sentences[0]
     missed = diagnosis(answer(BASE, 41, x_cache="HIT"), answer(STRIP, 41, x_cache="MISS, MISS"))
-    assert (missed.outcome, missed.verdict) == (Outcome.ALL_STALE, Verdict.ORIGIN_STALE)
+    assert (missed.outcome, missed.verdict) == (ProbeExit.ALL_STALE, Verdict.ORIGIN_STALE)
     assert "X-Cache: MISS, MISS" in missed.sentences[0]
     by_rfc = diagnosis(answer(BASE, 41), answer(STRIP, 41, cache_status="edge; fwd=uri-miss"))
     assert by_rfc.verdict is Verdict.ORIGIN_STALE
@@ -104,7 +104,7 @@ def test_the_origin_is_blamed_on_proof_alone() -> None:
 def test_copies_that_are_all_stale_and_differ_are_caches() -> None:
     """The origin has but one serial."""
     found = diagnosis(answer(BASE, 40), answer(STRIP, 41))
-    assert (found.outcome, found.verdict) == (Outcome.ALL_STALE, Verdict.EDGE_STALE)
+    assert (found.outcome, found.verdict) == (ProbeExit.ALL_STALE, Verdict.EDGE_STALE)
 
 
 def test_equal_questions_with_different_answers() -> None:
@@ -132,13 +132,13 @@ def test_a_copy_that_asking_has_refreshed_is_no_luck() -> None:
 @pytest.mark.parametrize(
     ("plain", "outcome", "words"),
     [
-        pytest.param(answer(BASE, None, 404), Outcome.ALL_STALE, "status 404", id="404"),
-        pytest.param(answer(BASE, None), Outcome.ALL_STALE, "no serial", id="no-serial"),
-        pytest.param(answer(BASE, None, 503), Outcome.UNDETERMINED, "status 503", id="503"),
-        pytest.param(answer(BASE, None, None), Outcome.UNDETERMINED, "time-out", id="time-out"),
+        pytest.param(answer(BASE, None, 404), ProbeExit.ALL_STALE, "status 404", id="404"),
+        pytest.param(answer(BASE, None), ProbeExit.ALL_STALE, "no serial", id="no-serial"),
+        pytest.param(answer(BASE, None, 503), ProbeExit.UNDETERMINED, "status 503", id="503"),
+        pytest.param(answer(BASE, None, None), ProbeExit.UNDETERMINED, "time-out", id="time-out"),
     ],
 )
-def test_answers_without_a_serial(plain: Answer, outcome: Outcome, words: str) -> None:
+def test_answers_without_a_serial(plain: Answer, outcome: ProbeExit, words: str) -> None:
     """A 404 and a page without a serial are stale where one is announced, as for the plugins; errors say nothing."""
     found = diagnosis(plain, plain)
     assert found.outcome is outcome
@@ -156,7 +156,7 @@ def test_answers_without_a_serial(plain: Answer, outcome: Outcome, words: str) -
 def test_nothing_to_judge_by(plain: Answer, words: str) -> None:
     """Nothing announced, nothing seen: one sentence."""
     found = diagnosis(plain, plain, expected=None)
-    assert (found.outcome, found.required) == (Outcome.UNDETERMINED, None)
+    assert (found.outcome, found.required_serial) == (ProbeExit.UNDETERMINED, None)
     assert len(found.sentences) == 1
     assert words in found.sentences[0]
 
@@ -164,18 +164,18 @@ def test_nothing_to_judge_by(plain: Answer, words: str) -> None:
 def test_other_pages_need_no_serial() -> None:
     """A static mirror's simple page has none, and is not stale for that."""
     found = diagnosis(answer(BASE, 42), answer(PAGE, None))
-    assert found.outcome is Outcome.FRESH
+    assert found.outcome is ProbeExit.FRESH
 
 
 def test_requests_that_failed_are_counted() -> None:
     """Beside what the others say."""
     found = diagnosis(answer(BASE, 42), answer(CLIENT, None, None), answer(AGENT, None, 502))
-    assert found.outcome is Outcome.FRESH
+    assert found.outcome is ProbeExit.FRESH
     assert found.sentences[-1] == "2 of 3 requests failed: time-out, status 502."
 
 
 @pytest.mark.parametrize(
-    ("serials", "expected", "required"),
+    ("serials", "expected", "required_serial"),
     [
         pytest.param([41, 42], None, 42, id="best-seen"),
         pytest.param([41], 43, 43, id="expected"),
@@ -183,6 +183,6 @@ def test_requests_that_failed_are_counted() -> None:
         pytest.param([None], None, None, id="nothing"),
     ],
 )
-def test_required_serial(serials: list[int | None], expected: int | None, required: int | None) -> None:
+def test_required_serial(serials: list[int | None], expected: int | None, required_serial: int | None) -> None:
     """The highest of what is known."""
-    assert required_serial([answer(BASE, serial) for serial in serials], expected) == required
+    assert serial_required([answer(BASE, serial) for serial in serials], expected) == required_serial

@@ -8,20 +8,20 @@ import shlex
 import pytest
 from rich.console import Console
 
-from bandersnatch_freshness.exit_codes import Outcome
+from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.diagnosis import Answer, diagnose
-from bandersnatch_freshness.probe.report import Report, curl_command, exit_code
+from bandersnatch_freshness.probe.report import ProbeReport, curl_command, exit_code
 from bandersnatch_freshness.probe.ways import Way
 
 BASE = ways.base("foo")
 
 
-def report(*serials: int) -> Report:
+def report(*serials: int) -> ProbeReport:
     """Return a report of base-line answers."""
     answers = [Answer(BASE, Observation(BASE.variant, 200, serial), "https://x.example/") for serial in serials]
-    return Report("https://x.example", "foo", answers, diagnose(answers, BASE, 42), "")
+    return ProbeReport("https://x.example", "foo", answers, diagnose(answers, BASE, 42), "")
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_a_curl_command_is_safe_for_a_shell() -> None:
 @pytest.mark.parametrize(
     ("reports", "code"),
     [
-        pytest.param([report(42)], Outcome.FRESH, id="fresh"),
-        pytest.param([report(41)], Outcome.ALL_STALE, id="stale"),
-        pytest.param([report(42), report(41)], Outcome.SOME_STALE, id="mixed"),
-        pytest.param([report(41, 42)], Outcome.SOME_STALE, id="some"),
-        pytest.param([report(41), report()], Outcome.UNDETERMINED, id="undetermined"),
+        pytest.param([report(42)], ProbeExit.FRESH, id="fresh"),
+        pytest.param([report(41)], ProbeExit.ALL_STALE, id="stale"),
+        pytest.param([report(42), report(41)], ProbeExit.SOME_STALE, id="mixed"),
+        pytest.param([report(41, 42)], ProbeExit.SOME_STALE, id="some"),
+        pytest.param([report(41), report()], ProbeExit.UNDETERMINED, id="undetermined"),
     ],
 )
-def test_exit_codes(reports: list[Report], code: Outcome) -> None:
+def test_exit_codes(reports: list[ProbeReport], code: ProbeExit) -> None:
     """What can't be told comes first; else all must agree."""
     assert exit_code(reports) == code
 

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bandersnatch_freshness.ladder import Sparing
+from bandersnatch_freshness.ladder import RecheckBudget
 from bandersnatch_freshness.options import Settings
-from bandersnatch_freshness.transports.aiohttp_session import FreshSession, Page, is_client_session
+from bandersnatch_freshness.transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
 from bandersnatch_freshness.variants import LADDER, AcceptEncoding, Variant
 
 STRIP = Variant(AcceptEncoding.ABSENT)
@@ -282,8 +282,8 @@ async def test_a_404_that_no_way_cures_is_handed_on(raise_for_status: bool) -> N
     """Once climbed, never again; and not at all where no serial is asked for."""
     upstream = Upstream(lambda _: web.Response(status=404))
     async with upstream.session(LADDER, raise_for_status) as session:
-        for required, requests in ((42, 7), (42, 8), (0, 9)):
-            outcome = await session.fetch(upstream.url("/pypi/foo/json"), required)
+        for required_serial, requests in ((42, 7), (42, 8), (0, 9)):
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), required_serial)
             assert isinstance(outcome.error, aiohttp.ClientResponseError)
             assert outcome.error.status == 404
             assert len(upstream.asked) == requests
@@ -293,12 +293,12 @@ async def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None
     """In as many ways as allowed; and what is learned of it, is of no other page."""
     upstream = Upstream(lambda request: page("42" if "fresh" in request.path else "41"))
     async with upstream.session(LADDER) as session:
-        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, Sparing(2, 4, 41))
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, RecheckBudget(2, 4, 41))
         assert (outcome.response, outcome.error) == (None, None)
         assert len(upstream.asked) == 2
-        outcome = await session.fetch(upstream.url("/pypi/bar/json"), 42, Sparing(2, 0, 40))
+        outcome = await session.fetch(upstream.url("/pypi/bar/json"), 42, RecheckBudget(2, 0, 40))
         assert len(upstream.asked) == 2 + len(LADDER)
-        outcome = await session.fetch(upstream.url("/pypi/fresh/json"), 42, Sparing(1, 2, 41))
+        outcome = await session.fetch(upstream.url("/pypi/fresh/json"), 42, RecheckBudget(1, 2, 41))
         assert outcome.response is not None
         outcome.response.release()
         async with session.get(upstream.url("/simple/")):
@@ -439,7 +439,7 @@ class Hanging(Upstream):
         return page()
 
 
-async def release(fetching: Awaitable[Page]) -> None:
+async def release(fetching: Awaitable[AiohttpPage]) -> None:
     """Await a page that must be fresh, and close it."""
     response = (await fetching).response
     assert response is not None

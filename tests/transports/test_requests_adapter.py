@@ -18,7 +18,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from bandersnatch_freshness import failing
-from bandersnatch_freshness.ladder import Sparing
+from bandersnatch_freshness.ladder import RecheckBudget
 from bandersnatch_freshness.transports.requests_adapter import FreshAdapter, StaleError
 from bandersnatch_freshness.variants import LADDER, PLAIN, AcceptEncoding, Variant
 
@@ -28,7 +28,7 @@ ALL = LADDER[-1]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Received:
     """One request as it arrived."""
 
     method: str
@@ -55,16 +55,16 @@ class Answer:
 class Upstream:
     """A server that remembers what it was asked."""
 
-    def __init__(self, answer: Callable[[Asked], Answer]) -> None:
+    def __init__(self, answer: Callable[[Received], Answer]) -> None:
         """`answer` makes the answer to a request."""
-        self.asked: list[Asked] = []
+        self.asked: list[Received] = []
         upstream = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def _handle(self) -> None:
-                asked = Asked(self.command, self.path, self.headers)
+                asked = Received(self.command, self.path, self.headers)
                 upstream.asked.append(asked)
                 made = answer(asked)
                 if not made.status:
@@ -171,7 +171,7 @@ def test_the_answer_looks_as_the_caller_asked() -> None:
 def test_the_variant_survives_redirects_and_is_never_repeated(brought: bool) -> None:
     """Also where the redirect brings our own parameter along."""
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: Received) -> Answer:
         path, _, query = asked.target.partition("?")
         return Answer(301, location=f"/simple/?{query if brought else 'a=1'}") if path == "/simple" else Answer()
 
@@ -211,7 +211,7 @@ def test_endless_redirects_end() -> None:
 def test_a_climb_goes_on_past_a_redirect() -> None:
     """As from PyPI's page of one spelling of a name to that of another."""
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: Received) -> Answer:
         if "Foo" in asked.target:
             return Answer(301, None, location="/pypi/foo/json")
         return Answer(serial="42" if "cb" in asked.query else "41")
@@ -259,7 +259,7 @@ def test_a_time_out_is_kept_in_every_variant() -> None:
     """It is the caller's error, and ends the climb."""
     never = threading.Event()
 
-    def answer(_: Asked) -> Answer:
+    def answer(_: Received) -> Answer:
         never.wait(5)
         return Answer()
 
@@ -359,8 +359,8 @@ def test_a_404_that_no_way_cures_is_handed_on() -> None:
     """Once climbed, never again; and not at all where no serial is asked for."""
     upstream = fixed(status=404, serial=None, body=b"gone")
     with upstream.session() as (session, adapter):
-        for required, requests_ in ((42, 7), (42, 8), (0, 9)):
-            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), required)
+        for required_serial, requests_ in ((42, 7), (42, 8), (0, 9)):
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), required_serial)
             assert isinstance(outcome.error, requests.HTTPError)
             assert outcome.error.response is not None
             assert outcome.error.response.text == "gone"
@@ -427,7 +427,7 @@ def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None:
     """In as many ways as allowed."""
     upstream = fixed(serial="41")
     with upstream.session() as (session, adapter):
-        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, Sparing(2, 4, 41))
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, RecheckBudget(2, 4, 41))
     assert (outcome.response, outcome.error) == (None, None)
     assert len(upstream.asked) == 2
 
@@ -461,7 +461,7 @@ def test_the_others_do_not_wait_for_a_first_answer_that_never_comes(mocker: Any)
     mocker.patch("bandersnatch_freshness.transports.requests_adapter._SCOUT_SECONDS", 0.05)
     arrived, let_go = threading.Event(), threading.Event()
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: Received) -> Answer:
         if "hangs" in asked.target:
             arrived.set()
             let_go.wait(30)

@@ -1,4 +1,4 @@
-"""How the tests of `freshness_quarantine` come to a package that is set aside, and what they look at."""
+"""How the tests of `freshness_quarantine` come to a package that is in quarantine, and what they look at."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ONE = Behaviour("one project reports a serial too low", origin_behind=1, every=1
 HALF = Behaviour("half of all projects report a serial too low", origin_behind=1, every=2)
 QUARTER = Behaviour("every fourth project reports a serial too low", origin_behind=1, every=4)
 
-# So many runs does it take until a package is set aside: at these times it is seen stale.
+# So many runs does it take until a package is in quarantine: at these times it is seen stale.
 SEEN = (0, HOUR, 2 * HOUR)
 ASIDE = 6 * HOUR
 
 
-def set_aside(mirror: Mirror) -> dict[str, Any]:
+def in_quarantine(mirror: Mirror) -> dict[str, Any]:
     """Return the quarantine as the state has it."""
     found: dict[str, Any] = state(mirror)["quarantine"]
     return found
@@ -42,7 +42,7 @@ def synced(mirror: Mirror, lab: Lab, name: str) -> bool:
 
 
 def freeze(runs: Cron) -> None:
-    """Run until what is stale is about to be set aside."""
+    """Run until what is stale is about to go into quarantine."""
     runs.run(*SEEN)
 
 
@@ -51,4 +51,4 @@ def freeze_and_free(mirror: Mirror) -> None:
     with cron(mirror) as runs:
         freeze(runs)
         runs.run(ASIDE, ASIDE + MINUTE)
-    assert set_aside(mirror)
+    assert in_quarantine(mirror)
