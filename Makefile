@@ -4,7 +4,7 @@ PYTHON ?= python3
 
 .PHONY: check demo test incidents matrix soak bench docs lint clean
 
-TESTS ?= tests --ignore tests/end_to_end --ignore tests/caches --ignore tests/test_demo.py --ignore tests/test_examples.py
+TESTS ?= tests --ignore tests/end_to_end --ignore tests/caches --ignore tests/cli/test_demo.py --ignore tests/docs/test_examples.py
 
 check: .venv/tested  ## the quick tests, for who changes something
 	.venv/bin/python -m pytest -q -n 2 -m 'not (slow or caches or prometheus or browser)' $(TESTS)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS
 from bandersnatch_freshness.lab.server import Lab
-from bandersnatch_freshness.variants import LADDER
 
 from .environments import BARE, SUITE
 from .measuring import Comparison, Cost, alternate

@@ -9,13 +9,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bandersnatch_freshness.incidents import Incident, Level
+from bandersnatch_freshness.core.incidents import Incident, Level
+from bandersnatch_freshness.core.observations import Observation
+from bandersnatch_freshness.core.variants import LADDER
+from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.lab.origin import SIMPLE_JSON
 from bandersnatch_freshness.lab.server import Lab
-from bandersnatch_freshness.observations import Observation
-from bandersnatch_freshness.state import EVIDENCE_KEPT, State, dump
-from bandersnatch_freshness.variants import LADDER
-from bandersnatch_freshness.verdicts import Verdict
+from bandersnatch_freshness.state.document import EVIDENCE_KEPT, State, dump
 
 from .environments import BARE, SUITE, Environment
 from .measuring import Comparison, Cost, alternate, cost

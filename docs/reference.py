@@ -20,9 +20,10 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from bandersnatch_freshness import cli, exit_codes
+from bandersnatch_freshness import exit_codes
+from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.exit_codes import ExitCode
-from bandersnatch_freshness.options import OPTIONS, PLUGINS
+from bandersnatch_freshness.settings import OPTIONS, PLUGINS
 
 SCHEMAS = Path(__file__).with_name("schemas")
 
@@ -103,7 +104,7 @@ def codes_table(codes: type[ExitCode]) -> Iterator[str]:
 def metrics(more: dict[str, str]) -> Iterator[str]:
     """Every metric: its type, its labels beside `mirror`, what it says."""
     rows = []
-    for one in importlib.import_module("bandersnatch_freshness.metrics").METRICS:
+    for one in importlib.import_module("bandersnatch_freshness.reporting.metrics").METRICS:
         if not one.help:
             raise ExtensionError(f"the metric {one.name} has no help")
         rows.append((f"`{one.name}`", one.type, ", ".join(f"`{label}`" for label in one.labels), one.help))

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from bandersnatch.filter import FilterReleasePlugin
 
 from bandersnatch_freshness import plugins
-from bandersnatch_freshness.options import PLUGINS
+from bandersnatch_freshness.settings import PLUGINS
 
 GROUP = "bandersnatch_filter_plugins.v2.release"
 

@@ -24,11 +24,11 @@ import bandersnatch.configuration
 import bandersnatch.log
 import bandersnatch.utils
 
-from .. import options
-from ..files import MirrorFiles
-from ..observations import printable
-from ..serials import parse_serial
+from .. import settings as options
+from ..core.observations import printable
+from ..core.serials import parse_serial
 from . import running
+from .mirror_files import MirrorFiles
 from .running import clock, process
 
 __all__ = ["USER_AGENT", "Upstream", "check_names", "clock", "config_file", "files", "run", "start", "upstream"]
@@ -43,11 +43,11 @@ _unknown = ""
 try:
     # Storage backends came with aiohttp, in 4.0.
     if importlib.util.find_spec("bandersnatch.storage"):
-        from . import asynchronous
+        from . import aiohttp_host as asynchronous
 
         process.host_adapter = asynchronous
     else:
-        from . import threaded
+        from . import requests_host as threaded
 
         process.host_adapter = threaded
 except ImportError as _error:

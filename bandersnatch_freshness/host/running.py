@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from packaging.utils import canonicalize_name
 
-from .. import failing
-from ..climb import PageResult
-from ..failing import fail_open
-from ..fields import log_fields
-from ..files import SIMPLE_PAGES, MirrorFiles, own_serial, simple_directory
-from ..guard import Guard, IndexRefusedError
-from ..incidents import INDEX
-from ..ladder import RecheckBudget
-from ..memory import Memory
-from ..observations import printable
-from ..options import OptionError, Settings, TrackingSettings
-from ..runs import Run
-from ..serials import serial_in_body
-from ..state import State, plain_url
+from .. import fail_open as failing
+from ..core.climb import PageResult
+from ..core.guard import Guard, IndexRefusedError
+from ..core.incidents import INDEX
+from ..core.ladder import RecheckBudget
+from ..core.log_fields import log_fields
+from ..core.observations import printable
+from ..core.run import Run
+from ..core.serials import serial_in_body
+from ..fail_open import fail_open
+from ..settings import OptionError, Settings, TrackingSettings
+from ..state.document import State, plain_url
+from ..state.memory import Memory
+from .mirror_files import SIMPLE_PAGES, MirrorFiles, own_serial, simple_directory
 
 if TYPE_CHECKING:
-    from ..notifier import Notifier
+    from ..notify.notifier import Notifier
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -194,12 +194,12 @@ def _memory_of(mirror: Any) -> Memory | None:
 
     # Imported by the runs that need it: nearly all of a cron job's have nothing to do, and are to be quick.
     def notifier() -> Notifier:
-        from ..notifier import Notifier
+        from ..notify.notifier import Notifier
 
         return Notifier(tracking.notify, f"{socket.gethostname()}:{mirror.homedir}", tracking.repeat_every)
 
     def publish(state: State, now: int) -> None:
-        from ..publish import Publisher
+        from ..reporting.publisher import Publisher
 
         Publisher(files).publish(state, now)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..observations import SERIAL_HEADER
+from ..core.observations import SERIAL_HEADER
 from .behaviours import BEHAVIOURS, COPIES, Behaviour
 from .origin import SIMPLE_JSON, Answer, Origin
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..observations import SERIAL_HEADER
+from ..core.observations import SERIAL_HEADER
 from . import wheels
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"

@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 import trustme
 from aiohttp import web
 
-from ..observations import SERIAL_HEADER
+from ..core.observations import SERIAL_HEADER
 from .behaviours import BEHAVIOURS, COPIES, Behaviour
 from .edge import KINDS, Edge, Kind, Request, copy_for
 from .origin import Answer, Origin

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..options import ADAPTIVE, SECTION, enabled_plugins, read_settings
-from ..variants import PLAIN, Variant
+from ..core.variants import PLAIN, Variant
+from ..settings import ADAPTIVE, SECTION, enabled_plugins, read_settings
 
 # What is set there fixes how to ask, so that nothing adapts.
 _FIXED = ("accept_encoding", "cache_bust")

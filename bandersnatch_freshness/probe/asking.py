@@ -20,12 +20,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from packaging.utils import canonicalize_name
 
-from ..cache_bust import CacheBust
-from ..observations import Observation, observe
-from ..options import Settings
-from ..serials import parse_serial, serial_in_body, serial_in_html
+from ..core.observations import Observation, observe
+from ..core.serials import parse_serial, serial_in_body, serial_in_html
+from ..core.variants import LADDER, AcceptEncoding
+from ..settings import Settings
 from ..transports.aiohttp_session import FreshSession
-from ..variants import LADDER, AcceptEncoding
+from ..transports.cache_bust import CacheBust
 from . import clients, ways
 from .clients import Raw, WayOut
 from .diagnosis import Answer, fresh_variants, serial_required

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+from ..core.observations import Observation
+from ..core.variants import LADDER, PLAIN, Variant
+from ..core.verdicts import Verdict, judge
 from ..exit_codes import ProbeExit
-from ..observations import Observation
-from ..variants import LADDER, PLAIN, Variant
-from ..verdicts import Verdict, judge
 from .ways import FACTORS, Way
 
 # Differences that ask for no other copy, but for none from a cache.

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from ..variants import LADDER, PLAIN, AcceptEncoding, Variant
+from ..core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 
 # So many of a host's addresses are asked: a CDN has a few.
 ADDRESSES = 4

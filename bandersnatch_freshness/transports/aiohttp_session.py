@@ -17,13 +17,13 @@ from aiohttp import ClientSession
 from multidict import CIMultiDict
 from yarl import URL
 
-from ..climb import AdaptiveClimber, Climb, PageResult
-from ..fields import log_fields
-from ..incidents import INDEX
-from ..ladder import RecheckBudget
-from ..observations import Observation, observe
-from ..options import Settings
-from ..variants import LADDER, PLAIN, AcceptEncoding, Variant
+from ..core.climb import AdaptiveClimber, Climb, PageResult
+from ..core.incidents import INDEX
+from ..core.ladder import RecheckBudget
+from ..core.log_fields import log_fields
+from ..core.observations import Observation, observe
+from ..core.variants import LADDER, PLAIN, AcceptEncoding, Variant
+from ..settings import Settings
 
 log = logging.getLogger("bandersnatch.freshness")
 

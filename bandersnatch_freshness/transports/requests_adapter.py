@@ -17,12 +17,12 @@ from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import SKIP_HEADER
 
-from ..cache_bust import without
-from ..climb import AdaptiveClimber, Climb, PageResult
-from ..ladder import RecheckBudget
-from ..observations import Observation
-from ..state import plain_url
-from ..variants import LADDER, AcceptEncoding, Variant
+from ..core.climb import AdaptiveClimber, Climb, PageResult
+from ..core.ladder import RecheckBudget
+from ..core.observations import Observation
+from ..core.variants import LADDER, AcceptEncoding, Variant
+from ..state.document import plain_url
+from .cache_bust import without
 
 __all__ = ["Asking", "FreshAdapter", "StaleError"]
 

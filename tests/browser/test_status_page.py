@@ -11,13 +11,13 @@ from importlib import resources
 import pytest
 from selenium.webdriver import ActionChains, Keys
 
-from bandersnatch_freshness.history import HOUR, Hour
-from bandersnatch_freshness.incidents import EDGE, Level
-from bandersnatch_freshness.status_page import render
-from bandersnatch_freshness.summary import Summary
+from bandersnatch_freshness.core.history import HOUR, Hour
+from bandersnatch_freshness.core.incidents import EDGE, Level
+from bandersnatch_freshness.reporting.status_page import render
+from bandersnatch_freshness.reporting.summary import Summary
 
 from ..caches.processes import require
-from ..test_status_page import ASIDE, DAY, HOSTILE, NOW, incident, summary
+from ..reporting.test_status_page import ASIDE, DAY, HOSTILE, NOW, incident, summary
 from .chromium import PACKAGES, Browser, chromium
 
 pytestmark = pytest.mark.browser

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from bandersnatch_freshness.core.observations import SERIAL_HEADER
+from bandersnatch_freshness.core.serials import parse_serial, serial_in_body, serial_in_html
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES
 from bandersnatch_freshness.lab.origin import SIMPLE_JSON
-from bandersnatch_freshness.observations import SERIAL_HEADER
-from bandersnatch_freshness.serials import parse_serial, serial_in_body, serial_in_html
 
 # A request that is none for metadata, by which a log shows how far it is; and how many to send at most.
 _MARK, _MARKS = "/mark", 100

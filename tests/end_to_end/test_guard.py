@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
+from bandersnatch_freshness.core.serials import serial_in_html
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
-from bandersnatch_freshness.serials import serial_in_html
 
+from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
-from ..test_status import command
 from .cron import HOUR, MINUTE, cron, state
 from .observe import BANDERSNATCH, SIMPLE, is_fresh, lines, metadata, needs_simple, needs_sync, pages
 

@@ -337,7 +337,7 @@ def test_verify_looks_entry_points_up_once(start_lab: StartLab, make_mirror: Mak
     ("broken", "said"),
     [
         pytest.param("ladder.Ladder.climb", "An error inside bandersnatch-freshness", id="in-a-request"),
-        pytest.param("options.read_settings", "bandersnatch-freshness can't start", id="at-start"),
+        pytest.param("settings.read_settings", "bandersnatch-freshness can't start", id="at-start"),
     ],
 )
 def test_an_error_of_our_own_leaves_bandersnatch_to_itself(
@@ -347,7 +347,8 @@ def test_an_error_of_our_own_leaves_bandersnatch_to_itself(
     lab = start_lab()
     mirror = make_mirror(lab, "freshness")
     (tmp_path / "sitecustomize.py").write_text(
-        "from bandersnatch_freshness import ladder, options\n"
+        "from bandersnatch_freshness import settings\n"
+        "from bandersnatch_freshness.core import ladder\n"
         "def bug(*_): raise RuntimeError('a bug of ours')\n"
         f"{broken} = bug\n"
     )
@@ -359,7 +360,7 @@ def test_an_error_of_our_own_leaves_bandersnatch_to_itself(
     assert len(lines(mirror.run("verify", environment={"PYTHONPATH": str(tmp_path)}), said)) <= 1
 
 
-GENERATION = f"bandersnatch_freshness.host.{'asynchronous' if BANDERSNATCH.major > 3 else 'threaded'}"
+GENERATION = f"bandersnatch_freshness.host.{'aiohttp_host' if BANDERSNATCH.major > 3 else 'requests_host'}"
 
 
 def remove(seam: str) -> str:

@@ -18,8 +18,8 @@ from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.edge import Edge
 from bandersnatch_freshness.lab.origin import Answer
 
+from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
-from ..test_status import command
 from .cron import HOUR, MINUTE, ONE_STALE, cron, state
 from .observe import BANDERSNATCH, SIMPLE, lines, needs_simple
 
@@ -178,58 +178,58 @@ setattr(owner, name, broken)
 
 OF_ITS_GENERATION = (
     [
-        "host.asynchronous:_covering",
-        "host.asynchronous:_failure",
-        "host.asynchronous:_fresh_page",
-        "host.asynchronous:_fresh_session",
+        "host.aiohttp_host:_covering",
+        "host.aiohttp_host:_failure",
+        "host.aiohttp_host:_fresh_page",
+        "host.aiohttp_host:_fresh_session",
         "transports.aiohttp_session:FreshSession.__init__",
         "transports.aiohttp_session:FreshSession.covers",
         "transports.aiohttp_session:FreshSession.fetch",
     ]
     if BANDERSNATCH.major > 3
     else [
-        "host.threaded:_failure",
-        "host.threaded:_fresh_adapter",
-        "host.threaded:_fresh_page",
+        "host.requests_host:_failure",
+        "host.requests_host:_fresh_adapter",
+        "host.requests_host:_fresh_page",
         "transports.requests_adapter:FreshAdapter.__init__",
         "transports.requests_adapter:FreshAdapter._after_the_first",
         "transports.requests_adapter:FreshAdapter._climb",
         "transports.requests_adapter:FreshAdapter.fetch",
-        "runs:Run.processed",
+        "core.run:Run.processed",
     ]
 )
-OF_AN_INDEX = ["scope:Scope.is_index", "transports.aiohttp_session:FreshSession._compare"]
+OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_session:FreshSession._compare"]
 
 
 @pytest.mark.parametrize(
     "place",
     [
-        "climb:Climb.look",
-        "climb:Climb.saw",
-        "climb:AdaptiveClimber.climb",
-        "climb:AdaptiveClimber.covers",
-        "climb:AdaptiveClimber.learn",
-        "guard:Guard._admit",
-        "guard:Guard.after",
-        "guard:Guard.expect",
-        "guard:Guard.least_page",
+        "core.climb:Climb.look",
+        "core.climb:Climb.saw",
+        "core.climb:AdaptiveClimber.climb",
+        "core.climb:AdaptiveClimber.covers",
+        "core.climb:AdaptiveClimber.learn",
+        "core.guard:Guard._admit",
+        "core.guard:Guard.after",
+        "core.guard:Guard.expect",
+        "core.guard:Guard.least_page",
         "host.running:_begin_run",
         "host.running:_end",
         "host.running:_plan",
         "host.running:serial_of_copy",
-        "memory:Memory.begin",
-        "memory:Memory.concerned",
-        "memory:Memory.end",
-        "memory:Memory.guard",
-        "memory:Memory.plan",
-        "quiet:QuietStaleSerials._project",
-        "records:dump",
-        "runs:Run.concerns",
-        "runs:Run.excuses",
-        "runs:Run.is_persistent",
-        "runs:Run.is_quiet",
-        "runs:Run.saw",
-        "scope:Scope.covers",
+        "state.memory:Memory.begin",
+        "state.memory:Memory.concerned",
+        "state.memory:Memory.end",
+        "state.memory:Memory.guard",
+        "state.memory:Memory.plan",
+        "host.log_lines:QuietStaleSerials._project",
+        "state.records:dump",
+        "core.run:Run.concerns",
+        "core.run:Run.excuses",
+        "core.run:Run.is_persistent",
+        "core.run:Run.is_quiet",
+        "core.run:Run.saw",
+        "core.scope:Scope.covers",
         *OF_ITS_GENERATION,
         *(pytest.param(place, marks=needs_simple) for place in OF_AN_INDEX),
     ],

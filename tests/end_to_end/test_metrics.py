@@ -11,11 +11,11 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
+from ..docs.test_monitoring_files import RULES, panel_queries
 from ..monitoring import Prometheus, node_exporter, prometheus
+from ..notify.test_channels import receiver
+from ..reporting.test_metrics import Values, read
 from ..staged import mortal
-from ..test_metrics import Values, read
-from ..test_monitoring_files import RULES, panel_queries
-from ..test_notify import receiver
 from .cron import HOUR, MINUTE, NOON, ONE_STALE, cron, state
 from .observe import BANDERSNATCH, interrupt, lines, needs_ctrl_c
 from .test_memory import fill, small_disk

@@ -11,8 +11,8 @@ from packaging.version import Version
 from bandersnatch_freshness.lab.behaviours import Behaviour
 
 from ..conftest import MakeMirror, StartLab
+from ..notify.test_channels import active_alerts, receiver
 from ..staged import ahead
-from ..test_notify import active_alerts, receiver
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
 from .observe import BANDERSNATCH, interrupt, lines, needs_ctrl_c
 
@@ -166,7 +166,9 @@ def test_no_log_is_so_detailed_that_it_has_secrets(
 
 def test_a_service_that_hangs_holds_no_run_up(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
     """It never comes to the end of its answer, and the run does to its own."""
-    (tmp_path / "sitecustomize.py").write_text("from bandersnatch_freshness import notify\nnotify.SECONDS = 3\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "from bandersnatch_freshness.notify import channels\nchannels.SECONDS = 3\n"
+    )
     lab = start_lab(ONE_STALE, projects=1)
     with receiver(0) as server:
         options = {"notify": f"json://{server.address}\n{AM}://{server.address}"}

@@ -11,8 +11,8 @@ from packaging.version import Version
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.server import Lab
 
+from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
-from ..test_status import command
 from .cron import DAY, HOUR, MINUTE, cron, levels, state
 from .observe import BANDERSNATCH, is_fresh, pages
 from .quarantining import (

@@ -14,14 +14,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from .cron import DAY, HOUR, MINUTE, cron, state
 from .observe import BANDERSNATCH, is_fresh
-from .quarantining import (
-    ASIDE,
-    ONE,
-    SEEN,
-    freeze,
-    in_quarantine,
-    others,
-)
+from .quarantining import ASIDE, ONE, SEEN, freeze, in_quarantine, others
 
 
 def test_what_is_gone_leaves(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:

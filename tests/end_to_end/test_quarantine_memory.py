@@ -13,14 +13,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from .cron import DAY, HOUR, MINUTE, cron
 from .observe import is_fresh, pages
-from .quarantining import (
-    ASIDE,
-    ONE,
-    SEEN,
-    freeze,
-    in_quarantine,
-    synced,
-)
+from .quarantining import ASIDE, ONE, SEEN, freeze, in_quarantine, synced
 from .test_memory import fill, make_read_only, small_disk
 
 

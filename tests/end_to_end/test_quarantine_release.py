@@ -12,18 +12,12 @@ import pytest
 from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.server import Lab
 
+from ..cli.test_status import command
 from ..conftest import MakeMirror
 from ..staged import ahead, mortal
-from ..test_status import command
 from .cron import DAY, HOUR, MINUTE, cron, state
 from .observe import BANDERSNATCH, is_fresh
-from .quarantining import (
-    freeze,
-    freeze_and_free,
-    in_quarantine,
-    others,
-    synced,
-)
+from .quarantining import freeze, freeze_and_free, in_quarantine, others, synced
 
 
 @pytest.mark.smoke

@@ -15,8 +15,8 @@ from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
+from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
-from ..test_status import command
 from .cron import HOUR, cron
 from .observe import BANDERSNATCH, SIMPLE, lines
 

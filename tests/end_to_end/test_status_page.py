@@ -16,7 +16,7 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from ..test_status_page import Page
+from ..reporting.test_status_page import Page
 from .cron import DAY, HOUR, MINUTE, NOON, ONE_STALE, cron
 from .observe import SIMPLE, is_fresh, lines, needs_simple
 

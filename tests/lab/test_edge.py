@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bandersnatch_freshness.core.observations import SERIAL_HEADER
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS, COPIES
 from bandersnatch_freshness.lab.edge import COPY_HEADER, KINDS, Edge, Request, copy_for
 from bandersnatch_freshness.lab.origin import SIMPLE_JSON, Origin
-from bandersnatch_freshness.observations import SERIAL_HEADER
 
 NAMES = [f"lab-{number:02}" for number in range(5)]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.probe.advice import lines
-from bandersnatch_freshness.variants import LADDER, PLAIN, AcceptEncoding, Variant
 
 STRIP = Variant(AcceptEncoding.ABSENT)
 BUST = Variant(AcceptEncoding.ABSENT, cache_bust=True)

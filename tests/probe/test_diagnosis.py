@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from bandersnatch_freshness.core.observations import Observation
+from bandersnatch_freshness.core.variants import PLAIN, AcceptEncoding, Variant
+from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.exit_codes import ProbeExit
-from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.diagnosis import Answer, Diagnosis, diagnose, serial_required
 from bandersnatch_freshness.probe.ways import Agent, Client, Page, Way
-from bandersnatch_freshness.variants import PLAIN, AcceptEncoding, Variant
-from bandersnatch_freshness.verdicts import Verdict
 
 BASE = ways.base("foo")
 STRIP = replace(BASE, accept_encoding=AcceptEncoding.ABSENT)

@@ -8,8 +8,8 @@ import shlex
 import pytest
 from rich.console import Console
 
+from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.exit_codes import ProbeExit
-from bandersnatch_freshness.observations import Observation
 from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.diagnosis import Answer, diagnose
 from bandersnatch_freshness.probe.report import ProbeReport, curl_command, exit_code

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bandersnatch_freshness.core.variants import LADDER, AcceptEncoding, Variant
 from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.ways import Agent, Client, Page, Way
-from bandersnatch_freshness.variants import LADDER, AcceptEncoding, Variant
 
 ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"]
 

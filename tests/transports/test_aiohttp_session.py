@@ -13,10 +13,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bandersnatch_freshness.ladder import RecheckBudget
-from bandersnatch_freshness.options import Settings
+from bandersnatch_freshness.core.ladder import RecheckBudget
+from bandersnatch_freshness.core.variants import LADDER, AcceptEncoding, Variant
+from bandersnatch_freshness.settings import Settings
 from bandersnatch_freshness.transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
-from bandersnatch_freshness.variants import LADDER, AcceptEncoding, Variant
 
 STRIP = Variant(AcceptEncoding.ABSENT)
 BUST = Variant(cache_bust=True)
@@ -381,7 +381,7 @@ async def test_a_page_is_not_gone_because_some_way_finds_none() -> None:
 
 async def test_the_budget_is_for_stale_pages_only(mocker: Any) -> None:
     """Once it is used up, stale pages are asked for once; a 404 is climbed for all the same."""
-    mocker.patch("bandersnatch_freshness.ladder.VAIN_REQUESTS", 5)
+    mocker.patch("bandersnatch_freshness.core.ladder.VAIN_REQUESTS", 5)
     upstream = Upstream(lambda request: web.Response(status=404) if "gone" in request.path else page("41"))
     counts = []
     async with upstream.session(LADDER) as session:

@@ -17,10 +17,10 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from bandersnatch_freshness import failing
-from bandersnatch_freshness.ladder import RecheckBudget
+from bandersnatch_freshness import fail_open as failing
+from bandersnatch_freshness.core.ladder import RecheckBudget
+from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.transports.requests_adapter import FreshAdapter, StaleError
-from bandersnatch_freshness.variants import LADDER, PLAIN, AcceptEncoding, Variant
 
 STRIP = Variant(AcceptEncoding.ABSENT)
 BUST = Variant(cache_bust=True)

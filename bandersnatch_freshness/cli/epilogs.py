@@ -1,0 +1,32 @@
+"""Epilogs: what ends the help of each command: examples, and its exit codes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+
+from ..exit_codes import BY_COMMAND, CommonExit
+
+COLUMNS = 78
+
+_PROGRAM = "bandersnatch-freshness"
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "status": ("status", "-c /srv/mirror.conf status --json"),
+    "check": ("check",),
+    "quarantine": ("quarantine list", "quarantine release --all"),
+    "list": ("quarantine list --json",),
+    "release": ("quarantine release requests", "quarantine release --all"),
+    "run": ("run mirror", "--quiet run mirror        (for cron: silent unless somebody must act)"),
+    "probe": ("probe requests", "probe --master https://pypi.example requests --markdown"),
+    "lab": ("lab --list", "lab --behaviour gzip-stale"),
+    "demo": ("demo",),
+}
+
+
+def epilog(command: str) -> str:
+    """Return it, in lines of no more than 78 columns."""
+    lines = ["examples:", *(f"  {_PROGRAM} {example}" for example in EXAMPLES[command]), "", "exit codes:"]
+    for code in BY_COMMAND.get(command, CommonExit):
+        lines += textwrap.wrap(f"{code.value}  {code.when}", COLUMNS, initial_indent="  ", subsequent_indent="     ")
+    return "\n".join([*lines, "", "More: docs/index.md, in the source distribution and the repository."])

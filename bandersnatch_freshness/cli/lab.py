@@ -1,0 +1,87 @@
+"""The command `bandersnatch-freshness lab`."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from ..lab.behaviours import BEHAVIOURS, Behaviour
+from ..lab.edge import KINDS, Kind
+from ..lab.server import Lab, LabRequest
+
+
+def main(options: argparse.Namespace) -> int:
+    """Serve a lab until Ctrl-C, with one release of every project that the edge mishandles."""
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
+    if options.list:
+        console.print(_listing())
+        return 0
+    _check("--behaviour", options.behaviour, BEHAVIOURS)
+    _check("--edge", options.edge, KINDS)
+    if options.projects < 1:
+        raise ValueError(f"--projects {options.projects}: at least 1")
+    if options.delay < 0:
+        raise ValueError(f"--delay {options.delay}: milliseconds, 0 or more")
+
+    def show(asked: LabRequest) -> None:
+        console.print(str(asked), markup=False)
+
+    with Lab(
+        options.projects,
+        options.behaviour,
+        options.edge,
+        port=options.port,
+        https_port=options.https_port,
+        delay=options.delay / 1000,
+        on_request=show,
+    ) as lab:
+        lab.release()
+        console.print(_introduction(lab, options), markup=False)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            console.print(_summary(lab.requests), markup=False)
+    return 0
+
+
+def _check(option: str, name: str, known: Mapping[str, Behaviour] | Mapping[str, Kind]) -> None:
+    if name not in known:
+        raise ValueError(f"{option} {name}: no such name; allowed: {', '.join(known)}")
+
+
+def _introduction(lab: Lab, options: argparse.Namespace) -> str:
+    return f"""\
+{options.behaviour}: {lab.behaviour.summary}
+{options.edge}: {KINDS[options.edge].summary}
+
+{len(lab.names)} projects, {lab.names[0]} to {lab.names[-1]}; serial {lab.serial}
+
+    [mirror]
+    master = {lab.https_url}
+
+    export SSL_CERT_FILE={lab.ca_file} REQUESTS_CA_BUNDLE={lab.ca_file}
+
+Or {lab.url}, with `allow-non-https = true` (Bandersnatch 6.6 and later).
+One more release of every project:  curl -X POST {lab.url}/+lab/release
+Of one project:                     curl -X POST '{lab.url}/+lab/release?project={lab.names[0]}'
+"""
+
+
+def _summary(asked: list[LabRequest]) -> str:
+    pages = [one for one in asked if one.is_metadata]
+    hits = sum(one.cache == "HIT" for one in pages)
+    return f"{len(asked)} requests, {len(pages)} of them for metadata: {hits} hits, {len(pages) - hits} misses"
+
+
+def _listing() -> Table:
+    table = Table("--behaviour", "what it does", Column("the incident it shows", overflow="fold"))
+    for name, behaviour in BEHAVIOURS.items():
+        table.add_row(name, behaviour.summary, behaviour.incident)
+    table.add_section()
+    for name, kind in KINDS.items():
+        table.add_row(f"--edge {name}", kind.summary, "")
+    return table

@@ -1,0 +1,116 @@
+"""The command `bandersnatch-freshness probe`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import requests
+from packaging.utils import canonicalize_name
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from .. import host
+from ..host import Upstream
+from ..probe import advice, ways
+from ..probe.asking import Asker, Target
+from ..probe.clients import WayOut, proxy_for, trusted_authorities
+from ..probe.diagnosis import diagnose
+from ..probe.report import ProbeReport, exit_code
+from ..probe.ways import Agent
+from ..state.document import plain_url
+from . import terminal
+
+# About as many questions as there are about one project; it depends on the host's addresses.
+_QUESTIONS = 28
+
+# As of Debian 12; what matters is how it begins.
+_CURL_AGENT = "curl/7.88.1"
+
+# Source: the name format in PyPA's core metadata specification
+_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Probe, print what is asked for, and return the exit code.
+
+    Raises:
+        OSError, ValueError: where the options or the configuration can't be followed.
+    """
+    projects = [_project(name) for name in options.packages] or [""]
+    if options.expect is not None and (len(projects) > 1 or options.expect < 1):
+        raise ValueError(f"--expect {options.expect}: goes with one PACKAGE or none; allowed: a serial above 0")
+    upstream = _upstream(options)
+    with trusted_authorities() as ca_file:
+        target = Target(
+            upstream.master,
+            {
+                Agent.BANDERSNATCH: host.USER_AGENT,
+                Agent.REQUESTS: requests.utils.default_user_agent(),
+                Agent.CURL: _CURL_AGENT,
+            },
+            upstream.section.get("cache_bust_parameter", "cache-bust"),
+            WayOut(upstream.proxy or proxy_for(upstream.master), ca_file),
+        )
+        reports = asyncio.run(_probe(target, projects, options.expect, upstream))
+    _print(reports, options)
+    return exit_code(reports)
+
+
+def _project(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r}: not the name of a package; allowed: letters, digits and . _ -")
+    return canonicalize_name(name)
+
+
+def _upstream(options: argparse.Namespace) -> Upstream:
+    if not options.master:
+        return host.upstream(options.config)
+    parts = urlsplit(options.master)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"--master {plain_url(options.master)}: not a URL; allowed: http://… and https://…")
+    return Upstream(options.master)
+
+
+async def _probe(target: Target, projects: Sequence[str], expect: int | None, upstream: Upstream) -> list[ProbeReport]:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    reports, console = [], Console(stderr=True, emoji=False)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        for project in projects:
+            task = progress.add_task(project or "the index", total=_QUESTIONS)
+            reports.append(await _probe_one(target, project, expect, upstream, progress, task))
+            progress.update(task, total=len(reports[-1].answers))
+    return reports
+
+
+async def _probe_one(
+    target: Target, project: str, expect: int | None, upstream: Upstream, progress: Progress, task: TaskID
+) -> ProbeReport:
+    announced = None
+    async with Asker(target, project, lambda: progress.advance(task)) as asker:
+        if expect is None and project:
+            announced = await asker.announced()
+        expected = expect or announced or (upstream.serial if not project else None)
+        answers = await asker.ask_all(expected)
+    diagnosis = diagnose(answers, ways.base(project), expected)
+    lines = advice.lines(diagnosis.fresh, upstream.enabled, upstream.section)
+    return ProbeReport(plain_url(target.master), project, answers, diagnosis, lines, announced)
+
+
+def _print(reports: Sequence[ProbeReport], options: argparse.Namespace) -> None:
+    console = terminal.console()
+    if options.json:
+        document = {"master": reports[0].master, "probes": [one.as_json() for one in reports]}
+        console.print(json.dumps(document, indent=2), soft_wrap=True, markup=False)
+    elif options.curl or options.markdown:
+        for one in reports:
+            text = one.curl() if options.curl else one.markdown()
+            console.print(text, soft_wrap=True, markup=False)
+    else:
+        for one in reports:
+            console.print(one.table(console.width))
+            console.print(one.conclusion(), "", sep="\n")

@@ -1,0 +1,26 @@
+"""The command `bandersnatch-freshness run`: Bandersnatch's own, with an exit code that tells."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..core.incidents import Level
+from ..exit_codes import RunExit
+from . import status
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run Bandersnatch with the arguments given, and return 0, 1 or 2."""
+    if options.arguments[:1] in ([], ["-h"], ["--help"]):
+        options.explain()
+        return RunExit.FRESH
+    # All of Bandersnatch is imported for this, which the other commands do without.
+    from .. import host
+
+    ended = host.run(["--config", options.config, *options.arguments], quiet=options.quiet)
+    if ended is None:  # it was asked for its help, or its version
+        return RunExit.FRESH
+    if not ended:
+        return RunExit.FAILED
+    options.config = host.config_file()  # which may be among the arguments
+    return RunExit.CRITICAL if status.summarize(options).counts()[Level.CRITICAL] else RunExit.FRESH

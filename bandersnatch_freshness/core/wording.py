@@ -1,0 +1,93 @@
+"""Words: how an incident is said to a person, in a log line or a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..state.document import timestamp
+from .incidents import EDGE, INDEX, Change, Incident
+from .observations import Evidence
+from .verdicts import Verdict
+
+_MEANING: Mapping[Verdict, tuple[str, str]] = {
+    Verdict.EDGE_STALE: (
+        "a cache on the way holds an old copy",
+        "wait for it to expire, or have it purged by whoever runs it; the nodes above name it",
+    ),
+    Verdict.ORIGIN_STALE: (
+        "PyPI itself serves the older serial",
+        "report it to PyPI (pypi/warehouse on GitHub); no way of asking helps",
+    ),
+    Verdict.UNKNOWN: (
+        "no answer proves who holds the old page",
+        "see whether the master answers, with the serial header X-PyPI-Last-Serial",
+    ),
+}
+
+
+def title(subject: str) -> str:
+    """Name what an incident is about."""
+    return {EDGE: "most of what was asked for", INDEX: "the index"}.get(subject, subject)
+
+
+def extent(incident: Incident) -> str:
+    """Say how many packages an incident of the whole edge is about; nothing of another one."""
+    return f"{incident.count} packages, such as {', '.join(incident.examples)}" if incident.examples else ""
+
+
+def meaning(verdict: Verdict) -> str:
+    """Say what a verdict means."""
+    return _MEANING[verdict][0] if verdict in _MEANING else ""
+
+
+def describe(incident: Incident, now: int) -> str:
+    """Return one line: what, since when, the serials, the verdict, what was tried, what to do."""
+    _, advice = _MEANING.get(incident.verdict, ("", ""))
+    got = "none" if incident.got is None else str(incident.got)
+    many = f" ({extent(incident)})" if incident.examples else ""
+    age, since = duration(incident.age(now)), timestamp(incident.since)
+    note = " It is in quarantine, and the mirror goes on without it." if incident.in_quarantine else ""
+    return (
+        f"{title(incident.subject)}{many} is stale for {age}, since {since}, in {incident.runs} runs: "
+        f"serial {incident.required_serial} wanted, {got} got.{note} "
+        f"{incident.verdict.value}: {meaning(incident.verdict)}. Tried: {tried(incident.evidence)}. To do: {advice}"
+    )
+
+
+def describe_change(change: Change, now: int) -> str:
+    """Return one line for an incident that has worsened or ended."""
+    if change.ending is None:
+        return describe(change.incident, now)
+    return (
+        f"{title(change.incident.subject)} is no longer stale: {change.ending.value}. "
+        f"It was {change.incident.level}, since {timestamp(change.incident.since)}"
+    )
+
+
+def in_quarantine(incident: Incident, now: int) -> str:
+    """Return one line for a package that the mirror goes on without from now on."""
+    return (
+        f"{incident.subject} is stale for {duration(incident.age(now))}, and now in quarantine: "
+        "the mirror goes on without it, and asks for it again"
+    )
+
+
+def tried(evidence: tuple[Evidence, ...]) -> str:
+    """Return what each way of asking got, from which node."""
+    return ", ".join(map(_one_way, evidence)) or "nothing"
+
+
+def _one_way(evidence: Evidence) -> str:
+    got = evidence.get("problem") or evidence.get("serial", "no serial")
+    words = [str(evidence.get(name)) for name in ("x_cache", "cache_status", "served_by") if evidence.get(name)]
+    return f"{evidence.get('variant')} {got}" + (f" ({' '.join(words)})" if words else "")
+
+
+def duration(seconds: int) -> str:
+    """Return a time span in its two largest units."""
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        amount, seconds = divmod(seconds, size)
+        if amount:
+            parts.append(f"{amount} {unit}")
+    return " ".join(parts[:2]) or "0 s"

@@ -1,0 +1,43 @@
+"""Quiet: Bandersnatch's own lines about a stale serial, at INFO while nobody must act.
+
+The level of a line changes; no line is lost that INFO would have shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+
+from ..fail_open import fail_open
+
+# bandersnatch/package.py, the same from 3.6 to 8.2
+_STALE_LINE = re.compile(r"Stale serial for (?:package )?(?P<project>\S+) (?:- Attempt \d+|\(\d+\) not updating\.)")
+
+
+class QuietStaleSerials(logging.Filter):
+    """Lowers the level of lines about packages whose staleness is no news yet."""
+
+    def __init__(self, is_quiet: Callable[[str], bool], stale_error: type[BaseException]) -> None:
+        """`is_quiet` judges a project; `stale_error` is what Bandersnatch raises for one."""
+        super().__init__()
+        self._is_quiet = is_quiet
+        self._stale_error = stale_error
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lower the level where it applies; false where INFO is not to be shown."""
+        if record.levelno <= logging.INFO:
+            return True
+        project = fail_open(None, self._project, record)
+        if project is None or not self._is_quiet(project):
+            return True
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+
+    def _project(self, record: logging.LogRecord) -> str | None:
+        """Return the project that a line calls stale, None for any other line."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, self._stale_error):
+            return str(getattr(error, "package_name", "")) or None
+        found = _STALE_LINE.match(record.getMessage()) if error is None else None
+        return found["project"] if found else None

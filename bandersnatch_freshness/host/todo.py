@@ -1,0 +1,39 @@
+"""Bandersnatch's todo list: the serial it leads to, then a package and its serial a line. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from packaging.utils import canonicalize_name
+
+from ..core.serials import parse_serial
+
+
+class TodoError(ValueError):
+    """The text is no todo list."""
+
+
+def add(text: str | None, packages: Mapping[str, int], reached: int) -> str:
+    """Return a todo list with these packages on it too, each with its highest serial.
+
+    Where there is none yet (None), the new one leads to where the mirror is: `reached`.
+
+    Raises:
+        TodoError: where it can't be understood. Bandersnatch deletes such a one.
+    """
+    target, listed = (reached, {}) if text is None else _parse(text)
+    names = {canonicalize_name(name): name for name in listed}
+    for package, serial in packages.items():
+        name = names.get(canonicalize_name(package), package)
+        listed[name] = max(serial, listed.get(name, 0))
+    return f"{target}\n" + "\n".join(f"{name} {serial}" for name, serial in listed.items())
+
+
+def _parse(text: str) -> tuple[int, dict[str, int]]:
+    first, *lines = text.splitlines() or [""]
+    fields = [line.split() for line in lines]
+    target = parse_serial(first)
+    serials = [parse_serial(pair[1]) if len(pair) == 2 else None for pair in fields]
+    if target is None or None in serials:
+        raise TodoError("not a todo list of Bandersnatch")
+    return target, {pair[0]: int(pair[1]) for pair in fields}

@@ -1,0 +1,1 @@
+"""Notifications: what to say to whom, and the channels that carry it."""

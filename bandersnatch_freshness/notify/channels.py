@@ -1,0 +1,123 @@
+"""Notify: the channels that messages go through, each at a third party's mercy.
+
+No channel's URL is ever logged: in many of Apprise's schemes every part is a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.incidents import Incident, Level
+from ..core.log_fields import log_fields
+from ..core.wording import describe, title
+from ..state.document import NotificationRecord, timestamp
+from .sender import ALERTMANAGER
+
+log = logging.getLogger("bandersnatch.freshness")
+
+# What a hanging service costs a run, at most and in all.
+SECONDS: float = 10
+
+ALERT_NAME = "PyPIMirrorStale"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One line of `notify`."""
+
+    url: str
+    number: int
+
+    def __str__(self) -> str:
+        """Name it without its secrets."""
+        return f"notify line {self.number} ({self.url.partition(':')[0]})"
+
+    @property
+    def is_alertmanager(self) -> bool:
+        """Whether it is one of Alertmanager's, which wants all that is open in every run."""
+        return self.url.partition(":")[0] in ALERTMANAGER
+
+
+def deliver(sendings: Mapping[Channel, Sequence[Any]]) -> dict[Channel, list[bool]]:
+    """Send the parts of each channel, all channels at once, and return which parts arrived.
+
+    A channel that fails is logged. What was not taken in time is left, and the process
+    that sends it ended.
+    """
+    channels = [{"url": channel.url, "parts": parts} for channel, parts in sendings.items()]
+    # On standard input: a command line can be read by anyone.
+    command = [sys.executable, "-P", "-m", f"{__package__}.sender"]
+    given = json.dumps(channels).encode()
+    try:
+        ended = subprocess.run(
+            command, input=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False
+        )
+        said, otherwise = ended.stdout, f"the process that sends ended with {ended.returncode}"
+    except subprocess.TimeoutExpired as late:
+        said, otherwise = late.stdout or b"", f"no answer in {SECONDS:g} seconds"
+    except OSError as error:
+        said, otherwise = b"", f"no process can be started to send it: {error.strerror}"
+    whole_lines = said[: said.rfind(b"\n") + 1].splitlines()
+    problems = {(number, index): problem for number, index, problem in map(json.loads, whole_lines)}
+    arrived = {}
+    for number, (channel, parts) in enumerate(sendings.items()):
+        found = [problems.get((number, index), otherwise) for index in range(len(parts))]
+        arrived[channel] = [not problem for problem in found]
+        failed = [problem for problem in found if problem]
+        if failed:
+            what = "not delivered" if len(failed) == len(parts) else f"{len(failed)} of {len(parts)} not delivered"
+            log.warning(
+                "%s: %s, to be tried again in the next run: %s",
+                *(channel, what, failed[0]),
+                extra=log_fields(channel=str(channel)),
+            )
+    return arrived
+
+
+def alerts(
+    incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], mirror: str, now: int, ahead: int
+) -> list[dict[str, Any]]:
+    """Return the alerts for what is open, and the ends of those that are not any more.
+
+    Alertmanager identifies an alert by its labels alone, so what changes from run to run
+    is in the annotations, and where a label changes, the alert with the old one is ended.
+    It resolves an alert whose `endsAt` has passed, so that is `ahead` seconds from now.
+    """
+    made = []
+    for subject, last in notified.items():
+        incident = incidents.get(subject)
+        if incident is None or (incident.level, incident.verdict) != (last.level, last.verdict):
+            made.append(_alert(mirror, subject, last.level, last.verdict.value, last.since, now, now))
+    for subject, incident in incidents.items():
+        if incident.level is Level.STALE:
+            continue
+        alert = _alert(mirror, subject, incident.level, incident.verdict.value, incident.since, now, now + ahead)
+        alert["annotations"] = {
+            "summary": f"{title(subject)} is stale",
+            "description": describe(incident, now),
+            "required_serial": str(incident.required_serial),
+            "got_serial": str(incident.got),
+        }
+        made.append(alert)
+    return made
+
+
+def _alert(mirror: str, subject: str, level: Level, verdict: str, since: int, now: int, ends: int) -> dict[str, Any]:
+    return {
+        "labels": {
+            "alertname": ALERT_NAME,
+            "mirror": mirror,
+            "package": subject,
+            "verdict": verdict,
+            "severity": str(level),
+        },
+        # Alertmanager refuses what ends before it starts, as where a clock was put back.
+        "startsAt": timestamp(min(since, now)),
+        "endsAt": timestamp(ends),
+    }

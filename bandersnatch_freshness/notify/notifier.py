@@ -1,0 +1,106 @@
+"""The notifier: what each channel is to be sent after a run, and what came of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..state.document import State
+from . import channels as notify
+from . import notices
+from .channels import Channel
+from .notices import Message
+
+# How many runs Alertmanager may miss before it takes an incident for over.
+RUNS_AHEAD = 4
+LEAST_SECONDS_AHEAD = 30 * 60
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What one channel is to be sent: messages about subjects, or alerts."""
+
+    messages: tuple[Message, ...] = ()
+    alerts: tuple[dict[str, Any], ...] = ()
+
+    def parts(self) -> list[Any]:
+        """Return what is taken or not, one by one: each message, or all alerts together."""
+        if self.alerts:
+            return [self.alerts]
+        return [{"level": one.level and str(one.level), "title": one.title, "body": one.body} for one in self.messages]
+
+
+# Of what each channel is sent, which parts arrived.
+Arrived = dict[Channel, list[bool]]
+
+Deliveries = dict[Channel, Sending]
+
+
+class Notifier:
+    """The channels of one mirror."""
+
+    def __init__(self, urls: Sequence[str], mirror: str, repeat_every: int) -> None:
+        """`mirror` is what messages call the mirror; `repeat_every` is in seconds."""
+        self._channels = [Channel(url, number) for number, url in enumerate(urls, 1)]
+        self._mirror = mirror
+        self._repeat_every = repeat_every
+
+    def plan(self, state: State, now: int) -> Deliveries:
+        """Return what is to be sent, and note in the state that it is under way."""
+        known = {notices.channel_id(channel.url) for channel in self._channels}
+        state.notified = {channel: notified for channel, notified in state.notified.items() if channel in known}
+        plan: Deliveries = {}
+        for channel in self._channels:
+            key = notices.channel_id(channel.url)
+            notified = state.notified.get(key, {})
+            if channel.is_alertmanager:
+                ahead = _seconds_ahead(state)
+                alerts = notify.alerts(state.incidents, notified, self._mirror, now, ahead)
+                if alerts:
+                    plan[channel] = Sending(alerts=tuple(alerts))
+                continue
+            subjects = notices.due(state.incidents, notified, now, self._repeat_every)
+            if not subjects:
+                continue
+            marked = state.notified[key] = notices.mark(state.incidents, notified, subjects, now)
+            subjects = [subject for subject in subjects if subject in marked]
+            made = notices.messages(state.incidents, marked, subjects, self._mirror, now)
+            if made:
+                plan[channel] = Sending(messages=tuple(made))
+        return plan
+
+    def deliver(self, plan: Deliveries) -> Arrived:
+        """Send it all, and return which parts of it arrived."""
+        return notify.deliver({channel: sending.parts() for channel, sending in plan.items()})
+
+    def settle(self, state: State, plan: Deliveries, arrived: Arrived, now: int) -> bool:
+        """Note in the state what arrived and what did not; return whether that is news.
+
+        That Alertmanager was told the same as in the last run is none, and not counted.
+        """
+        before, totals = dict(state.notified), state.totals
+        counted = totals.notifications_sent + totals.notifications_failed
+        for channel, sending in plan.items():
+            key = notices.channel_id(channel.url)
+            notified = state.notified.get(key, {})
+            sent = sum(arrived[channel])
+            totals.notifications_failed += len(arrived[channel]) - sent
+            if not channel.is_alertmanager:
+                totals.notifications_sent += sent
+                for message, has_arrived in zip(sending.messages, arrived[channel], strict=True):
+                    notified = notices.settle(state.incidents, notified, message.subjects, arrived=has_arrived)
+                state.notified[key] = notified
+            elif sent:
+                state.notified[key] = notices.posted(state.incidents, notified, now)
+                totals.notifications_sent += state.notified[key] != notified
+        return state.notified != before or totals.notifications_sent + totals.notifications_failed != counted
+
+
+def _seconds_ahead(state: State) -> int:
+    starts = [run.started for run in state.runs[-10:]]
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(starts))
+    # The median: one long outage says nothing about when the next run is.
+    usual = gaps[(len(gaps) - 1) // 2] if gaps else 0
+    return max(LEAST_SECONDS_AHEAD, RUNS_AHEAD * usual)

@@ -1,0 +1,225 @@
+"""Metrics: a mirror's freshness in Prometheus' text format, for node_exporter's textfile collector.
+
+`METRICS` is the one place of their names, types, labels and help texts. Imported only
+where such a file is written.
+"""
+
+from __future__ import annotations
+
+import glob
+import importlib.metadata
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, write_to_textfile
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from .. import __version__
+from ..core.incidents import Level
+from ..core.variants import possible
+from ..core.verdicts import Verdict
+from ..state.document import OUTCOMES
+from .summary import Summary
+
+PREFIX = "bandersnatch_freshness_"
+
+# A run that was killed while it wrote has left a file; one under way takes no second.
+_LEFT_AFTER_SECONDS = 60 * 60
+
+# Values by those of the labels, in order; None where one is not known.
+_Values = Mapping[tuple[str, ...], float | None]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One metric: what it is called and says, and how it is had from a summary.
+
+    `labels` are those besides `mirror`, which all have.
+    """
+
+    name: str
+    type: str
+    help: str
+    labels: tuple[str, ...]
+    values: Callable[[Summary], _Values]
+
+
+def _gauge(name: str, text: str, value: Callable[[Summary], float | None]) -> Exported:
+    return Exported(PREFIX + name, "gauge", text, (), lambda summary: {(): value(summary)})
+
+
+def _counter(name: str, text: str, value: Callable[[Summary], float]) -> Exported:
+    return Exported(PREFIX + name, "counter", text, (), lambda summary: {(): value(summary)})
+
+
+METRICS = (
+    Exported(
+        f"{PREFIX}info",
+        "gauge",
+        "Always 1: the releases of the suite and of Bandersnatch.",
+        ("version", "bandersnatch_version"),
+        lambda summary: {(__version__, importlib.metadata.version("bandersnatch")): 1},
+    ),
+    _gauge(
+        "mirror_serial",
+        "The mirror's serial: it has all up to that, but for what is in quarantine.",
+        lambda summary: summary.serial,
+    ),
+    _gauge(
+        "index_serial",
+        "The highest serial that the index announced, when a run got to know last.",
+        lambda summary: summary.state.announced(),
+    ),
+    _gauge(
+        "index_moved_timestamp_seconds",
+        "When the index was first seen at its serial; with freshness or freshness_guard.",
+        lambda summary: summary.state.index.moved if summary.state.index else None,
+    ),
+    _gauge(
+        "serial_lag",
+        "How many serials the mirror is behind what the index announced last.",
+        lambda summary: summary.serial_lag,
+    ),
+    _gauge(
+        "waiting_packages",
+        "Packages on Bandersnatch's todo list: what the last run did not get done.",
+        lambda summary: summary.waiting,
+    ),
+    _gauge(
+        "last_run_timestamp_seconds",
+        "When the last run ended, whatever it came to.",
+        lambda summary: summary.state.runs[-1].finished if summary.state.runs else None,
+    ),
+    _gauge(
+        "last_run_duration_seconds",
+        "How long the last run took.",
+        lambda summary: _duration(summary),
+    ),
+    Exported(
+        f"{PREFIX}last_run_outcome",
+        "gauge",
+        "1 for what the last run came to, else 0: fresh, errors (some packages failed, or the index was refused), "
+        "failed (it broke off by an error), interrupted.",
+        ("outcome",),
+        lambda summary: {(one,): one == summary.state.runs[-1].outcome for one in OUTCOMES if summary.state.runs},
+    ),
+    _gauge(
+        "last_completed_run_timestamp_seconds",
+        "When a run last got through to its end: fresh, or with errors.",
+        lambda summary: summary.state.last_run() or None,
+    ),
+    _gauge(
+        "fresh_timestamp_seconds",
+        "When the mirror last had all that was announced, and nothing was stale or in quarantine.",
+        lambda summary: summary.state.fresh or None,
+    ),
+    Exported(
+        f"{PREFIX}runs_total",
+        "counter",
+        "Runs since the state began, by what they came to.",
+        ("outcome",),
+        lambda summary: {(one,): summary.state.totals.runs[one] for one in OUTCOMES},
+    ),
+    Exported(
+        f"{PREFIX}requests_total",
+        "counter",
+        "Requests for pages and copies of the index since the state began, by the way they were asked for.",
+        ("variant",),
+        lambda summary: {(str(one),): summary.state.totals.requests[str(one)] for one in possible()},
+    ),
+    Exported(
+        f"{PREFIX}incidents",
+        "gauge",
+        "Open incidents, by how bad they are and by who holds the old page.",
+        ("level", "verdict"),
+        lambda summary: _count_incidents(summary),
+    ),
+    _gauge(
+        "oldest_incident_age_seconds",
+        "For how long the oldest incident had been open when this was written; 0 where none is.",
+        lambda summary: summary.oldest(),
+    ),
+    _gauge(
+        "quarantined_packages",
+        "Packages that are in quarantine.",
+        lambda summary: len(summary.state.quarantine),
+    ),
+    _gauge(
+        "oldest_quarantined_age_seconds",
+        "How long the first package in quarantine had been there when this was written; 0 where none is.",
+        lambda summary: max(0, 0, *(summary.now - one.since for one in summary.state.quarantine.values())),
+    ),
+    _counter(
+        "notifications_sent_total",
+        "Notifications that arrived, since the state began.",
+        lambda summary: summary.state.totals.notifications_sent,
+    ),
+    _counter(
+        "notifications_failed_total",
+        "Notifications that did not arrive and are sent again by the next run, since the state began.",
+        lambda summary: summary.state.totals.notifications_failed,
+    ),
+)
+
+
+def families(summary: Summary) -> list[Metric]:
+    """Return what is known of a mirror; a metric of which nothing is known has no samples."""
+    mirror = summary.directory.encode(errors="backslashreplace").decode()
+    found: list[Metric] = []
+    for metric in METRICS:
+        make = CounterMetricFamily if metric.type == "counter" else GaugeMetricFamily
+        family = make(metric.name, metric.help, labels=("mirror", *metric.labels))
+        for labels, value in metric.values(summary).items():
+            if value is not None:
+                family.add_metric((mirror, *labels), value)
+        found.append(family)
+    return found
+
+
+def write(summary: Summary, path: Path) -> None:
+    """Replace the file as a whole; node_exporter, which is another user, can read it.
+
+    Raises:
+        OSError: where it can't be written; the old one stays.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Families(families(summary)))
+    write_to_textfile(str(path), registry)
+    path.chmod(0o644)  # whatever umask cron has
+    _clean_up(path, summary.now - _LEFT_AFTER_SECONDS)
+
+
+class _Families(Collector):
+    def __init__(self, found: Iterable[Metric]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterable[Metric]:
+        return [family for family in self._found if family.samples]
+
+
+def _clean_up(path: Path, before: int) -> None:
+    """Remove what killed runs have left beside the file: prometheus-client gives each process a name of its own."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*"):
+        if re.fullmatch(r"\.\d+\.\d+", left.name.removeprefix(path.name)) and left.stat().st_mtime < before:
+            left.unlink(missing_ok=True)
+
+
+def _duration(summary: Summary) -> int | None:
+    if not summary.state.runs:
+        return None
+    last = summary.state.runs[-1]
+    return max(0, last.finished - last.started)
+
+
+def _count_incidents(summary: Summary) -> _Values:
+    counts = Counter((one.level, one.verdict) for one in summary.state.incidents.values())
+    return {
+        (str(level), verdict.value): counts[level, verdict]
+        for level in Level
+        for verdict in Verdict
+        if verdict is not Verdict.FRESH
+    }

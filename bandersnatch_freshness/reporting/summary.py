@@ -1,0 +1,128 @@
+"""The summary: what `status` and `check` report, from the state and the mirror's own files."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.incidents import Incident, Level, Thresholds
+from ..core.observations import printable
+from ..core.wording import duration
+from ..exit_codes import CheckExit
+from ..state import document as states
+from ..state.document import PastRun, State
+
+# By so much the clocks of hosts may differ.
+CLOCK_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How fresh a mirror is. `problem` says why the state says nothing, if it does not.
+
+    The quarantine has a second copy, and is known all the same.
+    """
+
+    directory: str
+    master: str
+    serial: int | None
+    waiting: int
+    now: int
+    thresholds: Thresholds
+    state: State = field(default_factory=lambda: State(""))
+    problem: str = ""
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """The open incidents, the worst and oldest first."""
+        return sorted(self.state.incidents.values(), key=_badness)
+
+    def worst(self, count: int) -> list[Incident]:
+        """Return so many of the open incidents at most, the worst and oldest first, without sorting all."""
+        return heapq.nsmallest(count, self.state.incidents.values(), key=_badness)
+
+    @property
+    def last_run(self) -> PastRun | None:
+        """The last run that got through to its end, None where none is remembered."""
+        return next((run for run in reversed(self.state.runs) if run.is_whole), None)
+
+    @property
+    def serial_lag(self) -> int | None:
+        """How many serials the mirror is behind what the index announced last; None where that is not known."""
+        announced = self.state.announced()
+        return None if announced is None else max(0, announced - (self.serial or 0))
+
+    def counts(self) -> Counter[Level]:
+        """Return how many incidents are at each level."""
+        return Counter(incident.level for incident in self.state.incidents.values())
+
+    def oldest(self) -> int:
+        """Return for how many seconds the oldest incident has been open; 0 where none is."""
+        return max((incident.age(self.now) for incident in self.state.incidents.values()), default=0)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as plain data, as docs/schemas/status.json describes it."""
+        document = json.loads("".join(states.dump(self.state, self.now)))
+        return {
+            "directory": self.directory,
+            "master": self.master,
+            "serial": self.serial,
+            "serial_lag": self.serial_lag,
+            "waiting": self.waiting,
+            "problem": self.problem,
+            "incidents": document["incidents"],
+            "quarantine": document["quarantine"],
+            "runs": document["runs"],
+        }
+
+
+def _badness(incident: Incident) -> tuple[int, int, str]:
+    return -incident.level, incident.since, incident.subject
+
+
+def check(summary: Summary) -> tuple[CheckExit, str]:
+    """Return the exit code and the one line of a monitoring plugin.
+
+    Source: the Monitoring Plugins Development Guidelines.
+    """
+    counts, last = summary.counts(), summary.last_run
+    silent = summary.now - last.finished if last else None
+    if summary.problem:
+        code, text = CheckExit.UNKNOWN, summary.problem
+    elif silent is None:
+        code, text = CheckExit.UNKNOWN, "no run is remembered"
+    elif silent < -CLOCK_SECONDS:
+        code, text = (
+            CheckExit.UNKNOWN,
+            f"the last run ended {duration(-silent)} from now: the clock was ahead, or is behind",
+        )
+    elif silent > summary.thresholds.critical_after:
+        code, text = CheckExit.UNKNOWN, f"no run has finished for {duration(silent)}"
+    else:
+        code = CheckExit.OK
+        if counts[Level.WARNING] or counts[Level.CRITICAL]:
+            code = CheckExit.CRITICAL if counts[Level.CRITICAL] else CheckExit.WARNING
+        worst = ", ".join(f"{printable(one.subject)} ({one.level})" for one in summary.incidents[:3])
+        open_ = f"{len(summary.incidents)} stale: {worst}" if worst else "nothing is stale"
+        text = f"{open_}; last run {duration(max(0, silent))} ago"
+    figures: dict[str, object] = {
+        "stale": counts[Level.STALE],
+        "warning": counts[Level.WARNING],
+        "critical": counts[Level.CRITICAL],
+        "quarantined": len(summary.state.quarantine),
+        "oldest": f"{summary.oldest()}s",
+        "serial_lag": "U" if summary.serial_lag is None else summary.serial_lag,
+    }
+    if summary.problem:  # U stands for what could not be determined
+        figures |= dict.fromkeys(("stale", "warning", "critical", "oldest"), "U")
+    limits = {"oldest": f"{summary.thresholds.warn_after};{summary.thresholds.critical_after}"}
+    listed = " ".join(f"{name}={value};{limits.get(name, ';')};0" for name, value in figures.items())
+    return code, f"{line(code, text)} | {listed}"
+
+
+def line(code: CheckExit, text: str) -> str:
+    """Return the one line for a text: in it, a bar would begin the figures."""
+    return f"FRESHNESS {code.name} - {' '.join(text.split())}".replace("|", "/")

@@ -1,0 +1,30 @@
+"""The demo tells the story, and says so where it goes otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from bandersnatch_freshness.cli import demo
+from bandersnatch_freshness.cli import parser as cli
+
+
+def test_shows_the_cure(capsys: pytest.CaptureFixture[str], mocker: pytest.MonkeyPatch) -> None:
+    """Bare misses every release, the suite none, and pip sees the difference."""
+    assert cli.main(["demo"]) == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    table = {row[0]: row[1:] for row in rows if len(row) == 3}
+    assert table["packages fresh"] == ["0 of 20", "20 of 20"]
+    assert table["packages given up as stale"] == ["20", "0"]
+    # with the index, its redirect and its other copies, where Bandersnatch asks for it
+    assert table["metadata requests"][1] in ("21", "26")
+    assert table["pip install lab-00 gets"] == ["1.0", "2.0"]
+
+
+def test_fails_where_there_is_nothing_to_cure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a healthy edge the claim is false, and the exit code says so."""
+    monkeypatch.setattr(demo, "BEHAVIOUR", "healthy")
+    monkeypatch.setattr(demo, "PROJECTS", 2)
+    assert cli.main(["demo"]) == 1
+    assert "That is not how the story goes." in capsys.readouterr().out

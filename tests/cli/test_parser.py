@@ -1,0 +1,118 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from bandersnatch_freshness import __version__
+from bandersnatch_freshness.cli import parser as cli
+
+from ..conftest import interruptible
+
+
+def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help on standard output, exit 0."""
+    assert cli.main([]) == 0
+    assert "a small PyPI with caches that misbehave" in capsys.readouterr().out
+
+
+def test_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """And that of all it works with."""
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == (
+        f"bandersnatch-freshness {__version__} "
+        f"(Bandersnatch {importlib.metadata.version('bandersnatch')}, Python {platform.python_version()})\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--behaviour", "slow"], "--behaviour slow: no such name; allowed: healthy, identity-stale, gzip-stale"),
+        (["--edge", "moon"], "--edge moon: no such name; allowed: cdn, pypi, proxy, none"),
+        (["--projects", "0"], "--projects 0: at least 1"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line on standard error with what is allowed, exit 1."""
+    assert cli.main(["lab", *arguments]) == 1
+    assert capsys.readouterr().err.startswith(f"bandersnatch-freshness lab: {message}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["check", "--nonsense"], 3),
+        (["-c", "x.conf", "check", "--nonsense"], 3),
+        (["probe", "--expect", "x"], 3),
+        (["status", "--nonsense"], 2),
+        (["nonsense"], 2),
+        (["check", "--help"], 0),
+    ],
+)
+def test_a_usage_error_is_not_taken_for_an_answer(arguments: list[str], code: int) -> None:
+    """Of a command whose other exit codes tell how fresh something is."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == code
+
+
+def test_lists_behaviours(capsys: pytest.CaptureFixture[str]) -> None:
+    """By name, with the incident each shows."""
+    assert cli.main(["lab", "--list"]) == 0
+    out = capsys.readouterr().out
+    assert "gzip-and-identity-stale" in out
+    assert "pypa/bandersnatch#56" in out
+
+
+def test_a_lab_serves_prints_and_ends_by_ctrl_c() -> None:
+    """What is asked is printed as it arrives; a release is one POST away."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bandersnatch_freshness", "lab", "--behaviour", "gzip-stale", "--projects", "2"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=interruptible,
+    )
+    try:
+        assert process.stdout is not None
+        introduction = ""
+        while "project=lab-00" not in introduction:
+            introduction += process.stdout.readline()
+        found = re.search(r"Or (http://\S+),", introduction)
+        assert found
+        url = found[1]
+        gzip = requests.get(f"{url}/pypi/lab-01/json", headers={"Accept-Encoding": "gzip"}, timeout=10)
+        fresh = requests.get(f"{url}/pypi/lab-01/json", headers={"Accept-Encoding": "identity"}, timeout=10)
+        assert gzip.json()["info"]["version"] == "1.0"
+        assert fresh.json()["info"]["version"] == "2.0"
+        released = requests.post(f"{url}/+lab/release?project=lab-01", timeout=10).json()
+        assert released["released"] == ["lab-01"]
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "GET /pypi/lab-01/json [gzip] -> 200 HIT 4869650\n" in output
+    assert "GET /pypi/lab-01/json [identity] -> 200 MISS 4869652\n" in output
+    assert output.rstrip().endswith("2 requests, 2 of them for metadata: 1 hits, 1 misses")
+
+
+def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback."""
+    from bandersnatch_freshness.lab.server import Lab
+
+    with Lab(1) as lab:
+        port = lab.url.rpartition(":")[2]
+        assert cli.main(["lab", "--port", port]) == 1
+    assert re.match(r"bandersnatch-freshness lab: .*address already in use", capsys.readouterr().err)

@@ -1,0 +1,393 @@
+"""The command `probe`, against labs: what it prints, and what it exits with."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from bandersnatch_freshness.cli import parser as cli
+from bandersnatch_freshness.exit_codes import ProbeExit
+from bandersnatch_freshness.lab.behaviours import BEHAVIOURS, Behaviour
+from bandersnatch_freshness.lab.server import Lab, LabRequest
+
+from ..conftest import StartLab
+from ..end_to_end.proxy import running_proxy
+
+FRESH, SOME, ALL, UNDETERMINED = ProbeExit
+
+
+class Probed(NamedTuple):
+    """What a probe came to."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Its only report, as --json prints it."""
+        (report,) = json.loads(self.output)["probes"]
+        assert isinstance(report, dict)
+        return report
+
+
+Probe = Callable[..., Probed]
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Probe:
+    """Return a function that probes a lab."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(lab: Lab | None, *arguments: str) -> Probed:
+        master = []
+        if lab:
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lab.ca_file))
+            master = ["--master", lab.https_url]
+        code = cli.main(["probe", *master, *arguments])
+        return Probed(code, *capsys.readouterr())
+
+    return run
+
+
+def probe_configured(config: Path, *packages: str) -> subprocess.CompletedProcess[str]:
+    """Probe as a configuration says, in a process of its own: Bandersnatch reads only one in each."""
+    command = [sys.executable, "-m", "bandersnatch_freshness", "probe", "-c", str(config), *packages]
+    return subprocess.run(command, capture_output=True, check=False, text=True)
+
+
+# Outcome and deciding differences of each behaviour; on the edges of the kinds that differ.
+VERDICTS: dict[tuple[str, str], tuple[ProbeExit, list[str], str | None]] = {
+    ("healthy", "cdn"): (FRESH, [], None),
+    ("identity-stale", "cdn"): (SOME, ["accept_encoding"], None),
+    ("gzip-stale", "cdn"): (SOME, ["accept_encoding", "cache_bust"], "strip"),
+    ("gzip-stale", "pypi"): (SOME, ["accept_encoding"], "strip"),
+    ("gzip-stale", "proxy"): (SOME, ["accept_encoding", "cache_bust", "no_cache"], "strip"),
+    ("gzip-and-identity-stale", "cdn"): (SOME, ["accept_encoding", "cache_bust"], "strip+cache-bust"),
+    ("gzip-and-identity-stale", "pypi"): (SOME, ["accept_encoding"], "deflate"),
+    ("fallback", "pypi"): (SOME, ["accept_encoding"], "strip"),
+    ("purge-broken", "cdn"): (SOME, ["cache_bust"], "strip+cache-bust"),
+    ("purge-broken", "pypi"): (ALL, [], None),
+    ("purge-broken", "proxy"): (SOME, ["cache_bust", "no_cache"], "strip+cache-bust"),
+    ("some-gzip-stale", "pypi"): (SOME, ["accept_encoding"], "strip"),
+    ("origin-stale", "cdn"): (ALL, [], None),
+    ("origin-stale", "pypi"): (ALL, [], None),
+    ("no-serial", "cdn"): (FRESH, [], None),
+    ("malformed-serial", "cdn"): (FRESH, [], None),
+    ("cached-404", "pypi"): (SOME, ["accept_encoding"], "strip"),
+    ("stale-node", "pypi"): (SOME, [], None),
+    ("gone", "cdn"): (ALL, [], None),
+    ("server-error", "cdn"): (UNDETERMINED, [], None),
+    ("reset", "cdn"): (UNDETERMINED, [], None),
+    ("truncated", "cdn"): (UNDETERMINED, [], None),
+    ("garbled", "cdn"): (FRESH, [], None),
+    ("index-stale", "cdn"): (FRESH, [], None),
+    ("index-empty", "cdn"): (FRESH, [], None),
+    ("index-half", "cdn"): (FRESH, [], None),
+    ("index-html", "cdn"): (FRESH, [], None),
+    ("index-no-serial", "cdn"): (FRESH, [], None),
+    ("index-truncated", "cdn"): (FRESH, [], None),
+    ("index-static", "cdn"): (FRESH, [], None),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "kind"), VERDICTS)
+def test_every_behaviour_of_the_lab(behaviour: str, kind: str, start_lab: StartLab, probe: Probe) -> None:
+    """The outcome, the difference that decides, and the cure: that of the plugins."""
+    lab = start_lab(behaviour, kind, projects=4)
+    project = lab.release()[0]
+    lab.forget()
+    probed = probe(lab, project, "--json")
+    outcome, decides, cure = VERDICTS[behaviour, kind]
+    document = probed.document
+    assert (document["outcome"], document["decides"]) == (outcome.name.lower().replace("_", "-"), decides)
+    assert probed.code == outcome
+    if outcome is SOME and behaviour != "stale-node":
+        assert document["fresh_variants"][0] == (cure or "plain")
+    assert bool(document["advice"]) is (cure is not None or behaviour == "stale-node")
+    assert len(lab.requests) <= 31  # with the index
+    assert all(one.query.startswith("cache-bust=") or not one.query for one in lab.requests)
+
+
+def test_no_behaviour_is_forgotten() -> None:
+    """But the one that never answers, which has a test of its own."""
+    assert {behaviour for behaviour, _ in VERDICTS} == BEHAVIOURS.keys() - {"silent"}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "verdict"),
+    [
+        pytest.param("origin-stale", "origin-stale", id="origin"),
+        pytest.param("purge-broken", "unknown", id="all-copies-old"),
+        pytest.param("gzip-stale", "edge-stale", id="one-copy"),
+    ],
+)
+def test_who_is_behind(behaviour: str, verdict: str, start_lab: StartLab, probe: Probe) -> None:
+    """As the plugins judge."""
+    lab = start_lab(behaviour, "pypi", projects=1)
+    lab.release()
+    assert probe(lab, "lab-00", "--json").document["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "code", "decides"),
+    [
+        pytest.param("healthy", "cdn", FRESH, [], id="healthy"),
+        pytest.param("index-stale", "pypi", SOME, ["accept_encoding"], id="stale"),
+        pytest.param("index-no-serial", "cdn", UNDETERMINED, [], id="no-serial"),
+    ],
+)
+def test_the_index(
+    behaviour: str, kind: str, code: ProbeExit, decides: list[str], start_lab: StartLab, probe: Probe
+) -> None:
+    """Without a package; it is compared by its headers, and never downloaded."""
+    lab = start_lab(behaviour, kind, projects=2)
+    lab.release()
+    lab.forget()
+    probed = probe(lab, "--json")
+    assert (probed.code, probed.document["decides"]) == (code, decides)
+    assert {one.path for one in lab.requests} == {"/simple/"}
+    assert {one["bytes"] for one in probed.document["answers"]} == {None}
+
+
+def test_an_index_older_than_the_mirror_is_stale(start_lab: StartLab, probe: Probe, tmp_path: Path) -> None:
+    """However well its copies agree: the mirror's own serial is proof."""
+    lab = start_lab(projects=1)
+    config = tmp_path / "bandersnatch.conf"
+    config.write_text(f"[mirror]\ndirectory = {tmp_path}\nmaster = {lab.https_url}\njson = true\nworkers = 3\n")
+    (tmp_path / "status").write_text(str(lab.serial + 1))
+    probe(lab, "--json")
+    assert probe_configured(config).returncode == ALL
+
+
+def test_the_configuration_tells_whom_to_ask_and_what_is_set(start_lab: StartLab, probe: Probe, tmp_path: Path) -> None:
+    """The master, the parameter's name, and that nothing more is to be set."""
+    lab = start_lab("purge-broken", projects=1)
+    lab.release()
+    config = tmp_path / "bandersnatch.conf"
+    config.write_text(
+        f"[mirror]\ndirectory = {tmp_path}\nmaster = {lab.https_url}\njson = true\nworkers = 3\n"
+        "[plugins]\nenabled =\n    freshness\n[freshness]\ncache_bust_parameter = fresh-please\n"
+    )
+    probe(lab, "lab-00")
+    lab.forget()
+    probed = probe_configured(config, "lab-00")
+    assert (probed.returncode, probed.stderr) == (SOME, "")
+    assert "In bandersnatch.conf" not in probed.stdout
+    assert {one.query.partition("=")[0] for one in lab.requests} == {"", "fresh-please"}
+
+
+def test_several_packages(start_lab: StartLab, probe: Probe) -> None:
+    """Each has its report, and the exit code is that of all of them together."""
+    lab = start_lab("some-gzip-stale", "pypi", projects=2)
+    lab.release()
+    probed = probe(lab, "lab-00", "Lab.01", "--json")
+    reports = json.loads(probed.output)["probes"]
+    assert [(one["project"], one["outcome"]) for one in reports] == [("lab-00", "some-stale"), ("lab-01", "fresh")]
+    assert probed.code == SOME
+
+
+def test_the_table_names_all_and_marks_the_best_and_the_worst(start_lab: StartLab, probe: Probe) -> None:
+    """For a person, also where there is no colour."""
+    lab = start_lab("gzip-stale", "proxy", projects=1)
+    lab.release()
+    probed = probe(lab, "lab-00")
+    assert re.search(r"as Bandersnatch asks \(gzip, deflate\S*\) +│ 4869649 +│ 1 \(stalest\) ", probed.output)
+    assert re.search(r"no Accept-Encoding +│ 4869650 +│ 0 \(freshest\) +│ 0 +│ MISS +│ cache-lab-1", probed.output)
+    assert "What decides is the Accept-Encoding" in probed.output
+    assert "    freshness\n" in probed.output
+    assert "\x1b" not in probed.output
+
+
+def as_asked(asked: LabRequest) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+    """Return what must be the same when a request is repeated: all but a timestamp, and how the connection is kept."""
+    query = re.sub(r"=\d+$", "=TIME", asked.query)
+    headers = sorted((name.lower(), value) for name, value in asked.headers if name.lower() != "connection")
+    return asked.method, asked.path, query, tuple(headers)
+
+
+def test_curl_commands_ask_the_same(start_lab: StartLab, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typed into a shell, to the letter, one by one."""
+    lab = start_lab("gzip-stale", projects=1)
+    monkeypatch.setenv("no_proxy", "*")
+    lab.forget()
+    probed = probe(lab, "lab-00", "--expect", str(lab.serial), "--curl")
+    asked = [as_asked(one) for one in lab.requests]
+    commands = [line for line in probed.output.splitlines() if line.startswith("curl ")]
+    assert len(commands) == len(asked)
+    lab.forget()
+    for command in commands:
+        run = subprocess.run(
+            ["sh", "-euc", command],
+            env={"CURL_CA_BUNDLE": str(lab.ca_file), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        assert run.stdout.startswith("HTTP/1.1 200")
+    assert sorted(as_asked(one) for one in lab.requests) == sorted(asked)
+
+
+def test_each_address_of_a_host_is_asked(start_lab: StartLab, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that refuses is an answer; and a curl command asks the same one."""
+    lab = start_lab(projects=1)
+    port = int(lab.https_url.rpartition(":")[2])
+    look_up = socket.getaddrinfo
+
+    def two_addresses(host: str, *args: Any, **kwargs: Any) -> Any:
+        found = [one for one in look_up(host, *args, **kwargs) if one[0] == socket.AF_INET]
+        other = [(*one[:4], ("127.0.0.2", one[4][1])) for one in found]
+        return found + (other if host == "localhost" else [])
+
+    monkeypatch.setattr("socket.getaddrinfo", two_addresses)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lab.ca_file))
+    probed = probe(None, "--master", f"https://localhost:{port}", "lab-00", "--json")
+    by_address = {one["address"]: one for one in probed.document["answers"]}
+    assert by_address["127.0.0.2"]["problem"] == "connection refused"
+    assert by_address["127.0.0.1"]["fresh"] is True
+    assert probed.code == FRESH
+    printed = probe(None, "--master", f"https://localhost:{port}", "lab-00", "--curl").output
+    assert f"--resolve localhost:{port}:127.0.0.2 " in printed
+
+
+HOSTILE = "1 | <script>\x9b31m`rm -rf`$(reboot) [x](javascript:y)" + "A" * 5000
+
+
+def test_nothing_hostile_gets_through(start_lab: StartLab, probe: Probe) -> None:
+    """Neither to the terminal, nor to Markdown, nor to a shell."""
+    lab = start_lab(Behaviour("hostile", serial_header=HOSTILE), projects=1)
+    for form in ([], ["--markdown"], ["--json"], ["--curl"]):
+        probed = probe(lab, "lab-00", *form)
+        assert "\x9b" not in probed.output
+        assert "A" * 101 not in probed.output
+    markdown = probe(lab, "lab-00", "--markdown").output
+    assert all(line.count(" | ") == 7 for line in markdown.splitlines() if line.startswith("| "))
+
+
+def test_no_secret_gets_through(start_lab: StartLab, probe: Probe) -> None:
+    """A password in the master's URL is used, and not shown."""
+    lab = start_lab("gzip-stale", projects=1)
+    lab.release()
+    probe(lab, "lab-00")
+    lab.forget()
+    master = lab.https_url.replace("https://", "https://operator:hunter2@")
+    for form in ([], ["--markdown"], ["--json"], ["--curl"]):
+        probed = probe(None, "--master", master, "lab-00", *form)
+        assert probed.code == SOME
+        assert "hunter2" not in probed.output + probed.errors
+        assert "b3BlcmF0b3I6aHVudGVyMg" not in probed.output
+    pages = [one for one in lab.requests if one.is_metadata]
+    assert {one.header("Authorization") for one in pages} == {"Basic b3BlcmF0b3I6aHVudGVyMg=="}
+
+
+def test_markdown_is_a_report(start_lab: StartLab, probe: Probe) -> None:
+    """Title, diagnosis, a table with a row for each answer."""
+    lab = start_lab("gzip-stale", projects=1)
+    lab.release()
+    lines = probe(lab, "lab-00", "--markdown").output.splitlines()
+    assert lines[0] == f"### lab-00 at {lab.https_url}"
+    assert any(line.startswith("What decides is the Accept-Encoding") for line in lines)
+    assert sum(line.startswith("| ") for line in lines) >= 24
+
+
+@pytest.mark.parametrize(
+    ("master", "problem"),
+    [
+        pytest.param("http://127.0.0.1:9", "connection refused", id="refused"),
+        pytest.param("http://nowhere.invalid", "name not found", id="name"),
+    ],
+)
+def test_nothing_works(master: str, problem: str, probe: Probe) -> None:
+    """One clear sentence, and no thirty requests for it."""
+    probed = probe(None, "--master", master, "foo", "--json")
+    assert probed.code == UNDETERMINED
+    assert {one["problem"] for one in probed.document["answers"]} == {problem}
+    assert probed.document["diagnosis"] == [f"No way of asking gets the page: {problem}."]
+    assert len(probed.document["answers"]) <= 4
+    assert "Traceback" not in probed.errors
+
+
+def test_a_certificate_that_nobody_vouches_for(start_lab: StartLab, probe: Probe) -> None:
+    """An answer for each client."""
+    lab = start_lab(projects=1)
+    probed = probe(None, "--master", lab.https_url, "lab-00", "--json")
+    assert probed.code == UNDETERMINED
+    problems = {one["problem"] for one in probed.document["answers"]}
+    assert all(problem.startswith("TLS: ") for problem in problems)
+
+
+def test_a_server_that_never_answers(start_lab: StartLab, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time-outs, and an end to them."""
+    lab = start_lab("silent", projects=1)
+    monkeypatch.setattr("bandersnatch_freshness.probe.clients.SECONDS", 0.3)
+    probed = probe(lab, "lab-00", "--json")
+    assert probed.code == UNDETERMINED
+    assert {one["problem"] for one in probed.document["answers"]} == {"time-out"}
+
+
+def test_a_proxy_from_the_environment(start_lab: StartLab, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every client goes through it; none does where no_proxy says so; one that is down is an answer."""
+    lab = start_lab("gzip-stale", projects=1)
+    lab.release()
+    with running_proxy() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        probed = probe(lab, "lab-00", "--json")
+        assert probed.code == SOME
+        assert len(proxy.targets) == len(probed.document["answers"]) + 1
+        proxy.targets.clear()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert probe(lab, "lab-00").code == SOME
+        assert proxy.targets == []
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("https_proxy", "http://user:hunter2@127.0.0.1:9")
+    probed = probe(lab, "lab-00", "--json")
+    assert probed.code == UNDETERMINED
+    assert all("proxy" in one["problem"] or one["client"] == "curl" for one in probed.document["answers"])
+    assert "hunter2" not in probed.output + probed.errors
+
+
+def test_an_authority_from_any_variable(start_lab: StartLab, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each client honours what any of them would; two files are both believed."""
+    lab, other = start_lab(projects=1), start_lab(projects=1)
+    monkeypatch.setenv("SSL_CERT_FILE", str(lab.ca_file))
+    assert probe(None, "--master", lab.https_url, "lab-00").code == FRESH
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other.ca_file))
+    for one in (lab, other):
+        probed = probe(None, "--master", one.https_url, "lab-00", "--json")
+        assert probed.code == FRESH
+        assert not [answer for answer in probed.document["answers"] if "problem" in answer]
+
+
+def test_a_redirect_keeps_the_question(start_lab: StartLab, probe: Probe) -> None:
+    """Whoever has another way to write the master still gets an answer."""
+    lab = start_lab(projects=1)
+    probe(lab, "lab-00")
+    assert probe(None, "--master", f"{lab.https_url}/", "lab-00").code == FRESH
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["--master", "ftp://x", "foo"], "--master ftp://x: not a URL; allowed:", id="master"),
+        pytest.param(["--master", "http://x", "../etc"], "'../etc': not the name of a package; allowed:", id="name"),
+        pytest.param(["--master", "http://x", "--expect", "3", "a", "b"], "--expect 3: goes with one", id="expect"),
+        pytest.param(["--master", "http://x", "--expect", "0"], "allowed: a serial above 0", id="zero"),
+        pytest.param(["-c", "/nowhere.conf"], "/nowhere.conf", id="no-configuration"),
+    ],
+)
+def test_bad_input(arguments: list[str], words: str, probe: Probe) -> None:
+    """One line, and exit code 3: nothing was determined."""
+    probed = probe(None, *arguments)
+    assert probed.code == UNDETERMINED
+    assert words in probed.errors
+    assert len(probed.errors.splitlines()) == 1

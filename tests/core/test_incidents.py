@@ -1,0 +1,154 @@
+"""Incidents open, worsen and end."""
+
+from __future__ import annotations
+
+import pytest
+
+from bandersnatch_freshness.core.incidents import (
+    EDGE,
+    SYSTEMIC_PACKAGES,
+    Change,
+    Ending,
+    Incident,
+    Level,
+    RunReport,
+    Sighting,
+    Thresholds,
+    advance,
+)
+from bandersnatch_freshness.core.verdicts import Verdict
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+NOON = 1_539_691_200
+THRESHOLDS = Thresholds(HOUR, DAY)
+SIGHTING = Sighting(42, 41, Verdict.EDGE_STALE, ({"variant": "plain", "serial": 41},))
+
+
+def stale(*names: str, **more: object) -> RunReport:
+    """Return the report of a run that found these packages stale."""
+    return RunReport(stale=dict.fromkeys(names or ("foo",), SIGHTING), **more)  # type: ignore[arg-type]
+
+
+class Mirror:
+    """The incidents of one mirror, run after run."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.incidents: dict[str, Incident] = {}
+
+    def run(self, report: RunReport, now: int) -> list[Change]:
+        """Advance by one run."""
+        self.incidents, changes = advance(self.incidents, report, now, THRESHOLDS)
+        return changes
+
+    def levels(self, times: list[int]) -> list[Level]:
+        """Return the level of foo after each run that finds it stale."""
+        found = []
+        for time in times:
+            self.run(stale(), time)
+            found.append(self.incidents["foo"].level)
+        return found
+
+
+S, W, C = Level.STALE, Level.WARNING, Level.CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("times", "levels"),
+    [
+        pytest.param([0, 5 * MINUTE, HOUR - 1, HOUR], [S, S, S, W], id="on-the-dot"),
+        pytest.param([0, HOUR, 2 * HOUR], [S, S, W], id="not-before-the-third-run"),
+        pytest.param([0, DAY, 2 * DAY], [S, S, C], id="runs-a-day-apart"),
+        pytest.param([0, 5, HOUR, DAY - 1, DAY], [S, S, W, W, C], id="warning-then-critical"),
+        pytest.param([0, 5, HOUR, -DAY, -DAY + 5], [S, S, W, W, W], id="clock-jumps-back"),
+        pytest.param([DAY * 365, 0, 5, HOUR], [S, S, S, W], id="opened-by-a-clock-ahead"),
+    ],
+)
+def test_worsens_with_age_and_runs(times: list[int], levels: list[Level]) -> None:
+    """By warn_after and critical_after, and never within its first two runs."""
+    assert Mirror().levels([NOON + time for time in times]) == levels
+
+
+def test_a_change_of_level_is_a_change_once() -> None:
+    """Two in the life of an incident that lasts: a warning, then critical."""
+    mirror = Mirror()
+    changes = [change for minute in range(0, 2 * 24 * 60, 5) for change in mirror.run(stale(), NOON + minute * MINUTE)]
+    assert [(change.incident.level, change.ending) for change in changes] == [(W, None), (C, None)]
+    assert [change.incident.age(change.incident.seen) for change in changes] == [HOUR, DAY]
+
+
+@pytest.mark.parametrize(
+    ("report", "ending"),
+    [
+        pytest.param(RunReport(fresh={"foo"}), Ending.FRESH, id="fresh"),
+        pytest.param(RunReport(gone={"foo"}), Ending.GONE, id="gone"),
+        pytest.param(RunReport(reached=42), Ending.SETTLED, id="synced-by-a-run-that-was-killed"),
+        pytest.param(RunReport(reached=41), None, id="still-to-be-synced"),
+        pytest.param(RunReport(fresh={"bar"}), None, id="another-one-fresh"),
+    ],
+)
+def test_ends_when_it_is_over_and_not_before(report: RunReport, ending: Ending | None) -> None:
+    """Also when the run that cured it never told."""
+    mirror = Mirror()
+    mirror.run(stale(), NOON)
+    changes = mirror.run(report, NOON + 5 * MINUTE)
+    assert [change.ending for change in changes] == ([ending] if ending else [])
+    assert ("foo" in mirror.incidents) is (ending is None)
+
+
+def test_remembers_the_newest_serial_that_was_seen() -> None:
+    """As evidence that a lower one comes from a cache."""
+    mirror = Mirror()
+    for got in (40, 41, None, 39):
+        mirror.run(RunReport(stale={"foo": Sighting(42, got, Verdict.UNKNOWN)}), NOON)
+    assert mirror.incidents["foo"].newest == 41
+    assert mirror.incidents["foo"].got == 39
+
+
+MANY = [f"p{number}" for number in range(SYSTEMIC_PACKAGES)]
+
+
+def test_most_packages_stale_is_one_incident() -> None:
+    """With a count and examples; packages that were stale before keep theirs."""
+    mirror = Mirror()
+    mirror.run(stale("p1"), NOON)
+    mirror.run(stale(*MANY, fresh={"a", "b"}), NOON + MINUTE)
+    assert set(mirror.incidents) == {"p1", EDGE}
+    edge = mirror.incidents[EDGE]
+    assert (edge.count, edge.examples, edge.verdict) == (10, ("p0", "p1", "p2", "p3", "p4"), Verdict.EDGE_STALE)
+
+
+@pytest.mark.parametrize(
+    ("report", "systemic"),
+    [
+        pytest.param(stale(*MANY), True, id="all"),
+        pytest.param(stale(*MANY[1:]), False, id="few"),
+        pytest.param(stale(*MANY, fresh=set(map(str, range(11)))), False, id="less-than-half"),
+        pytest.param(stale(*MANY, fresh=set(map(str, range(10)))), True, id="half"),
+        pytest.param(stale(*MANY, batch=21), False, id="all-that-is-left"),
+        pytest.param(stale(*MANY, batch=20), True, id="half-of-the-batch"),
+        pytest.param(stale(*MANY, quarantined={"p0"}), False, id="known-and-in-quarantine"),
+    ],
+)
+def test_systemic_means_much_and_many(report: RunReport, systemic: bool) -> None:
+    """Half of what there is to sync, and at least ten."""
+    assert report.systemic is systemic
+
+
+@pytest.mark.parametrize(
+    ("report", "over"),
+    [
+        pytest.param(RunReport(fresh={"a"}), True, id="answers-are-fresh"),
+        pytest.param(stale("a", fresh={"b", "c"}), True, id="one-is-still-stale"),
+        pytest.param(RunReport(reached=42), True, id="nothing-left-to-ask"),
+        pytest.param(RunReport(), False, id="nothing-asked"),
+    ],
+)
+def test_the_edges_incident_ends_too(report: RunReport, over: bool) -> None:
+    """What is then still stale gets an incident of its own."""
+    mirror = Mirror()
+    mirror.run(stale(*MANY), NOON)
+    changes = mirror.run(report, NOON + MINUTE)
+    assert [change.ending for change in changes] == ([Ending.EDGE] if over else [])
+    assert (EDGE in mirror.incidents) is not over
+    assert set(report.stale) <= set(mirror.incidents)

@@ -1,0 +1,131 @@
+"""Where to start asking, and when to stop climbing."""
+
+import pytest
+
+from bandersnatch_freshness.core.ladder import TRIAL_AFTER, TRIAL_BACKOFF, VAIN_REQUESTS, Ladder, RecheckBudget
+from bandersnatch_freshness.core.observations import Observation
+from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
+
+STRIP = Variant(AcceptEncoding.ABSENT)
+
+
+def play(ladder: Ladder, fresh: set[Variant], pages: int) -> int:
+    """Ask for so many pages that are fresh in these variants; return the requests it took."""
+    requests = 0
+    for _ in range(pages):
+        for extra, variant in enumerate(ladder.climb()):
+            requests += 1
+            if variant in fresh:
+                ladder.fresh_at(variant, extra)
+                break
+        else:
+            ladder.in_vain(extra)
+    return requests
+
+
+def test_a_healthy_edge_is_asked_plainly() -> None:
+    """One request a page, plain from first to last."""
+    ladder = Ladder(LADDER)
+    assert play(ladder, set(LADDER), 1000) == 1000
+    assert ladder.start == PLAIN
+
+
+def test_an_edge_stale_throughout_costs_one_extra_request() -> None:
+    """What cured the first page is where all others start."""
+    ladder = Ladder(LADDER)
+    assert play(ladder, set(LADDER) - {PLAIN}, TRIAL_AFTER) == TRIAL_AFTER + 1
+    assert ladder.start == STRIP
+
+
+def test_trials_of_the_first_rung_get_rarer() -> None:
+    """An edge that stays stale costs a logarithm of the pages, well under 1 %."""
+    ladder = Ladder(LADDER)
+    assert play(ladder, set(LADDER) - {PLAIN}, 10_000) - 10_000 <= 6
+
+
+def test_a_single_stale_page_does_not_change_the_whole_run() -> None:
+    """A while after it, pages are asked for plainly again."""
+    ladder = Ladder(LADDER)
+    play(ladder, {STRIP}, 1)
+    assert ladder.start == STRIP
+    assert play(ladder, set(LADDER), TRIAL_AFTER + 1) == TRIAL_AFTER + 1
+    assert ladder.start == PLAIN
+
+
+def test_a_later_answer_to_an_earlier_plan_teaches_nothing() -> None:
+    """A worker that was under way when the trial succeeded must not undo what it taught."""
+    ladder = Ladder(LADDER)
+    play(ladder, {STRIP}, 1 + TRIAL_AFTER)
+    assert ladder.climb()[0] == PLAIN
+    ladder.fresh_at(PLAIN, 0)
+    ladder.fresh_at(STRIP, 0)
+    assert ladder.start == PLAIN
+
+
+def test_a_failed_trial_falls_back_on_what_worked() -> None:
+    """The second request of a trial is the cure known so far."""
+    ladder = Ladder(LADDER)
+    bust = LADDER[2]
+    play(ladder, {bust}, 1 + TRIAL_AFTER)
+    assert ladder.climb()[:2] == (PLAIN, bust)
+
+
+def test_a_trial_is_one_page_only() -> None:
+    """While one worker tries the first rung, the others go on as before."""
+    ladder = Ladder(LADDER)
+    play(ladder, {STRIP}, 1 + TRIAL_AFTER)
+    assert [ladder.climb()[0] for _ in range(3)] == [PLAIN, STRIP, STRIP]
+
+
+def test_backing_off_starts_anew_after_a_success() -> None:
+    """An edge that was healthy in between gets its first trial early again."""
+    ladder = Ladder(LADDER)
+    play(ladder, {STRIP}, 1 + TRIAL_AFTER * TRIAL_BACKOFF)
+    play(ladder, set(LADDER), TRIAL_AFTER * TRIAL_BACKOFF + 1)
+    assert ladder.start == PLAIN
+    play(ladder, {STRIP}, 1)
+    assert play(ladder, set(LADDER), TRIAL_AFTER + 1)
+    assert ladder.start == PLAIN
+
+
+def test_the_budget_ends_climbing_in_vain() -> None:
+    """Pages that no variant cures stop costing a climb each, long before PyPI would notice."""
+    ladder = Ladder(LADDER)
+    play(ladder, set(), VAIN_REQUESTS // (len(LADDER) - 1))
+    assert not ladder.exhausted
+    play(ladder, set(), 50)
+    assert ladder.exhausted
+
+
+def test_useful_climbs_cost_no_budget() -> None:
+    """However many pages are cured one by one, the next one is as well."""
+    ladder = Ladder(LADDER)
+    for _ in range(2 * VAIN_REQUESTS):
+        ladder.fresh_at(STRIP, 1)
+    assert not ladder.exhausted
+
+
+def test_what_is_known_to_be_stale_is_asked_for_in_other_ways_each_time() -> None:
+    """Whatever was learned of other pages; with the whole ladder behind, should there be news."""
+    ladder = Ladder(LADDER)
+    ladder.fresh_at(STRIP, 1)
+    climbs = [ladder.climb(RecheckBudget(1, turn, 41)) for turn in range(8)]
+    assert [climb[0] for climb in climbs] == [*LADDER, LADDER[0]]
+    assert {frozenset(climb) for climb in climbs} == {frozenset(LADDER)}
+
+
+@pytest.mark.parametrize(
+    ("observations", "is_enough"),
+    [
+        pytest.param([(200, 41), (200, 41)], True, id="as-known"),
+        pytest.param([(200, 41)], False, id="one-way-left"),
+        pytest.param([(200, 41), (200, 40)], True, id="older"),
+        pytest.param([(200, 41), (200, None)], True, id="no-serial"),
+        pytest.param([(200, 41), (200, 42)], False, id="newer"),
+        pytest.param([(200, 41), (404, 41)], False, id="not-found"),
+    ],
+)
+def test_news_is_worth_a_climb(observations: list[tuple[int, int | None]], is_enough: bool) -> None:
+    """A newer page than ever seen, or an answer that is no page; not one of several old copies."""
+    seen = [Observation(PLAIN, status, serial) for status, serial in observations]
+    assert RecheckBudget(2, 0, 41).is_enough(seen) is is_enough

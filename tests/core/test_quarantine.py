@@ -1,0 +1,145 @@
+"""What is in quarantine, asked for again, and let go."""
+
+from __future__ import annotations
+
+import pytest
+
+from bandersnatch_freshness.core.incidents import EDGE, Incident
+from bandersnatch_freshness.core.quarantine import MOST, QuarantineEntry, after_run, dump, plan, recovered
+from bandersnatch_freshness.core.verdicts import Verdict
+
+HOUR, DAY = 3600, 86400
+NOON = 1_539_691_200
+
+
+def incident(subject: str = "foo", age: int = 6 * HOUR, runs: int = 3, released: int = 0) -> Incident:
+    """Return an incident that was seen at noon."""
+    return Incident(subject, NOON - age, NOON, runs, 42, 41, Verdict.UNKNOWN, released=released)
+
+
+def entry(last_asked: int = HOUR, since: int = DAY, required_serial: int = 42) -> QuarantineEntry:
+    """Return what is in quarantine since so many seconds, and was asked for last so many seconds ago."""
+    return QuarantineEntry(required_serial, NOON - since, NOON - last_asked, 7)
+
+
+@pytest.mark.parametrize(
+    ("found", "in_quarantine"),
+    [
+        pytest.param(incident(), True, id="on-the-dot"),
+        pytest.param(incident(age=6 * HOUR - 1), False, id="too-young"),
+        pytest.param(incident(runs=2), False, id="seen-in-two-runs"),
+        pytest.param(incident(age=DAY, released=NOON - HOUR), False, id="released-an-hour-ago"),
+        pytest.param(incident(age=DAY, released=NOON - 6 * HOUR), True, id="released-long-ago"),
+    ],
+)
+def test_what_persists_is_in_quarantine(found: Incident, in_quarantine: bool) -> None:
+    """By age and by runs; it is asked for at once, like any package, and to be remembered first."""
+    made = plan({}, {"foo": found}, {"foo": 43}, 20, NOON, 6 * HOUR)
+    assert made.quarantine == ({"foo": QuarantineEntry(43, NOON, NOON)} if in_quarantine else {})
+    assert made.changed == made.ask.keys() == set(made.quarantine)
+    assert not made.hold
+
+
+def test_what_is_not_to_be_synced_is_not_in_quarantine() -> None:
+    """It doesn't hold up the mirror."""
+    assert plan({}, {"foo": incident()}, {}, 20, NOON, 6 * HOUR).quarantine == {}
+
+
+def test_nothing_is_in_quarantine_while_the_whole_edge_is_stale() -> None:
+    """What is in quarantine already stays so."""
+    incidents = {"foo": incident(), EDGE: incident(EDGE)}
+    before = {"bar": entry()}
+    assert plan(before, incidents, {"foo": 43, "bar": 42}, 20, NOON, 6 * HOUR).quarantine == before
+
+
+@pytest.mark.parametrize(("more", "in_quarantine"), [(MOST - 10, MOST), (MOST - 9, MOST - 9)])
+def test_there_is_a_limit(more: int, in_quarantine: int) -> None:
+    """Where it would be passed, nothing more is in quarantine: the mirror would stand still all the same."""
+    before = {f"p{number}": entry() for number in range(more)}
+    names = [f"n{number}" for number in range(10)]
+    announced = dict.fromkeys([*before, *names], 42)
+    assert len(plan(before, {n: incident(n) for n in names}, announced, 20, NOON, 6 * HOUR).quarantine) == in_quarantine
+
+
+@pytest.mark.parametrize(
+    ("last_asked", "since", "is_due"),
+    [
+        pytest.param(1, 1, True, id="in-every-run-at-first"),
+        pytest.param(60, 120, True, id="a-minute-after-a-minute"),
+        pytest.param(HOUR, 11 * HOUR, True, id="an-hour-after-ten"),
+        pytest.param(HOUR - 1, 11 * HOUR - 1, False, id="less-than-an-hour-after-ten"),
+        pytest.param(DAY, 99 * DAY, True, id="daily"),
+        pytest.param(DAY - 1, 99 * DAY, False, id="not-more-often"),
+        pytest.param(-HOUR, DAY, True, id="asked-by-a-clock-ahead"),
+    ],
+)
+def test_is_asked_for_again_ever_more_rarely(last_asked: int, since: int, is_due: bool) -> None:
+    """Within a tenth of the time that it has been in quarantine; the others are held back."""
+    made = plan({"foo": entry(last_asked, since)}, {}, {"foo": 42}, 20, NOON, 6 * HOUR)
+    assert ("foo" in made.ask) is is_due
+    assert ("foo" in made.hold) is not is_due
+    assert not made.changed
+
+
+def test_a_new_release_is_asked_for_at_once() -> None:
+    """Like any package; and remembered before the serial can pass it."""
+    made = plan({"foo": entry(last_asked=1, since=99 * DAY)}, {}, {"foo": 50}, 20, NOON, 6 * HOUR)
+    assert made.ask == {"foo": None}
+    assert made.quarantine["foo"].required_serial == 50
+    assert made.changed == {"foo"}
+
+
+def test_an_index_that_has_gone_back_announces_nothing() -> None:
+    """The highest serial counts."""
+    made = plan({"foo": entry()}, {}, {"foo": 40}, 20, NOON, 6 * HOUR)
+    assert made.quarantine["foo"].required_serial == 42
+
+
+@pytest.mark.parametrize(
+    ("others", "count", "ways"),
+    [
+        pytest.param(0, 1, 1, id="one-in-a-run-with-nothing-else"),
+        pytest.param(20, 1, 1, id="one-in-twenty"),
+        pytest.param(190, 10, 1, id="ten-in-two-hundred"),
+        pytest.param(19_000, 100, 10, id="several-ways-where-there-is-room"),
+    ],
+)
+def test_asks_within_its_share(others: int, count: int, ways: int) -> None:
+    """A twentieth of the requests, whatever is in quarantine: first those not asked for the longest."""
+    before = {f"p{number}": entry(last_asked=DAY + number) for number in range(100)}
+    made = plan(before, {}, dict.fromkeys(before, 42), others, NOON, 6 * HOUR)
+    assert set(made.ask) == {f"p{number}" for number in range(100 - count, 100)}
+    assert set(made.ask.values()) == {ways}
+    assert count * ways <= max(1, 0.05 * (others + count * ways))
+    assert made.hold == before.keys() - made.ask.keys()
+
+
+def test_what_the_mirrors_filters_drop_leaves() -> None:
+    """It is not wanted any more."""
+    assert plan({"foo": entry(), "bar": entry()}, {}, {"bar": 42}, 20, NOON, 6 * HOUR).quarantine.keys() == {"bar"}
+
+
+def test_leaves_when_the_serials_meet_or_it_is_gone() -> None:
+    """Not by a page that is older than what was announced, as when that was of a newer release since."""
+    before = {name: entry() for name in ("fresh", "gone", "older", "asked", "held")}
+    after = after_run(before, {"fresh", "gone", "older", "asked"}, {"gone"}, {"fresh": 42, "older": 41}, NOON)
+    assert after == {
+        "older": QuarantineEntry(42, NOON - DAY, NOON, 8, synced=41),
+        "asked": QuarantineEntry(42, NOON - DAY, NOON, 8),
+        "held": before["held"],
+    }
+
+
+def test_the_second_copy_brings_back_what_the_state_has_lost() -> None:
+    """Names and serials, of each the higher one; to be asked for in the next run."""
+    text = "".join(dump({"foo": entry(), "bar": entry(required_serial=50)}))
+    assert text == "bar 50\nfoo 42\n"
+    assert recovered({}, text, NOON) == {"foo": QuarantineEntry(42, NOON, NOON), "bar": QuarantineEntry(50, NOON, NOON)}
+    assert recovered({"bar": entry()}, text, NOON)["bar"] == entry(required_serial=50)
+    assert recovered({"bar": entry(required_serial=60)}, text, NOON)["bar"] == entry(required_serial=60)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "foo", "foo x\n", " 42", "\x00\xff"])
+def test_a_copy_that_is_broken_brings_back_nothing(text: str) -> None:
+    """And does no harm."""
+    assert recovered({}, text, NOON) == {}

@@ -1,0 +1,287 @@
+"""The channels, against real receivers on loopback."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import logging
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import trustme
+from aiosmtpd.controller import Controller
+
+from bandersnatch_freshness.core.incidents import Incident, Level
+from bandersnatch_freshness.core.verdicts import Verdict
+from bandersnatch_freshness.notify import channels as notify
+from bandersnatch_freshness.notify import sender
+from bandersnatch_freshness.notify.channels import Channel, deliver
+from bandersnatch_freshness.notify.sender import DeliveryError, send_by_apprise, send_to_alertmanager
+from bandersnatch_freshness.state.document import NotificationRecord
+
+WARNING = {
+    "level": "warning",
+    "title": "[WARNING] PyPI mirror m: foo stale",
+    "body": "foo <b>is</b> stale\nsecond line",
+}
+RESOLVED = {"level": None, "title": "[RESOLVED] PyPI mirror m: bar no longer stale", "body": "bar is no longer stale"}
+
+
+class Receiver(http.server.ThreadingHTTPServer):
+    """An HTTP server that keeps what is posted to it."""
+
+    def __init__(self, status: int = 200, refused: str = "") -> None:
+        """Answer everything with this status, but what is of the refused type with 500."""
+        self.status = status
+        self.refused = refused
+        self.received: list[Any] = []
+        self.release = threading.Event()
+        self.left = threading.Event()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        received = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.received.append(received)
+        if self.server.status == 0:
+            self._trickle()
+            return
+        refused = self.server.refused and self.server.refused == received.get("type")
+        self.send_response(500 if refused else self.server.status)
+        if 300 <= self.server.status < 400:
+            self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def _trickle(self) -> None:
+        """Send a header that has no end, so that no time-out between two bytes is ever reached."""
+        try:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+            while not self.server.release.wait(0.05):
+                self.wfile.write(b"x")
+        except ConnectionError:
+            self.server.left.set()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
+        pass
+
+
+def active_alerts(alertmanager: str) -> list[tuple[str, str]]:
+    """Return package and severity of each alert that an Alertmanager has open."""
+    found = requests.get(f"http://{alertmanager}/api/v2/alerts", params={"active": "true"}, timeout=10).json()
+    return [(alert["labels"]["package"], alert["labels"]["severity"]) for alert in found]
+
+
+@contextmanager
+def receiver(status: int = 200, refused: str = "") -> Iterator[Receiver]:
+    """Run a receiver; with status 0, one that takes a request and never comes to the end of its answer."""
+    with Receiver(status, refused) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.release.set()
+            server.shutdown()
+            thread.join()
+
+
+def test_a_webhook_gets_each_message() -> None:
+    """Through Apprise, with its kind; the text as text."""
+    with receiver() as server:
+        assert deliver({Channel(f"json://{server.address}/hook", 1): [WARNING, RESOLVED]})
+    assert [(one["title"], one["type"]) for one in server.received] == [
+        (WARNING["title"], "warning"),
+        (RESOLVED["title"], "success"),
+    ]
+    assert server.received[0]["message"] == "foo <b>is</b> stale\nsecond line"
+
+
+class Mailbox:
+    """What an SMTP server took."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.mails: list[Any] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        """Take a mail."""
+        self.mails.append(message_from_bytes(envelope.content))
+        return "250 OK"
+
+
+def test_a_mail_arrives() -> None:
+    """By SMTP, with what comes from outside escaped where it is HTML."""
+    mailbox = Mailbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        send_by_apprise(f"mailto://127.0.0.1:{port}?from=mirror@host.example&to=ops@host.example&format=html", WARNING)
+    finally:
+        controller.stop()
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == WARNING["title"]
+    parts = [part.get_payload(decode=True).decode() for part in mail.walk() if part.get_content_type() == "text/html"]
+    assert parts
+    assert "<b>is</b>" not in parts[0]
+    assert "is" in parts[0]
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the lines that were logged, of whatever library."""
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_channel_that_fails_is_logged_without_its_secrets(caplog: pytest.LogCaptureFixture, capfd: Any) -> None:
+    """Though all is logged that there is; and the others are served all the same."""
+    caplog.set_level(logging.DEBUG)
+    with receiver() as good, receiver(500) as bad:
+        channels = [
+            Channel(f"json://user:s3cret@{bad.address}/t0ken", 1),
+            Channel("mialto://s3cret/t0ken", 2),
+            Channel("json://127.0.0.1:1/t0ken", 3),
+            Channel(f"json://{good.address}/t0ken", 4),
+        ]
+        assert list(deliver({one: [WARNING] for one in channels}).values()) == [[False], [False], [False], [True]]
+        assert len(good.received) == 1
+    lines = said(caplog)
+    assert lines == [
+        "notify line 1 (json): not delivered, to be tried again in the next run: the service did not take it",
+        "notify line 2 (mialto): not delivered, to be tried again in the next run: not a URL that Apprise understands",
+        "notify line 3 (json): not delivered, to be tried again in the next run: the service did not take it",
+    ]
+    printed = capfd.readouterr()
+    for text in (printed.out, printed.err, *lines):
+        assert "s3cret" not in text
+        assert "t0ken" not in text
+
+
+def test_a_message_that_fails_is_told_from_one_that_arrived(caplog: pytest.LogCaptureFixture) -> None:
+    """Each on its own."""
+    with receiver(refused="warning") as server:
+        channel = Channel(f"json://{server.address}/", 1)
+        assert deliver({channel: [RESOLVED, WARNING, RESOLVED]}) == {channel: [True, False, True]}
+    assert said(caplog) == [
+        "notify line 1 (json): 1 of 3 not delivered, to be tried again in the next run: the service did not take it"
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["json", "alertmanager"])
+def test_a_service_that_hangs_is_left(scheme: str, mocker: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """However slowly it goes on answering: nothing of this is under way any more. The others are served."""
+    mocker.patch.object(notify, "SECONDS", 4)
+    with receiver(0) as hanging, receiver() as good:
+        channels = [Channel(f"{scheme}://{one.address}", number) for number, one in enumerate((hanging, good, hanging))]
+        assert list(deliver({one: [{**WARNING}] for one in channels}).values()) == [[False], [True], [False]]
+        assert hanging.left.wait(30)
+    assert said(caplog) == [
+        f"notify line {number} ({scheme}): not delivered, to be tried again in the next run: no answer in 4 seconds"
+        for number in (0, 2)
+    ]
+
+
+def test_a_process_that_breaks_off_is_said(mocker: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """What sends is not to be found, or has no memory left, say."""
+    mocker.patch.object(sys, "executable", "/bin/false")
+    channel = Channel("json://x", 1)
+    assert deliver({channel: [WARNING]}) == {channel: [False]}
+    mocker.patch.object(sys, "executable", "/nowhere")
+    assert deliver({channel: [WARNING]}) == {channel: [False]}
+    assert [line.rpartition("next run: ")[2] for line in said(caplog)] == [
+        "the process that sends ended with 1",
+        "no process can be started to send it: No such file or directory",
+    ]
+
+
+def test_an_error_of_a_library_is_not_told_word_by_word(mocker: Any, capfd: Any) -> None:
+    """Its text may have the URL in it."""
+    mocker.patch.object(sender, "send", side_effect=RuntimeError("https://hooks.example/s3cret"))
+    sender._send_all(0, "json://x", [WARNING])
+    assert capfd.readouterr().out == '[0, 0, "RuntimeError"]\n'
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 401, 500])
+def test_alertmanagers_refusal_is_a_failure(status: int) -> None:
+    """Said with its status; what is redirected is not posted."""
+    with receiver(status) as server, pytest.raises(DeliveryError, match=f"status {status}"):
+        send_to_alertmanager(f"alertmanager://{server.address}", [])
+
+
+def test_an_alertmanager_may_have_a_path_and_a_password() -> None:
+    """As behind a reverse proxy."""
+    with receiver() as server:
+        send_to_alertmanager(f"alertmanager://user:p%40ss@{server.address}/am/", [{"labels": {}}])
+    assert server.received == [[{"labels": {}}]]
+
+
+def test_an_alertmanager_may_speak_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a certificate of an authority that is trusted, and not with another."""
+    authority, bundle = trustme.CA(), tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(bundle)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with receiver() as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        channel = Channel(f"alertmanagers://{server.address}", 1)
+        assert deliver({channel: [[]]}) == {channel: [False]}
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        assert deliver({channel: [[]]}) == {channel: [True]}
+    assert server.received == [[]]
+
+
+def test_an_alertmanager_that_is_not_there_is_a_failure() -> None:
+    """Without a traceback of the HTTP client."""
+    with pytest.raises(DeliveryError, match="ConnectionError"):
+        send_to_alertmanager("alertmanager://127.0.0.1:1", [])
+
+
+def test_a_real_alertmanager_understands_it(alertmanager: str) -> None:
+    """One alert while it lasts, another when its severity changes, none when it is over."""
+
+    now = int(time.time())
+    notified: dict[str, NotificationRecord] = {}
+    foo = Incident("foo", now - 3600, now, 3, 42, 41, Verdict.EDGE_STALE, Level.WARNING)
+    for incidents in ({"foo": foo}, {"foo": foo}):
+        send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts(incidents, notified, "m", now, 1800))
+        notified = {"foo": NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, foo.since, now)}
+        assert active_alerts(alertmanager) == [("foo", "warning")]
+    worse = Incident("foo", now - 86400, now, 9, 42, 41, Verdict.EDGE_STALE, Level.CRITICAL)
+    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({"foo": worse}, notified, "m", now, 1800))
+    assert active_alerts(alertmanager) == [("foo", "critical")]
+    notified = {"foo": NotificationRecord(Level.CRITICAL, Verdict.EDGE_STALE, worse.since, now)}
+    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({}, notified, "m", now, 1800))
+    assert active_alerts(alertmanager) == []
+
+
+def test_a_real_alertmanager_takes_what_a_clock_put_back_leaves(alertmanager: str) -> None:
+    """An incident that began in the future is open, and ends."""
+    now = int(time.time())
+    later = now + 86400
+    foo = Incident("foo", later, later, 3, 42, 41, Verdict.EDGE_STALE, Level.WARNING)
+    notified = {"foo": NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, later, later)}
+    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({"foo": foo}, notified, "m", now, 1800))
+    send_to_alertmanager(f"alertmanager://{alertmanager}", notify.alerts({}, notified, "m", now, 1800))

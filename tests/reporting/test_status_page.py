@@ -1,0 +1,357 @@
+"""The status page, as a parser reads it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from bandersnatch_freshness.core.history import HOUR, HOURS_KEPT, Hour
+from bandersnatch_freshness.core.incidents import EDGE, INDEX, Incident, Level, Thresholds
+from bandersnatch_freshness.core.quarantine import QuarantineEntry
+from bandersnatch_freshness.core.verdicts import Verdict
+from bandersnatch_freshness.reporting.status_page import ROWS_SHOWN, render
+from bandersnatch_freshness.reporting.summary import Summary
+from bandersnatch_freshness.state.document import PastRun, State
+
+NOW = 1_539_691_200 + 1800
+DAY = 24 * HOUR
+VOID = {"meta", "link"}
+
+HOSTILE = {
+    "script": "<script>document.title = 'owned'</script>",
+    "quotes": "\"><img src=x onerror='document.title = `owned`'>",
+    "template": "{{ 7 * 7 }}{% for %}",
+    "end-of-data": "]]></style></script>-->",
+    "override": "\u202egnp.exe",
+    "control": "a\x00\x1b[31m\r\nb",
+    "long": "x" * 5000,
+}
+
+
+class Page(HTMLParser):
+    """What is on a page; fails where elements don't nest."""
+
+    def __init__(self, text: str) -> None:
+        """Read it."""
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Enter an element."""
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Pass an element of a picture."""
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave an element."""
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Take down a text for all elements that it is in."""
+        for tag in set(self._open):
+            self.texts[tag][-1] += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of these elements."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def words(self, tag: str) -> list[str]:
+        """Return the texts of these elements."""
+        return [" ".join(text.split()) for text in self.texts.get(tag, [])]
+
+    def rows(self) -> list[str]:
+        """Return what waits."""
+        return [text for text in self.words("tr") if "UTC" in text]
+
+
+def incident(subject: str = "foo", level: Level = Level.STALE, age: int = HOUR, **more: object) -> Incident:
+    """Return an incident that was seen just now."""
+    one = Incident(subject, NOW - age, NOW, 3, 4872850, 4869648, Verdict.EDGE_STALE, level=level)
+    return one._replace(**more)  # type: ignore[arg-type]
+
+
+def summary(
+    *incidents: Incident,
+    serial: int | None = 4872850,
+    runs: tuple[PastRun, ...] = (PastRun(NOW - 310, NOW - 300, "fresh", 4872850, 4872850),),
+    problem: str = "",
+    master: str = "https://master.example",
+    **state: object,
+) -> Summary:
+    """Return a summary of a mirror."""
+    known = State(master, {one.subject: one for one in incidents}, list(runs), **state)  # type: ignore[arg-type]
+    return Summary("/srv/pypi", master, serial, 0, NOW, Thresholds(HOUR, DAY), known, problem)
+
+
+ASIDE = QuarantineEntry(43, NOW - DAY, NOW - HOUR, 2)
+FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
+
+
+@pytest.mark.parametrize(
+    ("shown", "tone", "said"),
+    [
+        pytest.param(summary(), "fresh", "This mirror has everything that was announced.", id="fresh"),
+        pytest.param(summary(serial=4872849), "behind", "This mirror is behind: by 1 change.", id="behind"),
+        pytest.param(
+            summary(incident()), "behind", "This mirror is behind: 1 package waits for its newest page.", id="stale"
+        ),
+        pytest.param(
+            summary(incident(), incident("bar", Level.WARNING)),
+            "stale",
+            "This mirror is behind, and stays so: 2 packages wait for their newest page.",
+            id="warning",
+        ),
+        pytest.param(
+            summary(quarantine={"foo": ASIDE}),
+            "behind",
+            "This mirror is behind: 1 package waits for its newest page.",
+            id="quarantine-without-an-incident",
+        ),
+        pytest.param(
+            summary(incident(in_quarantine=True), quarantine={"foo": ASIDE}),
+            "behind",
+            "This mirror is behind: 1 package waits for its newest page.",
+            id="quarantine-with-an-incident",
+        ),
+        pytest.param(
+            summary(incident(EDGE, count=40, examples=("a", "b"))),
+            "behind",
+            "This mirror is behind: most of what it asks for is old.",
+            id="edge",
+        ),
+        pytest.param(
+            summary(incident(INDEX)), "stale", "This mirror does not get to know what is new.", id="index-refused"
+        ),
+        pytest.param(summary(serial=None), "unknown", "This mirror has not been filled yet.", id="never-synced"),
+        pytest.param(summary(runs=()), "unknown", "How fresh this mirror is, is not known.", id="nothing-remembered"),
+        pytest.param(summary(runs=(FAILED,)), "unknown", "How fresh this mirror is, is not known.", id="no-whole-run"),
+        pytest.param(
+            summary(problem="/srv/x: not a state file"),
+            "unknown",
+            "How fresh this mirror is, is not known.",
+            id="problem",
+        ),
+        pytest.param(
+            summary(runs=(PastRun(NOW - 2 * DAY, NOW - DAY - 1, "fresh", 1, 1), FAILED)),
+            "unknown",
+            "No run has got through for long: this page says nothing of now.",
+            id="runs-fail-for-long",
+        ),
+    ],
+)
+def test_says_first_how_fresh_the_mirror_is(shown: Summary, tone: str, said: str) -> None:
+    """In one sentence, and in a word and an icon beside its color."""
+    page = Page(render(shown))
+    assert page.words("h1") == [said]
+    (verdict,) = [one for one in page.of("section") if one.get("id") == "verdict"]
+    assert verdict["class"] == f"verdict {tone}"
+    assert any(one.get("class") == f"icon {tone}" for one in page.of("svg"))
+    (title,) = [text for text in page.words("title") if text.endswith(": mirror status")]
+    assert title.startswith(
+        {"fresh": "Fresh", "behind": "Behind", "stale": "Stale"}.get(tone, ("Unknown", "Not filled"))
+    )
+    if shown.problem:
+        assert shown.problem in page.words("section")[0]
+
+
+def test_a_run_that_broke_off_is_said() -> None:
+    """The mirror is as the run before it left it."""
+    text = Page(render(replace(summary(), state=replace(summary().state, runs=[*summary().state.runs, FAILED]))))
+    assert text.words("h1") == ["This mirror has everything that was announced."]
+    assert "The last run broke off; this is as of the one before." in text.words("section")[0]
+    assert any("broke off by an error, in 10 s" in words for words in text.words("dd"))
+
+
+def test_says_since_when_and_by_how_much() -> None:
+    """Serials, times, the last run's outcome, incidents by level."""
+    shown = summary(
+        incident(),
+        incident("bar", Level.CRITICAL, 2 * DAY),
+        serial=4869648,
+        fresh=NOW - 3 * DAY,
+        quarantine={"q": ASIDE},
+    )
+    figures = Page(render(shown)).words("dd")
+    assert figures == [
+        "3,202 serials at serial 4,869,648, of 4,872,850 announced",
+        "2018-10-13 12:30 UTC 3 d before this was written",
+        "2018-10-16 12:25 UTC got all that it asked for, in 10 s",
+        "2 1 critical, 1 stale, 1 in quarantine, 0 still to sync",
+    ]
+
+
+def test_lists_what_waits_and_why() -> None:
+    """The worst first, with the nodes as evidence; what is in quarantine without an incident last."""
+    evidence = (
+        {"variant": "plain", "serial": 41, "served_by": "cache-ams1-AMS"},
+        {"variant": "strip", "serial": 41, "served_by": "cache-ams1-AMS"},
+        {"variant": "bust", "via": "1.1 proxy"},
+    )
+    shown = summary(
+        incident("young", age=60, got=None, verdict=Verdict.UNKNOWN),
+        incident("bad", Level.CRITICAL, 2 * DAY, evidence=evidence, in_quarantine=True),
+        incident(EDGE, Level.WARNING, count=40, examples=("a", "b")),
+        quarantine={"bad": ASIDE, "only": ASIDE},
+    )
+    assert Page(render(shown)).rows() == [
+        "bad critical in quarantine 2018-10-14 12:30 UTC for 2 d 4,872,850 4,869,648 "
+        "a cache on the way holds an old copy (edge-stale) cache-ams1-AMS 1.1 proxy",
+        "most of what was asked for 40 packages, such as a, b warning 2018-10-16 11:30 UTC for 1 h 4,872,850 4,869,648 "
+        "a cache on the way holds an old copy (edge-stale)",
+        "young stale 2018-10-16 12:29 UTC for 1 min 4,872,850 none no answer proves who holds the old page (unknown)",
+        "only in quarantine 2018-10-15 12:30 UTC for 1 d 43 none the mirror goes on without it, and asks for it again",
+    ]
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_text_from_outside_is_only_text(value: str) -> None:
+    """Wherever it comes from; the elements are those of the same page with names that do no harm."""
+
+    def build(text: str) -> str:
+        shown = summary(
+            incident(text, evidence=({"variant": text, "served_by": text},)),
+            incident(EDGE, age=60, count=3, examples=(text, text)),
+            master=f"https://master.example/{text}",
+            problem=text,
+            runs=(PastRun(NOW - 310, NOW - 300, text, 1, 1),),
+            quarantine={f"{text}!": ASIDE},
+        )
+        return render(shown)
+
+    written = build(value)
+    page, harmless = Page(written), Page(build("harmless"))
+    assert page.elements == harmless.elements
+    assert written.isascii() or set(re.findall(r"[^\x00-\x7f]", written)) == {"…"}
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", written)
+    assert len(written) < 25_000
+    assert "49" not in page.rows()[0]
+
+
+def test_allows_just_what_is_its_own() -> None:
+    """The policy comes before all that it is about, and names the style and the script by what they are."""
+    page = Page(render(summary(incident())))
+    policy = page.of("meta")[1]
+    assert policy["http-equiv"] == "Content-Security-Policy"
+    hashes = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(page.texts[tag][0].encode()).digest()).decode()}'"
+        for tag in ("style", "script")
+    ]
+    assert policy["content"] == (
+        f"default-src 'none'; style-src {hashes[0]}; script-src {hashes[1]}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    assert {"name": "referrer", "content": "no-referrer"} in page.of("meta")
+    assert {"name": "robots", "content": "noindex"} in page.of("meta")
+
+
+def test_asks_for_nothing() -> None:
+    """No address anywhere but of places on the page itself, no style or handler in an attribute."""
+    page = Page(render(summary(incident(), history=[Hour(NOW - NOW % HOUR, 5, 1)])))
+    for _, attributes in page.elements:
+        assert not {"style", "src", "srcset", "xlink:href", "action"} & attributes.keys()
+        assert not [name for name in attributes if name.startswith("on")]
+        assert attributes.get("href", "#")[0] == "#" or attributes["href"] == "data:,"  # type: ignore[index]
+    assert page.of("link") == [{"rel": "icon", "href": "data:,"}]  # or a browser asks the server for one
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", "".join(page.texts["style"] + page.texts["script"]))
+
+
+@pytest.mark.parametrize(
+    ("history", "bars", "said"),
+    [
+        pytest.param([], 0, "No run in the last 7 days is remembered.", id="none"),
+        pytest.param([Hour(NOW - NOW % HOUR, 7)], 1, "with runs in 1 of 168 hours. The most were 7 serials", id="one"),
+        pytest.param(
+            [Hour(NOW - NOW % HOUR - hours * HOUR) for hours in range(HOURS_KEPT - 1, -1, -2)],
+            HOURS_KEPT // 2,
+            "with runs in 84 of 168 hours. In none were there any serials; the last is 0.",
+            id="every-other-hour",
+        ),
+        pytest.param([Hour(NOW - 9 * DAY), Hour(NOW + DAY)], 0, "No run in the last 7 days", id="other-days"),
+    ],
+)
+def test_draws_the_last_days(history: list[Hour], bars: int, said: str) -> None:
+    """A bar for each hour with a run, a gap for others; the same in words and in a table."""
+    page = Page(render(summary(history=history)))
+    assert len([one for one in page.of("rect") if one["class"] in ("lag", "none")]) == 2 * bars
+    assert said in page.words("desc")[0]
+    for picture in (one for one in page.of("svg") if one.get("role") == "img"):
+        names = {str(one.get("id")) for tag in ("title", "desc") for one in page.of(tag)}
+        assert {picture["aria-labelledby"], picture["aria-describedby"]} <= names
+    assert len([text for text in page.words("tr") if text.endswith("no run")]) >= (bars < HOURS_KEPT)
+
+
+def test_levels_are_stacked_to_scale() -> None:
+    """From the bottom up, the worst lowest; what there is at all can be seen."""
+    history = [Hour(NOW - NOW % HOUR, stale=60, warning=39, critical=1)]
+    bars = [one for one in Page(render(summary(history=history))).of("rect") if one["class"] != "none"]
+    assert [(one["class"], one["y"], one["height"]) for one in bars] == [
+        ("critical", "94", "2"),
+        ("warning", "57", "37"),
+        ("stale", "0", "57"),
+    ]
+
+
+def test_hours_that_are_alike_share_a_line() -> None:
+    """So that the table of a mirror that is well is short."""
+    hour = NOW - NOW % HOUR
+    history = [Hour(hour - 5 * HOUR, 7, 1, 2, 3), Hour(hour - 2 * HOUR), Hour(hour - HOUR), Hour(hour)]
+    table = [text for text in Page(render(summary(history=history))).words("tr") if text.startswith("10-")]
+    assert table == [
+        "10-16 10:0010-16 13:000000",
+        "10-16 08:0010-16 10:00no run",
+        "10-16 07:0010-16 08:007321",
+        "10-09 13:0010-16 07:00no run",
+    ]
+
+
+def test_many_incidents_make_no_large_page() -> None:
+    """So many rows, and how many more there are."""
+    many = [incident(f"package-{number}", Level(1 + number % 3), number) for number in range(100_000)]
+    page = render(summary(*many))
+    read = Page(page)
+    assert len(read.rows()) == ROWS_SHOWN
+    assert read.rows()[0].startswith("package-99998 critical")
+    assert "And 99,900 more." in read.words("p")
+    assert len(page) < 100_000
+
+
+def test_what_is_in_quarantine_counts_among_the_rows() -> None:
+    """However many there are of both."""
+    shown = summary(
+        *(incident(f"a{number}") for number in range(ROWS_SHOWN - 1)),
+        quarantine={f"b{number}": ASIDE for number in range(3)},
+    )
+    page = Page(render(shown))
+    assert len(page.rows()) == ROWS_SHOWN
+    assert "And 2 more." in page.words("p")
+
+
+def test_can_be_read_without_seeing_it() -> None:
+    """One first heading, landmarks, captions, scopes, times that a machine reads."""
+    page = Page(render(summary(incident(), history=[Hour(NOW - NOW % HOUR, 5, 1)], fresh=NOW)))
+    tags = [tag for tag, _ in page.elements]
+    assert [tags.count(tag) for tag in ("h1", "main", "header", "footer")] == [1, 1, 1, 1]
+    assert tags.count("caption") == tags.count("table") == 2
+    assert {one.get("scope") for one in page.of("th")} == {"row", "col"}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(one["datetime"])) for one in page.of("time"))
+    names = [one["id"] for _, one in page.elements if "id" in one]
+    assert len(names) == len(set(names))
+    referred = [
+        name for _, one in page.elements for key in ("aria-labelledby", "aria-describedby") if (name := one.get(key))
+    ]
+    assert set(referred) <= set(names)
