@@ -49,7 +49,7 @@ def options(more: dict[str, str]) -> Iterator[str]:
     for name, option in OPTIONS.items():
         yield from (f"(option-{name})=", f"### {name}", "", _linked(option.meaning, more.pop(name, "")), "")
         default = option.default if " " in option.default else f"`{option.default}`" if option.default else "empty"
-        yield from (f"Allowed: {option.allowed}. Default: {default}.", "")
+        yield from (f"Allowed: {option.noun}{option.allowed}. Default: {default}.", "")
 
 
 def commands(more: dict[str, str]) -> Iterator[str]:

@@ -1,8 +1,11 @@
 """The section `[freshness]`."""
 
+import configparser
+
 import pytest
 
-from bandersnatch_freshness.settings import PLUGINS, OptionError, enabled_plugins, read_settings
+from bandersnatch_freshness.host.configuration import read_settings as read_configured
+from bandersnatch_freshness.settings import OPTIONS, PLUGINS, OptionError, enabled_plugins, read_settings
 
 
 def rungs(plugins: list[str], **section: str) -> list[str]:
@@ -66,20 +69,6 @@ def test_plugins_set_defaults_and_options_override_them(
             "[freshness] notify = (line 1, of 20 characters): no host in it; allowed: ",
         ),
         ({"notify": "alertmanager://a:b"}, "[freshness] notify = (line 1, of 18 characters): no host in it"),
-        (
-            {"status_page": "simple/index.html"},
-            "[freshness] status_page = simple/index.html: Bandersnatch's own; allowed: ",
-        ),
-        (
-            {"status_page": "a/../simple/foo/index.html"},
-            "[freshness] status_page = a/../simple/foo/index.html: Bandersn",
-        ),
-        (
-            {"status_page": "../status"},
-            "[freshness] status_page = ../status: Bandersnatch's own; allowed: any but status,",
-        ),
-        ({"metrics_file": "./todo"}, "[freshness] metrics_file = ./todo: Bandersnatch's own; allowed: "),
-        ({"state": "generation"}, "[freshness] state = generation: Bandersnatch's own; allowed: "),
         ({"state": "state/"}, "[freshness] state = state/: not a file; allowed: a path, absolute or in the mirror"),
     ],
 )
@@ -90,6 +79,66 @@ def test_bad_options_are_said_in_one_line(section: dict[str, str], message: str)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"status_page": "simple/index.html"},
+            "[freshness] status_page = simple/index.html: Bandersnatch's own; allowed: ",
+        ),
+        (
+            {"status-page": "a/../simple/foo/index.html"},
+            "[freshness] status_page = a/../simple/foo/index.html: Bandersn",
+        ),
+        (
+            {"status_page": "../status"},
+            "[freshness] status_page = ../status: Bandersnatch's own; allowed: any but status,",
+        ),
+        ({"metrics_file": "./todo"}, "[freshness] metrics_file = ./todo: Bandersnatch's own; allowed: "),
+        ({"state": "generation"}, "[freshness] state = generation: Bandersnatch's own; allowed: "),
+    ],
+)
+def test_bandersnatch_s_own_files_are_not_written_over(section: dict[str, str], message: str) -> None:
+    """Wherever a path leads to one."""
+    configuration = configparser.ConfigParser()
+    configuration.read_dict({"plugins": {"enabled": "freshness"}, "freshness": section})
+    with pytest.raises(OptionError) as caught:
+        read_configured(configuration)
+    assert str(caught.value).startswith(message)
+
+
+# A value of each option that is not its default.
+OTHER_VALUES = {
+    "accept_encoding": "strip",
+    "cache_bust": "never",
+    "cache_bust_parameter": "cb",
+    "state": "other.json",
+    "warn_after": "2h",
+    "critical_after": "2d",
+    "repeat_every": "2d",
+    "quarantine_after": "never",
+    "index_max_age": "7h",
+    "notify": "json://a/",
+    "metrics_file": "a.prom",
+    "status_page": "a.html",
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_read_and_a_hyphen_is_as_good_as_an_underscore(option: str) -> None:
+    """One that nothing reads changes nothing."""
+    section = {option: OTHER_VALUES[option]}
+    found = read_settings(["freshness"], section)
+    assert found != read_settings(["freshness"], {})
+    assert found == read_settings(["freshness"], {option.replace("_", "-"): OTHER_VALUES[option]})
+
+
+def test_both_spellings_of_an_option_are_one_too_many() -> None:
+    """Which of the two counts would be a guess."""
+    with pytest.raises(OptionError, match=r"warn-after = 2h: warn_after is there twice"):
+        read_settings(["freshness"], {"warn_after": "1h", "warn-after": "2h"})
 
 
 @pytest.mark.parametrize(

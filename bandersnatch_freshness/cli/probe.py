@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from .. import host
+from ..formatting import plain_url
 from ..host import Upstream
 from ..probe import advice, ways
 from ..probe.asking import Asker, Target
@@ -22,7 +23,6 @@ from ..probe.clients import WayOut, proxy_for, trusted_authorities
 from ..probe.diagnosis import diagnose
 from ..probe.report import ProbeReport, exit_code
 from ..probe.ways import Agent
-from ..state.document import plain_url
 from . import terminal
 
 # About as many questions as there are about one project; it depends on the host's addresses.

@@ -9,9 +9,9 @@ import logging
 import filelock
 from packaging.utils import canonicalize_name
 
-from ..core.serials import parse_serial
+from ..core.observations import parse_serial
+from ..formatting import timestamp
 from ..host import todo
-from ..state.document import timestamp
 from ..state.records import QUARANTINE_FILE
 from . import status, terminal
 

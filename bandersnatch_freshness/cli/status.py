@@ -11,9 +11,9 @@ from rich.text import Text
 
 from ..core import quarantine
 from ..core.incidents import Level
-from ..core.observations import printable
-from ..core.wording import duration, title
+from ..core.wording import title
 from ..exit_codes import CheckExit
+from ..formatting import duration, printable
 from ..reporting import summary as summaries
 from ..reporting.summary import Summary
 from ..state.document import State, StateError, load

@@ -1,14 +1,12 @@
-"""The guard: what is too old to be let in. No I/O and no clock."""
+"""The guard of the index: rejects one that is broken, or older than the mirror. No I/O, no clock."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from .incidents import Incident, Sighting
-from .observations import Observation
-from .quarantine import QuarantineEntry
-from .serials import parse_serial
+from .incidents import Sighting
+from .observations import Observation, parse_serial
 from .verdicts import Verdict, judge
 
 # An index that lists fewer than this share of the projects that it listed before is broken.
@@ -30,43 +28,24 @@ class Index(NamedTuple):
     projects: int = 0
 
 
-class Guard:
-    """What is let in: of the index, and of each project's page."""
+class IndexGuard:
+    """Which index may be acted on in one run."""
 
-    def __init__(
-        self,
-        known: Index | None,
-        incidents: Mapping[str, Incident] | None = None,
-        quarantine: Mapping[str, QuarantineEntry] | None = None,
-        *,
-        another_master: bool = False,
-    ) -> None:
-        """Know what was seen of the master before.
+    def __init__(self, known: Index | None, *, another_master: bool = False) -> None:
+        """`known` is what was seen of the master's index before.
 
-        `another_master`: the mirror's own serials may be those of another one, and mean nothing.
+        `another_master`: the mirror's own serial may be that of another one, and means nothing.
         """
         self.least = 0
         self.refusal = ""
         self.is_judged = False
         self.observations: Sequence[Observation] = ()
         self._known = known
-        self._incidents = incidents or {}
-        self._quarantine = quarantine or {}
         self._another_master = another_master
         self._synced = 0
         self._count_own: Callable[[], int] = lambda: 0
         self._serial: int | None = None
         self._projects = 0
-
-    def least_page(self, project: str, own: int) -> int:
-        """Return the serial that a project's page must have at least: that of the mirror's `own`, or any ever seen."""
-        incident = self._incidents.get(project)
-        return max(0 if self._another_master else own, (incident.newest if incident else None) or 0)
-
-    def announced_page(self, project: str) -> int:
-        """Return the serial that was announced of a project's page, 0 where only an index knows."""
-        incident, entry = self._incidents.get(project), self._quarantine.get(project)
-        return max(incident.required_serial if incident else 0, entry.required_serial if entry else 0)
 
     def expect(self, synced: int, count_own: Callable[[], int]) -> None:
         """Set the least serial of the index, for a mirror that is at this one.

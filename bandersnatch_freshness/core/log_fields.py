@@ -1,7 +1,7 @@
-"""Fields: what the lines of the log carry beside their text, for those who collect them as data.
+"""Log fields: what the lines of the log carry beside their text, for those who collect them as data.
 
-All of them, and nothing else, are passed as `extra=` of `logging`; the prefix keeps them apart
-from the attributes that a `LogRecord` has of its own, where one of the same name raises KeyError.
+Passed as `extra=` of `logging`; the prefix keeps them apart from the attributes that a `LogRecord`
+has of its own, where one of the same name raises KeyError.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ FIELDS = {
     "channel": "which line of `notify` failed, by its number and service",
 }
 
+# Those of a page, for a line that each stale page may cost: a key needs no call.
+PROJECT, REQUIRED_SERIAL, GOT_SERIAL, VARIANT = (
+    PREFIX + name for name in ("project", "required_serial", "got_serial", "variant")
+)
+
 
 def log_fields(
     *,
@@ -38,7 +43,7 @@ def log_fields(
     ending: str | None = None,
     channel: str | None = None,
 ) -> dict[str, object]:
-    """Return the `extra=` of a line; what is None is left out."""
+    """Return the `extra=` of a line; a field that is None is left out."""
     given = locals()
     return {PREFIX + name: given[name] for name in FIELDS if given[name] is not None}
 
@@ -58,5 +63,5 @@ def incident_fields(incident: Incident, ending: str | None = None) -> dict[str, 
 
 
 def change_fields(change: Change) -> dict[str, object]:
-    """Return the `extra=` of a line about what a run has changed."""
+    """Return the `extra=` of a line about an incident that has worsened or ended."""
     return incident_fields(change.incident, None if change.ending is None else change.ending.name.lower())

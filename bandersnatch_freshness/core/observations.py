@@ -1,21 +1,22 @@
-"""Observations: what one answer showed."""
+"""Observations: what one answer showed, and the serials in answers and pages."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .serials import parse_serial
+from ..formatting import LONGEST_VALUE, printable
 from .variants import Variant
 
 SERIAL_HEADER = "X-PyPI-Last-Serial"
 
-_LONGEST_VALUE = 100
-_UNPRINTABLE = re.compile(r"[^ -~]")
+# More digits are no serial: PyPI counted some 30 million events in its first 20 years.
+_SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
+_AT_THE_END = re.compile(rb"<!--SERIAL ([0-9]{1,18})-->\s*\Z")
 
-
-# What the headers are called in a state file, and in log lines.
+# The headers that are evidence, by their names in a state file and in log lines.
 _EVIDENCE = {
     "served_by": "X-Served-By",
     "x_cache": "X-Cache",
@@ -25,10 +26,9 @@ _EVIDENCE = {
     "etag": "ETag",
 }
 
-
 _KEPT = ("status", "serial", "problem", *_EVIDENCE)
 
-# What is kept of an observation: its fields that say something, the variant by name.
+# What is kept of an observation: its fields that are not empty, the variant by name.
 Evidence = Mapping[str, str | int]
 
 
@@ -47,18 +47,18 @@ class Observation(NamedTuple):
     etag: str = ""
 
     def __str__(self) -> str:
-        """Say in a few words which variant got what, from which node."""
+        """Return in a few words which variant got what, from which node."""
         got = self.problem or ("no serial" if self.serial is None else f"serial {self.serial}")
-        return f"{self.variant} got {got}" + (f" from {self.served_by}" if self.served_by else "")
+        return f"{self.variant.name} got {got}" + (f" from {self.served_by}" if self.served_by else "")
 
     def evidence(self) -> Evidence:
-        """Return what to keep of it: plain data, without what says nothing."""
-        fields = {"variant": str(self.variant), **{name: getattr(self, name) for name in _KEPT}}
+        """Return what to keep of it, as plain data without empty fields."""
+        fields = {"variant": self.variant.name, **{name: getattr(self, name) for name in _KEPT}}
         return {name: value for name, value in fields.items() if value not in ("", None)}
 
     @property
     def came_past_caches(self) -> bool:
-        """Whether the caches on the way say that none of them had the answer.
+        """Whether all caches on the way report that they did not have the answer.
 
         Fastly and Varnish list a state for each node in X-Cache; Cache-Status has a member
         for each cache, with `hit` or `fwd` (RFC 9211, section 2).
@@ -73,7 +73,11 @@ class Observation(NamedTuple):
 
 
 def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observation:
-    """Read an answer's headers (a case-insensitive mapping)."""
+    """Return what an answer's headers show; `headers` is a case-insensitive mapping.
+
+    A header that several caches on the way added a line to is joined to one list (RFC 9110,
+    section 5.3).
+    """
     raw = headers.get(SERIAL_HEADER)
     serial = parse_serial(raw)
     problem = ""
@@ -81,19 +85,48 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
         problem = f"status {status}"
     elif raw is not None and serial is None:
         problem = f"the malformed serial '{printable(raw)}'"
-    evidence = {field: printable(_joined(headers, name)) for field, name in _EVIDENCE.items() if name in headers}
+    every = getattr(headers, "getall", None)  # where a name may have several values
+    evidence = {}
+    for field, name in _EVIDENCE.items():
+        if name in headers:
+            value = ", ".join(every(name)) if every else headers[name]
+            is_harmless = value.isascii() and value.isprintable() and len(value) <= LONGEST_VALUE
+            evidence[field] = value if is_harmless else printable(value)
     return Observation(variant, status, serial, problem, **evidence)
 
 
-def _joined(headers: Mapping[str, str], name: str) -> str:
-    """Return all that came under a name, as one list: each cache on the way may add a line (RFC 9110, section 5.3)."""
-    every = getattr(headers, "getall", None)  # where the mapping is one of several values
-    return ", ".join(every(name, ())) if every else headers.get(name, "")
+def parse_serial(text: str | None) -> int | None:
+    """Return the serial that a header or field spells, None if it spells none.
+
+    Stricter than `int()`, which accepts "4_2", "-1" and digits of any script, and raises
+    for anything else.
+    """
+    text = (text or "").strip(" \t")
+    return int(text) if _SERIAL.fullmatch(text) else None
 
 
-def printable(value: str) -> str:
-    """Return a value from outside so that it does no harm in a log line: ASCII, short."""
-    safe = value
-    if not (value.isascii() and value.isprintable()):
-        safe = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
-    return safe if len(safe) <= _LONGEST_VALUE else f"{safe[:_LONGEST_VALUE]}…"
+def serial_in_html(page: bytes) -> int | None:
+    """Return the serial at the end of an HTML simple page, None if there is none; the last 64 bytes are enough.
+
+    Source: bandersnatch/simple.py, which ends a page as PyPI does. The same text elsewhere in
+    a page may be anybody's.
+    """
+    found = _AT_THE_END.search(page)
+    return int(found[1]) if found else None
+
+
+def serial_in_body(body: bytes) -> int | None:
+    """Return the serial in a project's JSON document or JSON simple page, None if there is none.
+
+    Source: `last_serial` of the JSON API in the documentation of PyPI; `_last-serial` beside
+    what PEP 691 has in `meta`, as PyPI and Bandersnatch write it.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    meta = document.get("meta")
+    in_meta = meta.get("_last-serial") if isinstance(meta, dict) else None
+    return parse_serial(str(document.get("last_serial", in_meta)))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .incidents import EDGE, INDEX, RUNS_BEFORE_WARNING, Incident
-from .serials import parse_serial
+from .observations import parse_serial
 
 # A package that is in quarantine is asked for again within a tenth of the time for which it
 # has been, and once a day at least.

@@ -1,145 +1,249 @@
-"""A run under way: what it knows of earlier ones, and what it sees. No I/O."""
+"""A run under way: what is required of each page, what its answers showed, and what to do about it.
+
+No I/O, no clock, no log.
+"""
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from ..state.document import Batch, PastRun
+from .climb import PageResult, RecheckBudget
+from .history import Batch, PastRun
 from .incidents import EDGE, RUNS_BEFORE_WARNING, Incident, Level, RunReport, Sighting
-from .ladder import RecheckBudget
 from .observations import Observation
 from .quarantine import QuarantineEntry, QuarantinePlan
 from .verdicts import Verdict, judge
+
+
+class PageRequirement(NamedTuple):
+    """What is required of a project's page.
+
+    Bandersnatch asked for `requested_serial`; the mirror has the page at the serial `floor`, and
+    `announced` is what is known to be announced of it where Bandersnatch asks for nothing, as in
+    a `sync`. `required_serial` is the highest of these. A `budget` of None is no limit.
+    """
+
+    project: str
+    requested_serial: int
+    floor: int
+    announced: int
+    required_serial: int
+    budget: RecheckBudget | None
+
+
+class PageAction(enum.Enum):
+    """What to do about a page that was asked for."""
+
+    TAKE = "the page is fresh"
+    KEEP_OWN = "the mirror's own page stays, as nothing newer is to be had"
+    STAY_IN_QUARANTINE = "the package stays in quarantine, and its failure is not the run's"
+    FAIL = "the error is Bandersnatch's to handle"
+    GIVE_UP = "the page is stale, and waiting for it was no use in the last runs"
+    STALE = "the page is stale"
+
+
+class PageDecision(NamedTuple):
+    """What to do about a page, and if an older one fails to come.
+
+    With an `older_serial`, a page of at least that serial is to be asked for first.
+    """
+
+    action: PageAction
+    older_serial: int | None = None
+
+
+class KnownPages:
+    """What is known of pages from earlier runs."""
+
+    def __init__(
+        self,
+        incidents: Mapping[str, Incident],
+        quarantine: Mapping[str, QuarantineEntry],
+        *,
+        another_master: bool = False,
+    ) -> None:
+        """`another_master`: the mirror's own serials may be those of another one, and mean nothing."""
+        self._incidents = incidents
+        self._quarantine = quarantine
+        self._another_master = another_master
+
+    def floor(self, project: str, own_serial: int) -> int:
+        """Return the least serial of a page that may replace the mirror's own: its serial, or any ever seen."""
+        incident = self._incidents.get(project)
+        return max(0 if self._another_master else own_serial, (incident.newest if incident else None) or 0)
+
+    def announced(self, project: str) -> int:
+        """Return the serial that was announced of a page, 0 where only an index knows."""
+        incident, entry = self._incidents.get(project), self._quarantine.get(project)
+        return max(incident.required_serial if incident else 0, entry.required_serial if entry else 0)
 
 
 class Run:
     """One run of `bandersnatch mirror`."""
 
     def __init__(self, started: int, known: Mapping[str, Incident], *, quiets: bool = True) -> None:
-        """`started` is in seconds since 1970; `known` are the incidents that are open.
+        """`started` is in seconds since 1970; `known` are the open incidents.
 
-        `quiets` is whether Bandersnatch's lines about what is no news are to be lowered.
+        `quiets`: Bandersnatch's lines about a staleness that is no news yet are lowered.
         """
         self.started = started
-        self.report = RunReport()
         self.batch: Batch | None = None
-        # The pages and copies of the index that were asked for, by variant.
+        # Requests for pages and copies of the index, by variant.
         self.requests: Counter[str] = Counter()
         # Whether it asks for all packages that there are.
         self.is_full = False
-        # What is in quarantine: those that this run asks for, and at which serial it synced some.
+        # The packages in quarantine that this run asks for, and the serials at which it synced some.
         self.rechecks: dict[str, RecheckBudget | None] = {}
         self.synced: dict[str, int] = {}
+        self._report = RunReport()
         self._quarantine: Mapping[str, QuarantineEntry] = {}
         self._copies: Mapping[str, int] = {}
         self._taken: dict[str, int] = {}
         self._known = known
         self._quiets = quiets
+        # Stale pages: their required serial, and all answers so far; those that the report lacks yet.
         self._seen: dict[str, list[Observation]] = {}
+        self._unjudged: dict[str, int] = {}
         self._cured: Counter[str] = Counter()
         self._extra_requests = 0
 
+    @property
+    def report(self) -> RunReport:
+        """What the run has seen so far."""
+        for project, required_serial in self._unjudged.items():
+            self._report.stale[project] = self._sighting(project, required_serial)
+        self._unjudged.clear()
+        return self._report
+
     def follow(self, plan: QuarantinePlan, copies: Mapping[str, int]) -> None:
-        """Know what is in quarantine, how to ask for it, and the serials of the mirror's own copies of it."""
+        """Follow a plan for the packages in quarantine; `copies` are the serials of the mirror's own pages of them."""
         self._quarantine = plan.quarantine
         self._copies = copies
         for name, ways in plan.ask.items():
             known = self._known.get(name)
-            self.rechecks[name] = (
-                None
-                if ways is None
-                else RecheckBudget(ways, plan.quarantine[name].asks, known.newest if known else None)
-            )
+            newest = known.newest if known else None
+            self.rechecks[name] = None if ways is None else RecheckBudget(ways, plan.quarantine[name].asks, newest)
 
     def saw(
         self, project: str, required_serial: int, observations: Sequence[Observation], *, fresh: bool, gone: bool
     ) -> None:
-        """Take down what came of asking for a project's page once, in one or more ways."""
+        """Record the result of asking for a project's page once, in one or more variants."""
         self._extra_requests += len(observations) - 1
         for one in observations:
             self.requests[one.variant.name] += 1
-        report = self.report
-        for place in (report.fresh, report.gone):
-            place.discard(project)
+        report = self._report
+        report.fresh.discard(project)
+        report.gone.discard(project)
         report.stale.pop(project, None)
+        self._unjudged.pop(project, None)
         if fresh:
             report.fresh.add(project)
-            self.takes(project, required_serial)
+            if project in self._quarantine:
+                self._taken[project] = required_serial
             if len(observations) > 1:
-                self._cured[str(observations[-1].variant)] += 1
+                self._cured[observations[-1].variant.name] += 1
         elif gone:
             report.gone.add(project)
         else:
-            report.stale[project] = self._sighting(project, required_serial, observations)
+            self._seen.setdefault(project, []).extend(observations)
+            self._unjudged[project] = required_serial
 
-    def _sighting(self, project: str, required_serial: int, observations: Sequence[Observation]) -> Sighting:
-        # Bandersnatch asks three times: all of it is evidence.
-        seen = self._seen.setdefault(project, [])
-        seen.extend(observations)
+    def _sighting(self, project: str, required_serial: int) -> Sighting:
+        seen = self._seen[project]  # Bandersnatch asks three times: all of it is evidence
         known = self._known.get(project)
         best = max((one.serial for one in seen if one.serial is not None), default=None)
         verdict = judge(seen, required_serial, known.newest if known else None)
         # one of each variant is enough to read
-        evidence = {str(one.variant): one.evidence() for one in seen}
+        evidence = {one.variant.name: one.evidence() for one in seen}
         if known and known.got == best:
-            # What was proven of this serial in earlier runs still is.
+            # What earlier runs proved of this serial still holds.
             verdict = known.verdict if verdict is Verdict.UNKNOWN else verdict
             evidence = {str(one["variant"]): one for one in known.evidence} | evidence
         return Sighting(required_serial, best, verdict, tuple(evidence.values()))
 
-    def older_page_to_take(self, project: str) -> int | None:
-        """Return the serial of a page that is worth syncing although it is stale, None where none is.
+    def older_page(self, project: str) -> int | None:
+        """Return the serial of a page that is worth syncing although it is stale, None if none is.
 
-        Of what is in quarantine, the origin's own page has the newest content that exists; but
-        it may be older than what the mirror has.
+        For a package in quarantine, the origin's own page has the newest content that exists; but
+        it may be older than the mirror's.
         """
-        sighting = self.report.stale.get(project)
-        if project not in self.rechecks or sighting is None or sighting.got is None:
+        sighting = self.report.stale.get(project) if project in self.rechecks else None
+        if sighting is None or sighting.got is None:
             return None
         has = max(self._quarantine[project].synced or 0, self._copies.get(project, 0))
         return sighting.got if sighting.verdict is Verdict.ORIGIN_STALE and sighting.got > has else None
 
     def takes(self, project: str, serial: int) -> None:
-        """Note that Bandersnatch gets a page of at least this serial."""
-        if self.concerns(project):
+        """Record that Bandersnatch gets a page of at least this serial."""
+        if project in self._quarantine:
             self._taken[project] = serial
 
     def concerns(self, project: str) -> bool:
-        """Tell whether a project is in quarantine."""
+        """Return whether a project is in quarantine."""
         return project in self._quarantine
 
     def processed(self, project: str) -> bool:
-        """Note that Bandersnatch is through with the page that it got; tell whether that was in quarantine."""
+        """Record that Bandersnatch has synced the page that it got; return whether the package was in quarantine."""
         if project in self._taken:
             self.synced[project] = self._taken[project]
         return project in self._taken
 
     def excuses(self, project: str) -> bool:
-        """Tell whether a failure of a project is none of the run: it is in quarantine, and still not to be had."""
+        """Return whether a failure of a project is not the run's: it is in quarantine, and still not to be had."""
         return project in self.rechecks and project not in self._taken
 
     def is_quiet(self, project: str) -> bool:
-        """Tell whether a stale page of a project is no news yet that anybody must read."""
-        known = [one for one in (self._known.get(project), self._known.get(EDGE)) if one is not None]
-        return self._quiets and all(one.level is Level.STALE for one in known)
+        """Return whether the staleness of a project is no news yet that anybody must read."""
+        if not self._quiets:
+            return False
+        known, edge = self._known.get(project), self._known.get(EDGE)
+        return (known is None or known.level is Level.STALE) and (edge is None or edge.level is Level.STALE)
 
     def is_persistent(self, project: str) -> bool:
-        """Tell whether waiting within a run is no use: an earlier one proved the origin behind, or many met it."""
+        """Return whether waiting within a run is no use: the origin was proved to be behind, or many runs met it."""
         known = self._known.get(project) or self._known.get(EDGE)
         return known is not None and (known.verdict is Verdict.ORIGIN_STALE or known.runs >= RUNS_BEFORE_WARNING)
 
     def finished(self, now: int, outcome: str, target: int) -> PastRun:
-        """Return what to remember of the run."""
+        """Return what to remember of the run; `now` is in seconds since 1970."""
+        report = self.report
         return PastRun(
             started=self.started,
             finished=now,
             outcome=outcome,
-            serial=self.report.reached,
+            serial=report.reached,
             target=target,
-            fresh=len(self.report.fresh),
-            stale=len(self.report.stale),
-            gone=len(self.report.gone),
+            fresh=len(report.fresh),
+            stale=len(report.stale),
+            gone=len(report.gone),
             extra_requests=self._extra_requests,
             cured=dict(self._cured),
         )
+
+
+def decide(run: Run | None, requirement: PageRequirement, result: PageResult[Any]) -> PageDecision:
+    """Record the result of asking for a page, and return what to do about it; in a `sync` there is no run."""
+    project, gone = requirement.project, result.error is not None and result.gone
+    if run is not None and (gone or result.error is None):  # of a page that ended in another error nothing is known
+        fresh = result.response is not None
+        run.saw(project, requirement.required_serial, result.observations, fresh=fresh, gone=gone)
+    if result.response is not None:
+        return PageDecision(PageAction.TAKE)
+    is_recheck = run is not None and project in run.rechecks
+    is_excused = run is not None and is_recheck and not gone and run.excuses(project)
+    if result.error is not None:
+        return PageDecision(PageAction.STAY_IN_QUARANTINE if is_excused else PageAction.FAIL)
+    older = None
+    if run is not None:
+        older = run.older_page(project) if is_recheck else None
+    elif requirement.announced > requirement.floor:
+        older = requirement.floor
+    if requirement.requested_serial == 0 and requirement.floor > 0:
+        return PageDecision(PageAction.KEEP_OWN, older)
+    if is_excused:
+        return PageDecision(PageAction.STAY_IN_QUARANTINE, older)
+    is_persistent = run is not None and run.is_persistent(project)
+    return PageDecision(PageAction.GIVE_UP if is_persistent else PageAction.STALE, older)

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from .observations import printable
+from ..formatting import plain_url, printable
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _METADATA = re.compile(r"/simple(/.*)?|/pypi/(?P<project>[^/]+)/json/?")
@@ -22,6 +22,7 @@ class Scope:
         parts = _split(master)
         self._server = _server(parts.scheme, parts.netloc)
         self._prefix = _path(parts).rstrip("/")
+        self._is_plain = "@" not in parts.netloc
         # How Bandersnatch spells nearly all of its requests: told at a glance, as a run does this for every package.
         base = re.escape(f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/"))
         self._page = re.compile(rf"{base}//?pypi/(?P<project>[A-Za-z0-9._-]{{1,100}})/json")
@@ -50,6 +51,10 @@ class Scope:
         path = _path(_split(url))
         found = _METADATA.fullmatch(path.removeprefix(self._prefix))
         return printable(unquote(found["project"] if found and found["project"] else path))
+
+    def plain(self, url: str) -> str:
+        """Return a URL without the parts that may be secret."""
+        return url if self._is_plain and self._page.fullmatch(url) else plain_url(url)
 
 
 @lru_cache(64)  # a page's URL is looked at more than once

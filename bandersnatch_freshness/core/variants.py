@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import enum
-import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 
 class AcceptEncoding(enum.Enum):
@@ -20,34 +19,32 @@ class AcceptEncoding(enum.Enum):
     GZIP = "gzip"
     BR = "br"
 
-    @property
-    def header(self) -> str | None:
-        """The header's value; None where the suite sends none."""
-        silent = (AcceptEncoding.CLIENT, AcceptEncoding.ABSENT)
-        return None if self in silent else "" if self is AcceptEncoding.EMPTY else self.value
+    def __init__(self, word: str) -> None:
+        """Set `header`, the header's value: None where the suite sends none."""
+        self.header: str | None = {"plain": None, "strip": None, "empty": ""}.get(word, word)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to dress a request."""
+    """One way to dress a request. `name` says what differs from a plain one."""
 
     accept_encoding: AcceptEncoding = AcceptEncoding.CLIENT
     cache_bust: bool = False
     no_cache: bool = False
+    name: str = field(init=False, compare=False, repr=False)
 
-    def __str__(self) -> str:
-        """Return its name."""
-        return self.name
-
-    @functools.cached_property
-    def name(self) -> str:
-        """What differs from a plain request."""
+    def __post_init__(self) -> None:
+        """Name it once: each request asks for the name."""
         parts = [
             *([self.accept_encoding.value] if self.accept_encoding is not AcceptEncoding.CLIENT else []),
             *(["cache-bust"] if self.cache_bust else []),
             *(["no-cache"] if self.no_cache else []),
         ]
-        return "+".join(parts) or "plain"
+        object.__setattr__(self, "name", "+".join(parts) or "plain")
+
+    def __str__(self) -> str:
+        """Return its name."""
+        return self.name
 
 
 PLAIN = Variant()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..state.document import timestamp
+from ..formatting import duration, timestamp
 from .incidents import EDGE, INDEX, Change, Incident
 from .observations import Evidence
 from .verdicts import Verdict
@@ -81,13 +81,3 @@ def _one_way(evidence: Evidence) -> str:
     got = evidence.get("problem") or evidence.get("serial", "no serial")
     words = [str(evidence.get(name)) for name in ("x_cache", "cache_status", "served_by") if evidence.get(name)]
     return f"{evidence.get('variant')} {got}" + (f" ({' '.join(words)})" if words else "")
-
-
-def duration(seconds: int) -> str:
-    """Return a time span in its two largest units."""
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        amount, seconds = divmod(seconds, size)
-        if amount:
-            parts.append(f"{amount} {unit}")
-    return " ".join(parts[:2]) or "0 s"

@@ -1,15 +1,20 @@
-"""Quiet: Bandersnatch's own lines about a stale serial, at INFO while nobody must act.
+"""Bandersnatch's own log lines: those about a stale serial are at INFO while nobody must act.
 
 The level of a line changes; no line is lost that INFO would have shown.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Callable
+from typing import Any, Protocol
 
-from ..fail_open import fail_open
+from packaging.utils import canonicalize_name
+
+from ..fail_open import log_error
+from .run_context import RunContext
 
 # bandersnatch/package.py, the same from 3.6 to 8.2
 _STALE_LINE = re.compile(r"Stale serial for (?:package )?(?P<project>\S+) (?:- Attempt \d+|\(\d+\) not updating\.)")
@@ -19,7 +24,7 @@ class QuietStaleSerials(logging.Filter):
     """Lowers the level of lines about packages whose staleness is no news yet."""
 
     def __init__(self, is_quiet: Callable[[str], bool], stale_error: type[BaseException]) -> None:
-        """`is_quiet` judges a project; `stale_error` is what Bandersnatch raises for one."""
+        """`is_quiet` judges a project by its normalized name; `stale_error` is what Bandersnatch raises for one."""
         super().__init__()
         self._is_quiet = is_quiet
         self._stale_error = stale_error
@@ -28,8 +33,12 @@ class QuietStaleSerials(logging.Filter):
         """Lower the level where it applies; false where INFO is not to be shown."""
         if record.levelno <= logging.INFO:
             return True
-        project = fail_open(None, self._project, record)
-        if project is None or not self._is_quiet(project):
+        try:
+            project = self._project(record)
+            if project is None or not self._is_quiet(canonicalize_name(project)):
+                return True
+        except Exception:  # noqa: BLE001 - fail open; it is logged
+            log_error()
             return True
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
         return logging.getLogger(record.name).isEnabledFor(logging.INFO)
@@ -41,3 +50,29 @@ class QuietStaleSerials(logging.Filter):
             return str(getattr(error, "package_name", "")) or None
         found = _STALE_LINE.match(record.getMessage()) if error is None else None
         return found["project"] if found else None
+
+
+class _HasContext(Protocol):
+    context: RunContext | None
+
+
+def is_quiet_in(suite: _HasContext) -> Callable[[str], bool]:
+    """Return what tells whether the staleness of a subject is no news yet in the run under way."""
+
+    def is_quiet(subject: str) -> bool:
+        context = suite.context
+        return context is not None and context.run is not None and context.run.is_quiet(subject)
+
+    return is_quiet
+
+
+def at_warning(setup_logging: Callable[[Any], logging.Handler]) -> Callable[[Any], logging.Handler]:
+    """Return a `setup_logging` whose handler, the console's, shows nothing below WARNING."""
+
+    @functools.wraps(setup_logging)
+    def quietened(args: Any) -> logging.Handler:
+        handler = setup_logging(args)
+        handler.setLevel(logging.WARNING)
+        return handler
+
+    return quietened

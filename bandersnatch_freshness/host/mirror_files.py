@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.serials import parse_serial, serial_in_body, serial_in_html
+from ..core.observations import parse_serial
 from ..settings import TrackingSettings
 from ..state.document import State
 from ..state.records import QUARANTINE_FILE, Records
 from ..state.store import Store
+from .layout import LOCK, STATUS, TODO
 
 if TYPE_CHECKING:
     from ..reporting.summary import Summary
-
-# What a project's directory under `simple` may have of it.
-SIMPLE_PAGES = ("index.html", "index.v1_json")
-
-# In HTML the serial is what the page ends with.
-_END = 64
-
-
-def simple_directory(web: Any, project: str, *, hashed: bool) -> str:
-    """Return where a project's own pages lie, below the mirror's `web`; `hashed` is Bandersnatch's `hash-index`.
-
-    As text: a path object for each page would take longer to make than the page to read.
-    """
-    return f"{web}/simple/{project[0]}/{project}" if hashed else f"{web}/simple/{project}"
-
-
-def own_serial(storage: Any, directory: Any, names: Iterable[str]) -> int:
-    """Return the serial of the first of a project's own pages that has one, 0 where none has.
-
-    A page that can't be read has none: it can be replaced.
-    """
-    for name in names:
-        page, is_html = Store(storage, directory, name), name.endswith(".html")
-        try:
-            content = page.read_end(_END) if is_html else page.read()
-        except OSError:
-            continue
-        serial = (serial_in_html if is_html else serial_in_body)(content or b"")
-        if serial is not None:
-            return serial
-    return 0
 
 
 class MirrorFiles(NamedTuple):
@@ -65,7 +35,7 @@ class MirrorFiles(NamedTuple):
         Raises:
             filelock.Timeout: on entering, where it stays held for a second.
         """
-        lock = self.storage.get_lock(str(self.store(".lock").path))
+        lock = self.storage.get_lock(str(self.store(LOCK).path))
         return lock.acquire(timeout=1)  # type: ignore[no-any-return]
 
     def summary(self, state: State, now: int, problem: str = "") -> Summary:
@@ -78,7 +48,7 @@ class MirrorFiles(NamedTuple):
         """
         from ..reporting.summary import Summary  # which few runs need
 
-        status, todo = (self.store(name).read() for name in ("status", "todo"))
+        status, todo = (self.store(name).read() for name in (STATUS, TODO))
         return Summary(
             directory=self.directory,
             master=self.master,

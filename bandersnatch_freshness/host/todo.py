@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from packaging.utils import canonicalize_name
 
-from ..core.serials import parse_serial
+from ..core.observations import parse_serial
 
 
 class TodoError(ValueError):

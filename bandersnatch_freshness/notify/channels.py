@@ -16,7 +16,8 @@ from typing import Any
 from ..core.incidents import Incident, Level
 from ..core.log_fields import log_fields
 from ..core.wording import describe, title
-from ..state.document import NotificationRecord, timestamp
+from ..formatting import timestamp
+from ..state.document import NotificationRecord
 from .sender import ALERTMANAGER
 
 log = logging.getLogger("bandersnatch.freshness")

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from ..core.incidents import Incident, Level
 from ..core.wording import describe, title
-from ..state.document import NotificationRecord, timestamp
+from ..formatting import timestamp
+from ..state.document import NotificationRecord
 
 # Of more packages than this, a message says only how many more there are.
 NAMED = 20

@@ -20,8 +20,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from packaging.utils import canonicalize_name
 
-from ..core.observations import Observation, observe
-from ..core.serials import parse_serial, serial_in_body, serial_in_html
+from ..core.observations import Observation, observe, parse_serial, serial_in_body, serial_in_html
 from ..core.variants import LADDER, AcceptEncoding
 from ..settings import Settings
 from ..transports.aiohttp_session import FreshSession

@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 from rich.markup import escape
 from rich.table import Table
 
-from ..core.observations import printable
 from ..exit_codes import ProbeExit
-from ..state.document import plain_url
+from ..formatting import plain_url, printable
 from . import ways
 from .clients import curl_arguments
 from .diagnosis import Answer, Diagnosis, is_fresh

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..core.history import HOUR, HOURS_KEPT, Hour
-from ..state.document import timestamp
+from ..formatting import timestamp
 
 # Pixels, up to which the tallest bar reaches, and which what there is at all has at least.
 HEIGHT = 96

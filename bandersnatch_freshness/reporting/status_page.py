@@ -18,9 +18,9 @@ from markupsafe import Markup
 from .. import __version__
 from ..core import wording as words
 from ..core.incidents import EDGE, INDEX, Incident, Level
-from ..core.observations import Evidence, printable
+from ..core.observations import Evidence
 from ..core.quarantine import QuarantineEntry
-from ..state.document import timestamp
+from ..formatting import duration, printable, timestamp
 from . import chart
 from .summary import Summary
 
@@ -161,7 +161,7 @@ def _incident_row(incident: Incident, now: int) -> Row:
         note=printable(words.extent(incident)),
         level=str(incident.level),
         since=incident.since,
-        age=words.duration(incident.age(now)),
+        age=duration(incident.age(now)),
         wanted=incident.required_serial,
         got=incident.got,
         why=words.meaning(incident.verdict),
@@ -177,7 +177,7 @@ def _quarantined_row(name: str, entry: QuarantineEntry, now: int) -> Row:
         note="",
         level="",
         since=entry.since,
-        age=words.duration(max(0, now - entry.since)),
+        age=duration(max(0, now - entry.since)),
         wanted=entry.required_serial,
         got=entry.synced,
         why="the mirror goes on without it, and asks for it again",
@@ -199,7 +199,7 @@ def _many(count: int, noun: str) -> str:
 
 def _long_before(seconds: int) -> str:
     """Say how long before the page was written something was."""
-    return f"{words.duration(seconds)} before this was written" if seconds > 0 else "when this was written"
+    return f"{duration(seconds)} before this was written" if seconds > 0 else "when this was written"
 
 
 def _source(text: str) -> str:
@@ -216,5 +216,5 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(iso=timestamp, duration=words.duration, many=_many, long_before=_long_before)
+    environment.filters.update(iso=timestamp, duration=duration, many=_many, long_before=_long_before)
     return environment.from_string(_part("html"))

@@ -8,12 +8,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.history import PastRun
 from ..core.incidents import Incident, Level, Thresholds
-from ..core.observations import printable
-from ..core.wording import duration
 from ..exit_codes import CheckExit
+from ..formatting import duration, printable
 from ..state import document as states
-from ..state.document import PastRun, State
+from ..state.document import State
 
 # By so much the clocks of hosts may differ.
 CLOCK_SECONDS = 60

@@ -9,18 +9,15 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from .. import __version__
 from ..core.guard import Index
-from ..core.history import Hour
+from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.quarantine import QuarantineEntry
 from ..core.verdicts import Verdict
+from ..formatting import seconds, timestamp
 
 FORMAT = 1
 RUNS_KEPT = 100
@@ -63,38 +60,6 @@ class NotificationRecord(NamedTuple):
     ever: bool = False
 
 
-class PastRun(NamedTuple):
-    """One finished run: when (seconds since 1970), and what it came to.
-
-    `outcome` is "fresh", "errors", "failed" (before any package was asked for, say) or
-    "interrupted"; `target` is the highest serial that was announced; `cured` counts pages by the variant
-    that got them.
-    """
-
-    started: int
-    finished: int
-    outcome: str
-    serial: int
-    target: int = 0
-    fresh: int = 0
-    stale: int = 0
-    gone: int = 0
-    extra_requests: int = 0
-    cured: Mapping[str, int] = MappingProxyType({})
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it got through to its end."""
-        return self.outcome in ("fresh", "errors")
-
-
-class Batch(NamedTuple):
-    """How many packages there were to sync, on the way from one serial of the mirror to `target`."""
-
-    target: int
-    size: int
-
-
 @dataclass
 class Totals:
     """What all runs have come to since the state began: runs by outcome, metadata requests by variant, messages."""
@@ -134,12 +99,6 @@ class State:
     def last_run(self) -> int:
         """Return when the last run ended that got through, in seconds since 1970; 0 where none did."""
         return next((run.finished for run in reversed(self.runs) if run.is_whole), 0)
-
-
-def plain_url(url: str) -> str:
-    """Return a URL without what may be secret in it: user, password, query, fragment."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def dump(state: State, now: int) -> Iterator[str]:
@@ -231,25 +190,6 @@ def load(text: str | bytes) -> State:
         )
     except _ERRORS as error:
         raise StateError(f"not a state file: {type(error).__name__}: {error}") from error
-
-
-@lru_cache(4096)  # most times in a state are alike
-def timestamp(seconds: int) -> str:
-    """Return a time as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@lru_cache(4096)
-def seconds(text: str) -> int:
-    """Return the seconds since 1970 of such a time.
-
-    Raises:
-        ValueError: where it is none.
-    """
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"a time without a zone: {text}")
-    return int(time.timestamp())
 
 
 def _incident_out(incident: Incident, *, with_evidence: bool) -> str:

@@ -8,24 +8,35 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import filelock
 
 from ..core import history, quarantine
 from ..core import wording as words
-from ..core.guard import Guard
+from ..core.guard import IndexGuard
+from ..core.history import Batch
 from ..core.incidents import Change, Level, advance
 from ..core.log_fields import change_fields, incident_fields, log_fields
-from ..core.run import Run
+from ..core.run import KnownPages, Run
 from ..settings import TrackingSettings
-from .document import Batch, NewerStateError, State, StateError
+from .document import NewerStateError, State, StateError
 from .records import Records
 
-if TYPE_CHECKING:
-    from ..notify.notifier import Deliveries, Notifier
-
 log = logging.getLogger("bandersnatch.freshness")
+
+
+class Notifies(Protocol):
+    """What sends notifications after a run: plans them, delivers them, and notes what arrived."""
+
+    def plan(self, state: State, now: int) -> dict[Any, Any]:
+        """Return what is to be sent, and note in the state that it is under way."""
+
+    def deliver(self, plan: Any) -> Any:
+        """Send it, and return which parts arrived."""
+
+    def settle(self, state: State, plan: Any, arrived: Any, now: int) -> bool:
+        """Note in the state what arrived; return whether that is news."""
 
 
 class Memory:
@@ -36,7 +47,7 @@ class Memory:
         records: Records,
         tracking: TrackingSettings,
         clock: Callable[[], int],
-        notifier: Callable[[], Notifier] | None = None,
+        notifier: Callable[[], Notifies] | None = None,
         publish: Callable[[State, int], None] | None = None,
     ) -> None:
         """`clock` returns seconds since 1970.
@@ -66,16 +77,21 @@ class Memory:
             self._running.enter_context(self._records.run_lock())
         return Run(self._clock(), self._records.state.incidents, quiets=self._tracking.escalates)
 
-    def guard(self) -> Guard:
-        """Return what guards a run, from what is known of the master."""
+    def guard(self) -> IndexGuard:
+        """Return what guards the index of a run, from what is known of the master."""
         state = self._records.state
-        return Guard(state.index, state.incidents, state.quarantine, another_master=state.another_master)
+        return IndexGuard(state.index, another_master=state.another_master)
 
-    def look(self) -> Guard:
-        """Return what guards a command that is no run; nothing is remembered of that."""
+    def pages(self) -> KnownPages:
+        """Return what is known of pages."""
+        state = self._records.state
+        return KnownPages(state.incidents, state.quarantine, another_master=state.another_master)
+
+    def look(self) -> KnownPages:
+        """Return what is known of pages, for a command that is no run; nothing is remembered of that."""
         with contextlib.suppress(OSError, StateError, filelock.Timeout), self._records.lock():
             pass
-        return self.guard()
+        return self.pages()
 
     def concerned(self) -> dict[str, int | None]:
         """Return the packages a plan is about: those in quarantine with their serials, those due for it with None."""
@@ -144,7 +160,7 @@ class Memory:
         run.batch = Batch(target, size)
         run.report.batch = size
 
-    def end(self, run: Run, guard: Guard | None, outcome: str, target: int, *, may_notify: bool = True) -> None:
+    def end(self, run: Run, guard: IndexGuard | None, outcome: str, target: int, *, may_notify: bool = True) -> None:
         """Finish a run that came to this outcome, on its way to the serial `target`.
 
         What is to be sent is noted in the state before it is sent, so that a run which
@@ -153,7 +169,7 @@ class Memory:
         now = self._clock()
         changes: list[Change] = []
         left: list[str] = []
-        plan: Deliveries = {}
+        plan: dict[Any, Any] = {}
         notifier = self._notifier() if may_notify else None
 
         def advance_all(state: State) -> None:
@@ -196,7 +212,7 @@ class Memory:
                         locked.enter_context(self._records.lock())
                     self._publish(self._records.state, now)
 
-    def _notifier(self) -> Notifier | None:
+    def _notifier(self) -> Notifies | None:
         """Return what sends notifications, None where nobody is to be told, or has to be forgotten."""
         wanted = self._tracking.notify or self._records.state.notified
         return self._make_notifier() if self._make_notifier and self._tracking.escalates and wanted else None
@@ -213,7 +229,7 @@ class Memory:
         return True
 
 
-def _sum_up(state: State, run: Run, guard: Guard | None, now: int) -> None:
+def _sum_up(state: State, run: Run, guard: IndexGuard | None, now: int) -> None:
     """Take down what a run has added to what is counted, and to the history."""
     last = state.runs[-1]
     lag = max(0, (state.announced() or 0) - last.serial)

@@ -17,17 +17,14 @@ from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import SKIP_HEADER
 
-from ..core.climb import AdaptiveClimber, Climb, PageResult
-from ..core.ladder import RecheckBudget
+from ..core.climb import Climb, PageResult, RecheckBudget
 from ..core.observations import Observation
 from ..core.variants import LADDER, AcceptEncoding, Variant
-from ..state.document import plain_url
+from ..formatting import plain_url
 from .cache_bust import without
+from .climber import SCOUT_SECONDS, AdaptiveClimber, RequestFailedError
 
 __all__ = ["Asking", "FreshAdapter", "StaleError"]
-
-# So long at most do the other threads wait for the first answer.
-_SCOUT_SECONDS = 2
 
 _Send = Callable[[PreparedRequest], Response]
 
@@ -63,14 +60,6 @@ class Asking:
         if isinstance(self.kept, Response):
             self.kept.close()
         self.kept = error
-
-
-class _Failed(Exception):  # noqa: N818 - a carrier, never seen outside
-    """What the HTTP client raised, kept apart from errors of our own."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 class FreshAdapter(BaseAdapter):
@@ -150,7 +139,7 @@ class FreshAdapter(BaseAdapter):
         response, error = None, None
         try:
             response = self._answer(request, send)
-        except _Failed as failed:
+        except RequestFailedError as failed:
             error = failed.error
         except StaleError as stale:
             error = stale
@@ -190,7 +179,7 @@ class FreshAdapter(BaseAdapter):
                 if response.is_redirect:
                     return response  # for the session to follow
                 seen = self._look(climb, way, response)
-            except _Failed as failed:
+            except RequestFailedError as failed:
                 failure = failed
                 seen = Observation(way, problem=type(failed.error).__name__)
             climb.saw(seen)
@@ -214,7 +203,7 @@ class FreshAdapter(BaseAdapter):
         try:
             response = send(dressed)
         except Exception as error:
-            raise _Failed(error) from error
+            raise RequestFailedError(error) from error
         if added and "Location" in response.headers:
             # The next request has a timestamp of its own.
             response.headers["Location"] = without(response.headers["Location"], added)
@@ -244,7 +233,7 @@ class FreshAdapter(BaseAdapter):
             body = response.content
         except Exception as error:
             response.close()
-            raise _Failed(error) from error
+            raise RequestFailedError(error) from error
         return self.climber.read_body(seen, body)
 
     @contextmanager
@@ -267,6 +256,6 @@ class FreshAdapter(BaseAdapter):
             finally:
                 scout.set()
         else:
-            scout.wait(_SCOUT_SECONDS)
+            scout.wait(SCOUT_SECONDS)
             scout.set()
             yield

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from bandersnatch_freshness.core.observations import SERIAL_HEADER
-from bandersnatch_freshness.core.serials import parse_serial, serial_in_body, serial_in_html
+from bandersnatch_freshness.core.observations import SERIAL_HEADER, parse_serial, serial_in_body, serial_in_html
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES
 from bandersnatch_freshness.lab.origin import SIMPLE_JSON
 

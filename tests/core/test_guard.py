@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bandersnatch_freshness.core.guard import Guard, Index, IndexRefusedError, measure
+from bandersnatch_freshness.core.guard import Index, IndexGuard, IndexRefusedError, measure
 from bandersnatch_freshness.core.incidents import Incident
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
+from bandersnatch_freshness.core.run import KnownPages
 from bandersnatch_freshness.core.variants import PLAIN
 from bandersnatch_freshness.core.verdicts import Verdict
 
@@ -29,9 +30,9 @@ def observation(serial: int) -> Observation:
     return Observation(PLAIN, 200, serial)
 
 
-def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool = False, own: int = 0) -> Guard:
+def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool = False, own: int = 0) -> IndexGuard:
     """Return a guard of a mirror that is at this serial, with so many projects of its own."""
-    made = Guard(known, another_master=another_master)
+    made = IndexGuard(known, another_master=another_master)
     made.expect(synced, lambda: own)
     return made
 
@@ -57,7 +58,7 @@ def guard(known: Index | None = KNOWN, synced: int = 50, *, another_master: bool
         pytest.param(guard(KNOWN, 99, another_master=True), 49, 100, "its serial 49", id="another-master-known"),
     ],
 )
-def test_an_index_is_admitted_or_refused(made: Guard, serial: int | None, projects: int, refusal: str) -> None:
+def test_an_index_is_admitted_or_refused(made: IndexGuard, serial: int | None, projects: int, refusal: str) -> None:
     """By the mirror's own serial, and by what the index was before."""
     if not refusal:
         made.admit_index(index_of(serial, projects))
@@ -158,16 +159,16 @@ def test_a_page_is_not_older_than_what_was_there(
 ) -> None:
     """Not than the mirror's own, nor than any that this master was ever seen to have."""
     incidents = {"foo": Incident("foo", NOON, NOON, 3, 70, 41, Verdict.EDGE_STALE, newest=newest)}
-    made = Guard(KNOWN, incidents, another_master=another_master)
-    assert made.least_page("foo", own) == least
-    assert made.least_page("bar", own) == (0 if another_master else own)
+    made = KnownPages(incidents, {}, another_master=another_master)
+    assert made.floor("foo", own) == least
+    assert made.floor("bar", own) == (0 if another_master else own)
 
 
 def test_what_was_announced_of_a_page() -> None:
     """By the incident, or by what is in quarantine, whichever is newer."""
     incidents = {"foo": Incident("foo", NOON, NOON, 3, 70, 41, Verdict.EDGE_STALE)}
-    made = Guard(KNOWN, incidents, {"foo": QuarantineEntry(71, NOON, NOON), "bar": QuarantineEntry(5, NOON, NOON)})
-    assert [made.announced_page(name) for name in ("foo", "bar", "else")] == [71, 5, 0]
+    made = KnownPages(incidents, {"foo": QuarantineEntry(71, NOON, NOON), "bar": QuarantineEntry(5, NOON, NOON)})
+    assert [made.announced(name) for name in ("foo", "bar", "else")] == [71, 5, 0]
 
 
 def test_a_newer_index_that_is_not_to_be_had_is_wrong() -> None:
@@ -183,7 +184,7 @@ def test_a_newer_index_that_is_not_to_be_had_is_wrong() -> None:
 
 def test_a_mirror_that_another_master_left_behind_stands_still() -> None:
     """Its serial is higher than any of this one: nothing is synced, and that is wrong."""
-    made = Guard(None, another_master=True)
+    made = IndexGuard(None, another_master=True)
     made.expect(1000, lambda: 500)
     made.admit_index(index_of(60, 3))
     assert made.stands_still
@@ -194,7 +195,7 @@ def test_a_mirror_that_another_master_left_behind_stands_still() -> None:
 
 def test_another_master_may_be_smaller() -> None:
     """What the mirror has of the old one is no measure."""
-    made = Guard(None, another_master=True)
+    made = IndexGuard(None, another_master=True)
     made.expect(50, lambda: 500)
     made.admit_index(index_of(60, 3))
     assert not made.stands_still

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bandersnatch_freshness.core.ladder import TRIAL_AFTER, TRIAL_BACKOFF, VAIN_REQUESTS, Ladder, RecheckBudget
+from bandersnatch_freshness.core.climb import TRIAL_AFTER, TRIAL_BACKOFF, VAIN_REQUESTS, Ladder, RecheckBudget
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 

@@ -3,8 +3,9 @@
 import pytest
 from multidict import CIMultiDict
 
-from bandersnatch_freshness.core.observations import Observation, observe, printable
+from bandersnatch_freshness.core.observations import Observation, observe
 from bandersnatch_freshness.core.variants import PLAIN, AcceptEncoding, Variant
+from bandersnatch_freshness.formatting import printable
 
 STRIP = Variant(AcceptEncoding.ABSENT)
 

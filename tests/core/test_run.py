@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bandersnatch_freshness.core.climb import RecheckBudget
 from bandersnatch_freshness.core.incidents import EDGE, Incident, Level
-from bandersnatch_freshness.core.ladder import RecheckBudget
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.quarantine import QuarantineEntry, QuarantinePlan
 from bandersnatch_freshness.core.run import Run
@@ -127,8 +127,8 @@ def test_an_older_page_is_worth_syncing_once(run: Run, serial: int | None) -> No
     """Where the origin has no newer one."""
     run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
     run.saw("baz", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
-    assert run.older_page_to_take("foo") == serial
-    assert run.older_page_to_take("baz") is None
+    assert run.older_page("foo") == serial
+    assert run.older_page("baz") is None
 
 
 def test_what_is_in_quarantine_may_fail_until_its_page_is_there() -> None:

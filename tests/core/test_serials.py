@@ -2,7 +2,7 @@
 
 import pytest
 
-from bandersnatch_freshness.core.serials import parse_serial, serial_in_body, serial_in_html
+from bandersnatch_freshness.core.observations import parse_serial, serial_in_body, serial_in_html
 
 
 @pytest.mark.parametrize(

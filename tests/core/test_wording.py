@@ -6,7 +6,8 @@ import pytest
 
 from bandersnatch_freshness.core.incidents import EDGE, Change, Ending, Incident, Level
 from bandersnatch_freshness.core.verdicts import Verdict
-from bandersnatch_freshness.core.wording import describe, describe_change, duration
+from bandersnatch_freshness.core.wording import describe, describe_change
+from bandersnatch_freshness.formatting import duration
 
 NOON = 1_539_691_200
 FOO = Incident(

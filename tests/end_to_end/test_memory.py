@@ -178,19 +178,18 @@ setattr(owner, name, broken)
 
 OF_ITS_GENERATION = (
     [
-        "host.aiohttp_host:_covering",
-        "host.aiohttp_host:_failure",
-        "host.aiohttp_host:_fresh_page",
-        "host.aiohttp_host:_fresh_session",
+        "host.aiohttp_host:AiohttpHost._session",
+        "host.aiohttp_host:AiohttpHost._failure",
+        "host.pages:require",
         "transports.aiohttp_session:FreshSession.__init__",
-        "transports.aiohttp_session:FreshSession.covers",
+        "transports.aiohttp_session:FreshSession._send",
         "transports.aiohttp_session:FreshSession.fetch",
     ]
     if BANDERSNATCH.major > 3
     else [
         "host.requests_host:_failure",
-        "host.requests_host:_fresh_adapter",
-        "host.requests_host:_fresh_page",
+        "host.requests_host:RequestsHost._adapter",
+        "host.requests_host:RequestsHost._fresh_page",
         "transports.requests_adapter:FreshAdapter.__init__",
         "transports.requests_adapter:FreshAdapter._after_the_first",
         "transports.requests_adapter:FreshAdapter._climb",
@@ -198,7 +197,7 @@ OF_ITS_GENERATION = (
         "core.run:Run.processed",
     ]
 )
-OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_session:FreshSession._compare"]
+OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_session:FreshSession._peek"]
 
 
 @pytest.mark.parametrize(
@@ -206,17 +205,17 @@ OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_session:FreshSes
     [
         "core.climb:Climb.look",
         "core.climb:Climb.saw",
-        "core.climb:AdaptiveClimber.climb",
-        "core.climb:AdaptiveClimber.covers",
-        "core.climb:AdaptiveClimber.learn",
-        "core.guard:Guard._admit",
-        "core.guard:Guard.after",
-        "core.guard:Guard.expect",
-        "core.guard:Guard.least_page",
-        "host.running:_begin_run",
-        "host.running:_end",
-        "host.running:_plan",
-        "host.running:serial_of_copy",
+        "transports.climber:AdaptiveClimber.climb",
+        "transports.climber:AdaptiveClimber.covers",
+        "transports.climber:AdaptiveClimber.learn",
+        "core.guard:IndexGuard._admit",
+        "core.guard:IndexGuard.after",
+        "core.guard:IndexGuard.expect",
+        "core.run:KnownPages.floor",
+        "host.suite:Suite._begin_run",
+        "host.suite:_end",
+        "host.package_list:plan",
+        "host.pages:own_serial",
         "state.memory:Memory.begin",
         "state.memory:Memory.concerned",
         "state.memory:Memory.end",

@@ -6,12 +6,14 @@ import random
 
 import pytest
 
+from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level, RunReport, Sighting, Thresholds, advance
 from bandersnatch_freshness.core.verdicts import Verdict
+from bandersnatch_freshness.formatting import timestamp
 from bandersnatch_freshness.notify import notices
 from bandersnatch_freshness.notify.notices import NAMED
 from bandersnatch_freshness.notify.notifier import Deliveries, Notifier
-from bandersnatch_freshness.state.document import PastRun, State, dump, load, timestamp
+from bandersnatch_freshness.state.document import State, dump, load
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NOON = 1_539_691_200

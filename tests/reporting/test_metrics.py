@@ -16,15 +16,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bandersnatch_freshness import __version__
 from bandersnatch_freshness.core.guard import Index
+from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.host.mirror_files import MirrorFiles
 from bandersnatch_freshness.reporting import metrics
-from bandersnatch_freshness.reporting.publisher import Publisher
+from bandersnatch_freshness.reporting.publisher import publish as publish_summary
 from bandersnatch_freshness.reporting.summary import Summary
 from bandersnatch_freshness.settings import read_tracking
-from bandersnatch_freshness.state.document import PastRun, State
+from bandersnatch_freshness.state.document import State
 
 from ..monitoring import promtool
 from .test_summary import CRITICAL, DAY, HOUR, NOW, STALE, WARNING, run, summary
@@ -234,7 +235,8 @@ def publish(tmp_path: Path) -> Publish:
         tracking = read_tracking(["freshness"], {"metrics_file": metrics_file})
         files = MirrorFiles(str(tmp_path / "mirror"), "https://master.example", tracking, storage)
         (tmp_path / "mirror").mkdir(exist_ok=True)
-        Publisher(files).publish(State("https://master.example", runs=[run()]), NOW)
+        state = State("https://master.example", runs=[run()])
+        publish_summary(tracking, storage, files.directory, lambda: files.summary(state, NOW))
 
     return publish
 

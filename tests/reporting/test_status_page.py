@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bandersnatch_freshness.core.history import HOUR, HOURS_KEPT, Hour
+from bandersnatch_freshness.core.history import HOUR, HOURS_KEPT, Hour, PastRun
 from bandersnatch_freshness.core.incidents import EDGE, INDEX, Incident, Level, Thresholds
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.reporting.status_page import ROWS_SHOWN, render
 from bandersnatch_freshness.reporting.summary import Summary
-from bandersnatch_freshness.state.document import PastRun, State
+from bandersnatch_freshness.state.document import State
 
 NOW = 1_539_691_200 + 1800
 DAY = 24 * HOUR

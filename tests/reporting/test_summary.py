@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level, Thresholds
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.reporting.summary import Summary, check
-from bandersnatch_freshness.state.document import PastRun, State
+from bandersnatch_freshness.state.document import State
 
 HOUR, DAY = 3600, 86400
 NOW = 1_539_691_200

@@ -9,23 +9,20 @@ from typing import Any
 
 import pytest
 
-from bandersnatch_freshness.core.history import Hour
+from bandersnatch_freshness.core.history import Hour, PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.verdicts import Verdict
+from bandersnatch_freshness.formatting import plain_url, seconds, timestamp
 from bandersnatch_freshness.state.document import (
     EVIDENCE_KEPT,
     RUNS_KEPT,
     NewerStateError,
     NotificationRecord,
-    PastRun,
     State,
     StateError,
     Totals,
     dump,
     load,
-    plain_url,
-    seconds,
-    timestamp,
 )
 
 NOON = 1_539_691_200

@@ -10,6 +10,7 @@ from typing import Any
 import filelock
 import pytest
 
+from bandersnatch_freshness.core.history import Batch
 from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
@@ -17,7 +18,7 @@ from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.notify.notifier import Notifier
 from bandersnatch_freshness.settings import read_tracking
-from bandersnatch_freshness.state.document import Batch, NewerStateError
+from bandersnatch_freshness.state.document import NewerStateError
 from bandersnatch_freshness.state.memory import Memory
 from bandersnatch_freshness.state.records import Records
 from bandersnatch_freshness.state.store import Store

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bandersnatch_freshness.core.ladder import RecheckBudget
+from bandersnatch_freshness.core.climb import RecheckBudget
 from bandersnatch_freshness.core.variants import LADDER, AcceptEncoding, Variant
 from bandersnatch_freshness.settings import Settings
 from bandersnatch_freshness.transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
@@ -381,7 +381,7 @@ async def test_a_page_is_not_gone_because_some_way_finds_none() -> None:
 
 async def test_the_budget_is_for_stale_pages_only(mocker: Any) -> None:
     """Once it is used up, stale pages are asked for once; a 404 is climbed for all the same."""
-    mocker.patch("bandersnatch_freshness.core.ladder.VAIN_REQUESTS", 5)
+    mocker.patch("bandersnatch_freshness.core.climb.VAIN_REQUESTS", 5)
     upstream = Upstream(lambda request: web.Response(status=404) if "gone" in request.path else page("41"))
     counts = []
     async with upstream.session(LADDER) as session:
@@ -448,7 +448,7 @@ async def release(fetching: Awaitable[AiohttpPage]) -> None:
 
 async def test_the_others_do_not_wait_for_a_first_answer_that_never_comes(mocker: Any) -> None:
     """A page that hangs delays them for a moment only."""
-    mocker.patch("bandersnatch_freshness.transports.aiohttp_session._SCOUT_SECONDS", 0.05)
+    mocker.patch("bandersnatch_freshness.transports.aiohttp_session.SCOUT_SECONDS", 0.05)
     upstream = Hanging()
     async with upstream.session(LADDER) as session:
         first = asyncio.create_task(session.fetch(upstream.url("/pypi/hangs/json"), 42))
@@ -460,7 +460,7 @@ async def test_the_others_do_not_wait_for_a_first_answer_that_never_comes(mocker
 
 async def test_a_cancelled_first_request_lets_the_others_go(mocker: Any) -> None:
     """As when a run is ended by Ctrl-C, or the first page times out."""
-    mocker.patch("bandersnatch_freshness.transports.aiohttp_session._SCOUT_SECONDS", 3600)
+    mocker.patch("bandersnatch_freshness.transports.aiohttp_session.SCOUT_SECONDS", 3600)
     upstream = Hanging()
     async with upstream.session(LADDER) as session:
         first = asyncio.create_task(session.fetch(upstream.url("/pypi/hangs/json"), 42))
@@ -530,7 +530,7 @@ async def test_the_index_comes_from_the_freshest_copy(
             assert (await response.text()).startswith(body)
         assert [request.method for request in upstream.asked] == methods
         assert {request.headers["Accept"] for request in upstream.asked} == {"x"}
-        assert len(session.index) == len(methods)
+        assert len(session.index_observations) == len(methods)
         async with session.get(upstream.url("/simple/foo/")):
             pass
     assert len(upstream.asked) == len(methods) + 1
@@ -552,4 +552,4 @@ async def test_copies_that_can_not_be_had_are_not_the_freshest() -> None:
         session = guarded(upstream, plain)
         async with session.get(upstream.url("/simple/")) as response:
             assert response.status == 200
-    assert [one.status for one in session.index] == [200, 405, 405, 405]
+    assert [one.status for one in session.index_observations] == [200, 405, 405, 405]

@@ -17,9 +17,9 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from bandersnatch_freshness import fail_open as failing
-from bandersnatch_freshness.core.ladder import RecheckBudget
+from bandersnatch_freshness.core.climb import RecheckBudget
 from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
+from bandersnatch_freshness.fail_open import begin_run
 from bandersnatch_freshness.transports.requests_adapter import FreshAdapter, StaleError
 
 STRIP = Variant(AcceptEncoding.ABSENT)
@@ -458,7 +458,7 @@ def test_many_threads_learn_from_one_climb() -> None:
 
 def test_the_others_do_not_wait_for_a_first_answer_that_never_comes(mocker: Any) -> None:
     """A page that hangs delays them for a moment, and once only."""
-    mocker.patch("bandersnatch_freshness.transports.requests_adapter._SCOUT_SECONDS", 0.05)
+    mocker.patch("bandersnatch_freshness.transports.requests_adapter.SCOUT_SECONDS", 0.05)
     arrived, let_go = threading.Event(), threading.Event()
 
     def answer(asked: Received) -> Answer:
@@ -472,7 +472,7 @@ def test_the_others_do_not_wait_for_a_first_answer_that_never_comes(mocker: Any)
         first = threads.submit(adapter.fetch, session, upstream.url("/pypi/hangs/json"), 42)
         assert arrived.wait(30)
         assert adapter.fetch(session, upstream.url("/pypi/foo/json"), 42).response is not None
-        mocker.patch("bandersnatch_freshness.transports.requests_adapter._SCOUT_SECONDS", 3600)
+        mocker.patch("bandersnatch_freshness.transports.requests_adapter.SCOUT_SECONDS", 3600)
         assert adapter.fetch(session, upstream.url("/pypi/foo/json"), 42).response is not None
         let_go.set()
         assert first.result().response is not None
@@ -480,7 +480,7 @@ def test_the_others_do_not_wait_for_a_first_answer_that_never_comes(mocker: Any)
 
 def test_a_bug_of_ours_leaves_requests_as_they_are(mocker: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Logged once; the request is sent plainly, and so are all later ones; a page is judged all the same."""
-    failing.begin()
+    begin_run()
     mocker.patch.object(FreshAdapter, "_dress", autospec=True, side_effect=RuntimeError("a bug"))
     upstream = fixed(serial="41")
     with upstream.session([ALL]) as (session, adapter):

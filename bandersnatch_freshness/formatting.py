@@ -1,0 +1,60 @@
+"""Formatting: how values are written in log lines, messages and files."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+LONGEST_VALUE = 100
+
+_UNPRINTABLE = re.compile(r"[^ -~]")
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def printable(value: str) -> str:
+    """Return a value from outside as it is safe to log: printable ASCII, at most 100 characters and an ellipsis."""
+    safe = value
+    if not (value.isascii() and value.isprintable()):
+        safe = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    return safe if len(safe) <= LONGEST_VALUE else f"{safe[:LONGEST_VALUE]}…"
+
+
+def plain_url(url: str) -> str:
+    """Return a URL without the parts that may be secret: user, password, query, fragment.
+
+    Raises:
+        ValueError: if it is not a URL.
+    """
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+@lru_cache(4096)  # most times in a state are alike
+def timestamp(seconds: int) -> str:
+    """Return seconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(4096)
+def seconds(text: str) -> int:
+    """Return an ISO 8601 time as seconds since 1970.
+
+    Raises:
+        ValueError: if it is not such a time, or has no time zone.
+    """
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"a time without a zone: {text}")
+    return int(time.timestamp())
+
+
+def duration(seconds: int) -> str:
+    """Return a time span in its two largest units, such as "1 d 2 h"."""
+    parts = []
+    for unit, size in _UNITS:
+        amount, seconds = divmod(seconds, size)
+        if amount:
+            parts.append(f"{amount} {unit}")
+    return " ".join(parts[:2]) or "0 s"

@@ -1,0 +1,113 @@
+"""The configuration of Bandersnatch: which file it is, what of it is the suite's, and what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bandersnatch.configuration
+
+from .. import settings
+from ..formatting import printable
+from ..settings import Settings, TrackingSettings
+from .layout import OWN_DIRECTORIES, OWN_FILES
+
+_PROBLEMS: Mapping[type[configparser.Error], str] = {
+    configparser.MissingSectionHeaderError: "no [section] above it",
+    configparser.ParsingError: "neither a [section] nor `option = value`",
+    configparser.DuplicateOptionError: "the option is there twice",
+    configparser.DuplicateSectionError: "the section is there twice",
+    configparser.NoOptionError: "the option is missing",
+    configparser.NoSectionError: "the section is missing",
+}
+
+
+def read_configuration(config_file: str) -> Any:
+    """Return the parsed configuration of a file.
+
+    Raises:
+        OSError: if it can't be read.
+        ValueError: if it can't be parsed; names the file.
+    """
+    with open(config_file):  # its own error names the file
+        pass
+    try:
+        loaded = bandersnatch.configuration.BandersnatchConfig(Path(config_file))
+    except configparser.Error as error:
+        raise ValueError(f"{config_file}: {problem_of(error)}") from None
+    return getattr(loaded, "config", loaded)
+
+
+def config_file() -> str:
+    """Return the configuration file of the command line that is being followed."""
+    singleton = bandersnatch.configuration.BandersnatchConfig()
+    known = getattr(singleton, "config_file", None)
+    if known:
+        return str(known)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=True, exit_on_error=False)
+    parser.add_argument("-c", "--config", default="/etc/bandersnatch.conf")
+    return str(parser.parse_known_args()[0].config)
+
+
+def enabled_plugins(configuration: Any) -> tuple[str, ...]:
+    """Return which of the suite's plugins are enabled.
+
+    Raises:
+        OptionError: if a name starts like one of ours and is none.
+    """
+    return settings.enabled_plugins(enabled(configuration))
+
+
+def enabled(configuration: Any) -> str:
+    """Return the value of `[plugins] enabled`."""
+    found: str = configuration.get("plugins", "enabled", fallback="")
+    return found
+
+
+def section(configuration: Any) -> Mapping[str, str]:
+    """Return the options of `[freshness]` as they are written.
+
+    What [DEFAULT] has for other sections is no slip in ours, and a "%" no interpolation.
+    """
+    if not configuration.has_section(settings.SECTION):
+        return {}
+    inherited = configuration.defaults()
+    written = dict(configuration.items(settings.SECTION, raw=True))
+    ours = {name: value for name, value in written.items() if name.replace("-", "_") in settings.OPTIONS}
+    return ours | {name: value for name, value in written.items() if name not in inherited}
+
+
+def read_settings(configuration: Any) -> Settings:
+    """Return what the configuration asks for.
+
+    Raises:
+        OptionError: if it can't be followed.
+    """
+    written = section(configuration)
+    found = settings.read_settings(enabled_plugins(configuration), written)
+    settings.refuse_paths(settings.with_underscores(written), OWN_FILES, OWN_DIRECTORIES)
+    return found
+
+
+def read_tracking(configuration: Any) -> TrackingSettings:
+    """Return what the configuration says of remembering, whether or not that is enabled.
+
+    Raises:
+        OptionError: if it can't be followed.
+    """
+    read_settings(configuration)
+    return settings.read_tracking(enabled_plugins(configuration), section(configuration))
+
+
+def problem_of(error: configparser.Error) -> str:
+    """Return what is wrong with a configuration; the error's own text quotes some of it, such as a password."""
+    section, option = (printable(str(getattr(error, name, None) or "")) for name in ("section", "option"))
+    first, *_ = getattr(error, "errors", None) or [(getattr(error, "lineno", None), "")]
+    line = first[0]
+    where = [f"[{section}] {option}".strip()] if section else []
+    where += [f"line {line}"] if line else []
+    what = _PROBLEMS.get(type(error), "a % that is to stand for itself is written %%")
+    return f"{', '.join(where)}: {what}"

@@ -1,0 +1,101 @@
+"""The pages: what the mirror has of a project, and what is required of a page that is asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from ..core.climb import PageResult
+from ..core.log_fields import log_fields
+from ..core.observations import serial_in_body, serial_in_html
+from ..core.run import PageRequirement
+from ..formatting import printable
+from .layout import HTML_END, HTML_PAGE, JSON_PAGE
+from .protocols import HostAdapter, HostMirror
+from .run_context import RunContext
+
+log = logging.getLogger("bandersnatch.freshness")
+
+
+def require(context: RunContext | None, adapter: HostAdapter, project: str, requested_serial: int) -> PageRequirement:
+    """Return what is required of a page that Bandersnatch asks for with a serial."""
+    floor = announced = 0
+    if context is None:
+        return PageRequirement(project, requested_serial, 0, 0, requested_serial, None)
+    if context.pages is not None:
+        floor = context.pages.floor(project, own_serial(adapter, context.storage, context.mirror, project))
+        announced = context.pages.announced(project) if requested_serial == 0 else 0
+    required_serial = max(requested_serial, floor, announced)
+    budget = context.run.rechecks.get(project) if context.run else None
+    return PageRequirement(project, requested_serial, floor, announced, required_serial, budget)
+
+
+def own_serial(adapter: HostAdapter, storage: Any, mirror: HostMirror, project: str) -> int:
+    """Return the serial of the mirror's own copy of a project, 0 if it has none."""
+    simple = adapter.simple_directory(mirror, project)
+    return serial_of_simple(storage, simple) or serial_of_document(storage, f"{mirror.webdir}/json/{project}")
+
+
+def simple_directory(web: Any, project: str, *, hashed: bool) -> str:
+    """Return where a project's own simple pages lie, below the mirror's `web`; `hashed` is Bandersnatch's `hash-index`.
+
+    As text: a path object for each page would take longer to make than the page to read.
+    """
+    return f"{web}/simple/{project[0]}/{project}" if hashed else f"{web}/simple/{project}"
+
+
+def serial_of_simple(storage: Any, directory: Any) -> int:
+    """Return the serial of a project's own simple pages, 0 if they have none."""
+    serial = serial_in_html(_read(storage, f"{directory}/{HTML_PAGE}", HTML_END))
+    return serial or serial_of_document(storage, f"{directory}/{JSON_PAGE}")
+
+
+def serial_of_document(storage: Any, path: str) -> int:
+    """Return the serial of a JSON page or document, 0 if it has none."""
+    return serial_in_body(_read(storage, path)) or 0
+
+
+def _read(storage: Any, path: str, end: int = 0) -> bytes:
+    """Return what a file has; empty if it can't be read, as it can be replaced then.
+
+    With an `end` only so many bytes at its end are needed; an object store gives all.
+    """
+    try:
+        if storage.PATH_BACKEND is not Path:
+            there = storage.PATH_BACKEND(path)
+            content = storage.read_file(there, text=False) if storage.exists(there) else b""
+            return content if isinstance(content, bytes) else str(content).encode()
+        # As raw as it gets, without a path object: a run does this for every package.
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            size = os.fstat(handle).st_size
+            return os.pread(handle, end or size, max(0, size - end) if end else 0)
+        finally:
+            os.close(handle)
+    except Exception:  # noqa: BLE001 - an object store's errors are of any kind
+        return b""
+
+
+def stale_message(url: str, requirement: PageRequirement, result: PageResult[Any]) -> str:
+    """Return what Bandersnatch says of a stale page, for those who search their logs for it; `url` is plain."""
+    first = result.observations[0]
+    return (
+        f"Expected PyPI serial {requirement.required_serial} for request {url} but got {first.serial}. "
+        f"Ways tried: {len(result.observations)}"
+    )
+
+
+def log_kept(project: str, floor: int) -> None:
+    """Log that the mirror's own page stays."""
+    log.error(
+        "%s: no way gets a page as new as the mirror's own, of serial %d: that stays",
+        *(project, floor),
+        extra=log_fields(project=project, required_serial=floor),
+    )
+
+
+def log_stays_in_quarantine(project: str, reason: object) -> None:
+    """Log that a package in quarantine is still not to be had."""
+    log.info("%s stays in quarantine: %s", project, printable(str(reason)), extra=log_fields(project=project))

@@ -1,0 +1,24 @@
+"""The run context: a `mirror` or `sync` under way, and what the suite has for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.guard import IndexGuard
+from ..core.run import KnownPages, Run
+from ..state.memory import Memory
+from .protocols import HostMirror
+
+
+@dataclass
+class RunContext:
+    """A `mirror` or `sync` under way; a `sync` has what guards it at most."""
+
+    mirror: HostMirror
+    # Bandersnatch's storage backend.
+    storage: Any
+    memory: Memory | None = None
+    run: Run | None = None
+    guard: IndexGuard | None = None
+    pages: KnownPages | None = None

@@ -1,0 +1,238 @@
+"""The suite in this process: what is enabled, and what is under way."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..core.guard import IndexRefusedError
+from ..core.incidents import INDEX
+from ..core.log_fields import log_fields
+from ..core.observations import serial_in_body
+from ..core.run import KnownPages
+from ..fail_open import begin_run, fail_open, log_error
+from ..formatting import plain_url
+from ..settings import OptionError, Settings, TrackingSettings
+from ..state.document import State
+from ..state.memory import Memory, Notifies
+from . import package_list, pages
+from .log_lines import is_quiet_in
+from .mirror_files import MirrorFiles
+from .protocols import HostAdapter, HostMirror
+from .run_context import RunContext
+from .seams import Hooks, Stage, lacking
+
+log = logging.getLogger("bandersnatch.freshness")
+
+
+def clock() -> int:
+    """Return the seconds since 1970."""
+    return int(time.time())
+
+
+class Suite:
+    """The suite in front of one Bandersnatch, which makes one run; programs built on it may make more.
+
+    `has_failed` is whether anything but a stale page has failed since Bandersnatch was started.
+    """
+
+    def __init__(self, adapter: HostAdapter) -> None:
+        """`adapter` is of the Bandersnatch that is installed."""
+        self.adapter = adapter
+        self.settings: Settings | None = None
+        self.configuration: Any = None
+        self.context: RunContext | None = None
+        self.has_failed = False
+        self.hooks = Hooks(adapter)
+        self._known_pages: KnownPages | None = None
+
+    def enable(self, settings: Settings, configuration: Any) -> str | None:
+        """Follow these settings from now on; return what Bandersnatch lacks for that, None if it has all."""
+        self.configuration = configuration
+        if self.settings is None:
+            missing = lacking(self.adapter.host)
+            if missing:
+                return missing
+            self.hooks.hook(Stage.START)
+        self.settings = settings
+        return None
+
+    def disable(self) -> None:
+        """Take everything back, and leave Bandersnatch as without the suite."""
+        self.hooks.unhook()
+        self.settings = self.configuration = self.context = None
+
+    def files(self, tracking: TrackingSettings) -> MirrorFiles:
+        """Return the files of the mirror that the configuration is of."""
+        return files_of(self.adapter, self.configuration, tracking)
+
+    @contextlib.contextmanager
+    def remembered(self, mirror: HostMirror, *, is_of_all: bool = True) -> Iterator[None]:
+        """Remember what a run saw, unless it is of single packages."""
+        begin_run()
+        begin = self._begin_run if is_of_all else self._begin_sync
+        storage = self.adapter.storage_of(mirror)
+        context = self.context = fail_open(RunContext(mirror, storage), begin, mirror, storage)
+
+        def end(outcome: str) -> None:
+            if self.context is context:  # only once
+                self.context = None
+                if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
+                    outcome = "errors"  # Bandersnatch ended it by itself
+                fail_open(None, _end, context, outcome)
+
+        # Ctrl-C and an error that stops it leave the coroutines of Bandersnatch 4.4 where they are: nothing else ends
+        # this.
+        atexit.register(end, "interrupted")
+        outcome = "interrupted"
+        try:
+            yield
+            outcome = "errors" if mirror.errors or (context.guard and context.guard.refusal) else "fresh"
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            atexit.unregister(end)
+            end(outcome)
+
+    def _begin_run(self, mirror: HostMirror, storage: Any) -> RunContext:
+        memory = self._memory_of(mirror, storage)
+        run = memory.begin() if memory else None
+        if memory is None or not (self.settings and self.settings.guards):
+            return RunContext(mirror, storage, memory if run else None, run)
+        return RunContext(mirror, storage, memory if run else None, run, memory.guard(), memory.pages())
+
+    def _begin_sync(self, mirror: HostMirror, storage: Any) -> RunContext:
+        memory = self._memory_of(mirror, storage)
+        if memory is None or not (self.settings and self.settings.guards):
+            return RunContext(mirror, storage)
+        return RunContext(mirror, storage, pages=memory.look(), guard=memory.guard())
+
+    def _memory_of(self, mirror: HostMirror, storage: Any) -> Memory | None:
+        """Return the memory of a mirror, None where nothing is to be remembered."""
+        tracking = self.settings.tracking if self.settings else None
+        if tracking is None or not self.adapter.asks(mirror.master):
+            return None
+        files = MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, storage)
+
+        # Imported by the runs that need it: nearly all of a cron job's have nothing to do, and are to be quick.
+        def notifier() -> Notifies:
+            from ..notify.notifier import Notifier
+
+            return Notifier(tracking.notify, f"{socket.gethostname()}:{mirror.homedir}", tracking.repeat_every)
+
+        def publish(state: State, now: int) -> None:
+            from ..reporting.publisher import publish
+
+            publish(tracking, files.storage, files.directory, functools.partial(files.summary, state, now))
+
+        shows = publish if tracking.metrics_file or tracking.status_page else None
+        return Memory(files.records(clock), tracking, clock, notifier, shows)
+
+    @contextlib.contextmanager
+    def guarded_index(self, mirror: HostMirror) -> Iterator[None]:
+        """Leave the mirror as it is where the index is too old, or broken."""
+        fail_open(None, self._expect_index, mirror)
+        try:
+            yield
+        except IndexRefusedError as error:
+            level = logging.INFO if fail_open(False, is_quiet_in(self), INDEX) else logging.ERROR
+            fields = log_fields(project=INDEX)
+            log.log(level, "The index is not used, and the mirror stays as it is: %s", error, extra=fields)
+            mirror.packages_to_sync = {}
+            mirror.target_serial = mirror.synced_serial
+            mirror.need_wrapup = mirror.need_index_sync = False
+
+    def _expect_index(self, mirror: HostMirror) -> None:
+        context = self.context
+        if context and context.run:
+            context.run.is_full = not mirror.synced_serial
+        if context and context.guard:
+            count_own = functools.partial(_count_own_projects, context.storage, mirror)
+            context.guard.expect(int(mirror.synced_serial or 0), count_own)
+
+    def admit(self, step: Callable[..., None], *args: Any) -> None:
+        """Do a step of the guard's; if it fails otherwise than by a refusal, log that and guard this run no more."""
+        try:
+            step(*args)
+        except IndexRefusedError:
+            raise
+        except Exception:  # noqa: BLE001 - fail open; it is logged
+            log_error()
+            if self.context:
+                self.context.guard = None
+
+    def least_document(self, project: str, document: Path) -> int:
+        """Return the least serial of what may replace a JSON document, outside of any run."""
+        tracking = self.settings.tracking if self.settings else None
+        own = serial_in_body(document.read_bytes()) or 0
+        if tracking and not own:  # damaged: the simple page knows
+            hashed = self.configuration.getboolean("mirror", "hash-index", fallback=False)
+            simple = pages.simple_directory(document.parent.parent, project, hashed=hashed)
+            own = pages.serial_of_simple(self.files(tracking).storage, simple)
+        if self._known_pages is None and tracking:  # read once for a command that has no mirror object
+            self._known_pages = Memory(self.files(tracking).records(clock), tracking, clock).look()
+        return self._known_pages.floor(project, own) if self._known_pages else own
+
+    def quarantining(self, filter_packages: Callable[..., None]) -> Callable[..., None]:
+        """Return a `_filter_packages` that leaves on the list what of all that is in quarantine is to be asked for."""
+
+        @functools.wraps(filter_packages)
+        def quarantining(mirror: HostMirror) -> None:
+            context = self.context
+            memory, run = (context.memory, context.run) if context else (None, None)
+            if memory is None or run is None:
+                filter_packages(mirror)
+                return
+            names = fail_open(None, package_list.list_quarantined, memory, self.adapter, mirror)
+            filter_packages(mirror)
+            if names is not None:
+                fail_open(None, package_list.plan, memory, run, self.adapter, mirror, names)
+
+        return quarantining
+
+    def has_synced(self, project: str) -> bool:
+        """Record that Bandersnatch has synced a page; return whether the package was in quarantine."""
+        run = self.context.run if self.context else None
+        return run is not None and fail_open(False, run.processed, project)
+
+
+def files_of(adapter: HostAdapter, configuration: Any, tracking: TrackingSettings) -> MirrorFiles:
+    """Return the files of the mirror that a configuration is of.
+
+    Raises:
+        OptionError: if its master is not a URL.
+    """
+    directory = configuration.get("mirror", "directory")
+    try:
+        master = plain_url(configuration.get("mirror", "master"))
+    except ValueError:  # whose text may have a password in it
+        raise OptionError("[mirror] master: not a URL") from None
+    return MirrorFiles(directory, master, tracking, adapter.storage(configuration))
+
+
+def _end(context: RunContext, outcome: str) -> None:
+    mirror, memory, run = context.mirror, context.memory, context.run
+    if memory is None or run is None:
+        return
+    run.report.reached = int(mirror.synced_serial or 0)
+    run.report.is_whole = outcome in ("fresh", "errors")
+    # Ended by Ctrl-C, it is to end at once; the next run sends what this one would have.
+    memory.end(run, context.guard, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
+
+
+def _count_own_projects(storage: Any, mirror: HostMirror) -> int:
+    """Return how many projects the mirror has; on disk alone, 0 where that takes a request for each thousand."""
+    if storage.PATH_BACKEND is not Path:
+        return 0
+    simple = Path(mirror.webdir) / "simple"
+    directories = [one for one in simple.iterdir() if one.is_dir()] if mirror.hash_index else [simple]
+    return sum(entry.is_dir() for directory in directories for entry in os.scandir(directory))
