@@ -47,6 +47,7 @@ class RunExit(ExitCode):
     FRESH = 0, "all is fresh, or will be soon: nothing but stale pages has failed, and none is critical"
     FAILED = 1, "Bandersnatch failed, or a package did for another reason"
     CRITICAL = 2, "there are critical incidents"
+    USAGE = 64, "no command of Bandersnatch was named"
 
 
 class ProbeExit(ExitCode):

@@ -23,6 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 from bandersnatch_freshness import exit_codes
 from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.exit_codes import ExitCode
+from bandersnatch_freshness.host.seams import AIOHTTP, REQUESTS, Kind, seams_of
 from bandersnatch_freshness.settings import OPTIONS, PLUGINS
 
 SCHEMAS = Path(__file__).with_name("schemas")
@@ -94,6 +95,19 @@ def command(parser: argparse.ArgumentParser, name: str, more: dict[str, str]) ->
 def codes(more: dict[str, str]) -> Iterator[str]:
     """The exit codes of commands that have none of their own."""
     yield from codes_table(exit_codes.CommonExit)
+
+
+def seams(more: dict[str, str]) -> Iterator[str]:
+    """Every place in Bandersnatch that the suite relies on, by the HTTP client of the Bandersnatch that has it."""
+    for host, title in ((AIOHTTP, "Bandersnatch 4.4 and later"), (REQUESTS, "Bandersnatch 3.6")):
+        rows = []
+        for seam in seams_of(host):
+            needed = "optional" if seam.is_optional else "needed"
+            signature = f"({', '.join(seam.parameters)})" if seam.parameters else ""
+            name = str(seam).removeprefix("bandersnatch.") if seam.kind is not Kind.LOGGER else str(seam)
+            rows.append((f"`{name}{signature}`", seam.kind.value, needed, seam.stage.value, seam.relied_on, seam.tried))
+        yield from (f"## {title}", "")
+        yield from table(("seam", "kind", "", "hooked", "what is relied on", "tried on"), rows)
 
 
 def codes_table(codes: type[ExitCode]) -> Iterator[str]:
@@ -193,7 +207,7 @@ class Generated(SphinxDirective):
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
-DIRECTIVES = {one.__name__: one for one in (plugins, options, commands, codes, metrics, schema)}
+DIRECTIVES = {one.__name__: one for one in (plugins, options, commands, codes, metrics, schema, seams)}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

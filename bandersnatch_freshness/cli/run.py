@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ..core.incidents import Level
 from ..exit_codes import RunExit
@@ -10,8 +11,12 @@ from . import status
 
 
 def main(options: argparse.Namespace) -> int:
-    """Run Bandersnatch with the arguments given, and return 0, 1 or 2."""
-    if options.arguments[:1] in ([], ["-h"], ["--help"]):
+    """Run Bandersnatch with the arguments given, and return the exit code."""
+    if not options.arguments:
+        question = "which command of Bandersnatch? mirror, sync, verify or delete"
+        print(f"bandersnatch-freshness run: {question}", file=sys.stderr)  # noqa: T201
+        return RunExit.USAGE
+    if options.arguments[0] in ("-h", "--help"):
         options.explain()
         return RunExit.FRESH
     # All of Bandersnatch is imported for this, which the other commands do without.

@@ -1,4 +1,4 @@
-"""Words: how an incident is said to a person, in a log line or a message."""
+"""The wording: what an incident and a verdict are called in log lines, messages and the probe's report."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from .incidents import EDGE, INDEX, Change, Incident
 from .observations import Evidence
 from .verdicts import Verdict
 
-_MEANING: Mapping[Verdict, tuple[str, str]] = {
+# What each verdict means, and what to do about it.
+_VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.EDGE_STALE: (
         "a cache on the way holds an old copy",
         "wait for it to expire, or have it purged by whoever runs it; the nodes above name it",
     ),
     Verdict.ORIGIN_STALE: (
-        "PyPI itself serves the older serial",
-        "report it to PyPI (pypi/warehouse on GitHub); no way of asking helps",
+        "the origin itself is behind",
+        "report it to whoever runs it (PyPI: pypi/warehouse on GitHub); no way of asking helps",
     ),
     Verdict.UNKNOWN: (
         "no answer proves who holds the old page",
@@ -26,31 +27,36 @@ _MEANING: Mapping[Verdict, tuple[str, str]] = {
 
 
 def title(subject: str) -> str:
-    """Name what an incident is about."""
+    """Return what an incident is about."""
     return {EDGE: "most of what was asked for", INDEX: "the index"}.get(subject, subject)
 
 
 def extent(incident: Incident) -> str:
-    """Say how many packages an incident of the whole edge is about; nothing of another one."""
+    """Return how many packages an incident of the whole edge is about; empty for any other."""
     return f"{incident.count} packages, such as {', '.join(incident.examples)}" if incident.examples else ""
 
 
 def meaning(verdict: Verdict) -> str:
-    """Say what a verdict means."""
-    return _MEANING[verdict][0] if verdict in _MEANING else ""
+    """Return what a verdict means; empty for a fresh page."""
+    return _VERDICTS.get(verdict, ("", ""))[0]
+
+
+def advice(verdict: Verdict) -> str:
+    """Return what to do about a verdict; empty for a fresh page."""
+    return _VERDICTS.get(verdict, ("", ""))[1]
 
 
 def describe(incident: Incident, now: int) -> str:
     """Return one line: what, since when, the serials, the verdict, what was tried, what to do."""
-    _, advice = _MEANING.get(incident.verdict, ("", ""))
     got = "none" if incident.got is None else str(incident.got)
     many = f" ({extent(incident)})" if incident.examples else ""
     age, since = duration(incident.age(now)), timestamp(incident.since)
     note = " It is in quarantine, and the mirror goes on without it." if incident.in_quarantine else ""
     return (
-        f"{title(incident.subject)}{many} is stale for {age}, since {since}, in {incident.runs} runs: "
+        f"{title(incident.subject)}{many} has been stale for {age}, since {since}, in {incident.runs} runs: "
         f"serial {incident.required_serial} wanted, {got} got.{note} "
-        f"{incident.verdict.value}: {meaning(incident.verdict)}. Tried: {tried(incident.evidence)}. To do: {advice}"
+        f"{incident.verdict.value}: {meaning(incident.verdict)}. "
+        f"Tried: {tried(incident.evidence)}. To do: {advice(incident.verdict)}"
     )
 
 
@@ -65,15 +71,15 @@ def describe_change(change: Change, now: int) -> str:
 
 
 def in_quarantine(incident: Incident, now: int) -> str:
-    """Return one line for a package that the mirror goes on without from now on."""
+    """Return one line for a package that goes into quarantine."""
     return (
-        f"{incident.subject} is stale for {duration(incident.age(now))}, and now in quarantine: "
+        f"{incident.subject} has been stale for {duration(incident.age(now))}, and now in quarantine: "
         "the mirror goes on without it, and asks for it again"
     )
 
 
 def tried(evidence: tuple[Evidence, ...]) -> str:
-    """Return what each way of asking got, from which node."""
+    """Return what each variant got, from which node."""
     return ", ".join(map(_one_way, evidence)) or "nothing"
 
 

@@ -9,7 +9,7 @@ import sys
 
 import requests
 
-from bandersnatch_freshness.transports.requests_adapter import FreshAdapter, StaleError
+from bandersnatch_freshness import FreshAdapter, StaleError
 
 
 def main(master: str, project: str, serial: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bandersnatch_freshness.core.history import HOUR, HOURS_KEPT, Hour, after_run
+from bandersnatch_freshness.core.history import HOUR, Hour, after_run
 from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.verdicts import Verdict
 
@@ -27,10 +27,10 @@ def test_an_hour_is_as_bad_as_its_worst_run() -> None:
 def test_is_bounded() -> None:
     """However often the mirror runs, and for however long; where it did not run, there is nothing."""
     history: list[Hour] = []
-    for run in range(5 * HOURS_KEPT):
+    for run in range(5 * 7 * 24):
         history = after_run(history, NOON + run * HOUR // 2, run, {})
-    assert len(history) == HOURS_KEPT
-    assert after_run(history, NOON + 99 * HOURS_KEPT * HOUR, 0, {}) == [Hour(NOON + 99 * HOURS_KEPT * HOUR)]
+    assert len(history) == 7 * 24
+    assert after_run(history, NOON + 99 * 7 * 24 * HOUR, 0, {}) == [Hour(NOON + 99 * 7 * 24 * HOUR)]
 
 
 def test_what_a_clock_that_was_ahead_has_left_goes() -> None:

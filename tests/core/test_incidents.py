@@ -6,7 +6,6 @@ import pytest
 
 from bandersnatch_freshness.core.incidents import (
     EDGE,
-    SYSTEMIC_PACKAGES,
     Change,
     Ending,
     Incident,
@@ -69,6 +68,21 @@ def test_worsens_with_age_and_runs(times: list[int], levels: list[Level]) -> Non
     assert Mirror().levels([NOON + time for time in times]) == levels
 
 
+def test_worsens_in_quarantine_also_in_runs_that_do_not_ask_for_it() -> None:
+    """It is asked for ever more rarely, and is no less stale for that."""
+    mirror = Mirror()
+    assert mirror.levels([NOON, NOON + 5, NOON + 10]) == [S, S, S]
+    unasked = RunReport(quarantined={"foo"})
+    assert mirror.run(unasked, NOON + HOUR - 1) == []
+    (warning,) = mirror.run(unasked, NOON + HOUR)
+    assert (warning.incident.level, warning.incident.in_quarantine, warning.ending) == (W, True, None)
+    assert mirror.run(unasked, NOON + DAY - 1) == []
+    (critical,) = mirror.run(unasked, NOON + DAY)
+    assert critical.incident.level is C
+    assert mirror.incidents["foo"] == critical.incident
+    assert critical.incident.runs == 3
+
+
 def test_a_change_of_level_is_a_change_once() -> None:
     """Two in the life of an incident that lasts: a warning, then critical."""
     mirror = Mirror()
@@ -105,7 +119,7 @@ def test_remembers_the_newest_serial_that_was_seen() -> None:
     assert mirror.incidents["foo"].got == 39
 
 
-MANY = [f"p{number}" for number in range(SYSTEMIC_PACKAGES)]
+MANY = [f"p{number}" for number in range(10)]
 
 
 def test_most_packages_stale_is_one_incident() -> None:

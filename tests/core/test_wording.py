@@ -30,17 +30,19 @@ FOO = Incident(
 def test_says_all_that_a_person_needs() -> None:
     """What, since when, the serials, the verdict, what was tried, what to do; in one line."""
     assert describe(FOO, NOON + 3600) == (
-        "foo is stale for 1 h, since 2018-10-16T12:00:00Z, in 13 runs: serial 42 wanted, 41 got. "
-        "origin-stale: PyPI itself serves the older serial. "
+        "foo has been stale for 1 h, since 2018-10-16T12:00:00Z, in 13 runs: serial 42 wanted, 41 got. "
+        "origin-stale: the origin itself is behind. "
         "Tried: plain 41 (HIT cache-ams21), strip status 403, deflate no serial. "
-        "To do: report it to PyPI (pypi/warehouse on GitHub); no way of asking helps"
+        "To do: report it to whoever runs it (PyPI: pypi/warehouse on GitHub); no way of asking helps"
     )
 
 
 def test_says_how_many_where_it_is_the_whole_edge() -> None:
     """With examples."""
     edge = FOO._replace(subject=EDGE, count=99, examples=("a", "b"), got=None)
-    assert describe(edge, NOON).startswith("most of what was asked for (99 packages, such as a, b) is stale for 0 s")
+    assert describe(edge, NOON).startswith(
+        "most of what was asked for (99 packages, such as a, b) has been stale for 0 s"
+    )
     assert "42 wanted, none got" in describe(edge, NOON)
 
 

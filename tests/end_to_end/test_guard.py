@@ -227,7 +227,7 @@ def test_an_index_that_does_not_move_is_an_incident(start_lab: StartLab, make_mi
         runs.run(2 * HOUR)
         assert state(mirror)["incidents"]["/simple/"]["got"] == lab.serial
         found = runs.run(3 * HOUR, 4 * HOUR)
-        assert any(line.startswith("WARNING") and "the index is stale for 2 h" in line for line in found)
+        assert any(line.startswith("WARNING") and "the index has been stale for 2 h" in line for line in found)
         lab.release(["lab-00"])
         runs.run(5 * HOUR)
     assert state(mirror)["incidents"] == {}

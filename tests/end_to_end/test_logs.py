@@ -80,7 +80,7 @@ def test_cron_mails_only_what_matters(start_lab: StartLab, make_mirror: MakeMirr
     loud = run(mirror, "--quiet", clock=ahead(2 * HOUR))
     assert loud.stdout == ""
     (line,) = loud.stderr.splitlines()
-    assert line.startswith("WARNING: lab-00 is stale for ")
+    assert line.startswith("WARNING: lab-00 has been stale for ")
     assert " INFO bandersnatch.freshness: lab-00 is stale, no way gets serial " in log.read_text()
     assert " INFO bandersnatch.mirror: " in log.read_text()
 

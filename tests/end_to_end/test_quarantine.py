@@ -52,7 +52,7 @@ def test_one_bad_package_does_not_freeze_the_mirror(
         # the incident began with the run at one o'clock
         first, *_ = runs.run(7 * HOUR)
         assert "WARNING" in first
-        assert "lab-00 is stale for 6 h, and now in quarantine: the mirror goes on without it" in first
+        assert "lab-00 has been stale for 6 h, and now in quarantine: the mirror goes on without it" in first
         for number in range(8, 20):
             lab.release(others(lab))
             runs.run(number * HOUR)

@@ -55,7 +55,7 @@ def test_a_mirror_serves_it_to_its_users(start_lab: StartLab, make_mirror: MakeM
     assert read.words("dd")[0] == f"1 serial at serial {lab.serial - 1:,}, of {lab.serial:,} announced"
     (row,) = read.rows()
     assert row.startswith("lab-00 stale ")
-    assert "PyPI itself serves the older serial (origin-stale)" in row
+    assert "the origin itself is behind (origin-stale)" in row
     assert f"A mirror of {lab.https_url}" in read.words("p")
 
 

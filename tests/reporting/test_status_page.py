@@ -10,11 +10,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bandersnatch_freshness.core.history import HOUR, HOURS_KEPT, Hour, PastRun
+from bandersnatch_freshness.core.history import HOUR, Hour, PastRun
 from bandersnatch_freshness.core.incidents import EDGE, INDEX, Incident, Level, Thresholds
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
-from bandersnatch_freshness.reporting.status_page import ROWS_SHOWN, render
+from bandersnatch_freshness.reporting.status_page import render
 from bandersnatch_freshness.reporting.summary import Summary
 from bandersnatch_freshness.state.document import State
 
@@ -276,8 +276,8 @@ def test_asks_for_nothing() -> None:
         pytest.param([], 0, "No run in the last 7 days is remembered.", id="none"),
         pytest.param([Hour(NOW - NOW % HOUR, 7)], 1, "with runs in 1 of 168 hours. The most were 7 serials", id="one"),
         pytest.param(
-            [Hour(NOW - NOW % HOUR - hours * HOUR) for hours in range(HOURS_KEPT - 1, -1, -2)],
-            HOURS_KEPT // 2,
+            [Hour(NOW - NOW % HOUR - hours * HOUR) for hours in range(7 * 24 - 1, -1, -2)],
+            7 * 12,
             "with runs in 84 of 168 hours. In none were there any serials; the last is 0.",
             id="every-other-hour",
         ),
@@ -292,7 +292,7 @@ def test_draws_the_last_days(history: list[Hour], bars: int, said: str) -> None:
     for picture in (one for one in page.of("svg") if one.get("role") == "img"):
         names = {str(one.get("id")) for tag in ("title", "desc") for one in page.of(tag)}
         assert {picture["aria-labelledby"], picture["aria-describedby"]} <= names
-    assert len([text for text in page.words("tr") if text.endswith("no run")]) >= (bars < HOURS_KEPT)
+    assert len([text for text in page.words("tr") if text.endswith("no run")]) >= (bars < 7 * 24)
 
 
 def test_levels_are_stacked_to_scale() -> None:
@@ -324,7 +324,7 @@ def test_many_incidents_make_no_large_page() -> None:
     many = [incident(f"package-{number}", Level(1 + number % 3), number) for number in range(100_000)]
     page = render(summary(*many))
     read = Page(page)
-    assert len(read.rows()) == ROWS_SHOWN
+    assert len(read.rows()) == 100
     assert read.rows()[0].startswith("package-99998 critical")
     assert "And 99,900 more." in read.words("p")
     assert len(page) < 100_000
@@ -333,11 +333,11 @@ def test_many_incidents_make_no_large_page() -> None:
 def test_what_is_in_quarantine_counts_among_the_rows() -> None:
     """However many there are of both."""
     shown = summary(
-        *(incident(f"a{number}") for number in range(ROWS_SHOWN - 1)),
+        *(incident(f"a{number}") for number in range(100 - 1)),
         quarantine={f"b{number}": ASIDE for number in range(3)},
     )
     page = Page(render(shown))
-    assert len(page.rows()) == ROWS_SHOWN
+    assert len(page.rows()) == 100
     assert "And 2 more." in page.words("p")
 
 

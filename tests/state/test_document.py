@@ -14,8 +14,6 @@ from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.formatting import plain_url, seconds, timestamp
 from bandersnatch_freshness.state.document import (
-    EVIDENCE_KEPT,
-    RUNS_KEPT,
     NewerStateError,
     NotificationRecord,
     State,
@@ -65,11 +63,11 @@ def test_is_readable_by_a_person() -> None:
 
 def test_is_bounded() -> None:
     """The last runs, and evidence for as many incidents as anyone reads."""
-    many = {f"p{number:05}": FULL for number in range(EVIDENCE_KEPT + 5)}
-    document = json.loads("".join(dump(State("", many, [RUN] * (RUNS_KEPT + 5)), NOON)))
-    assert len(document["runs"]) == RUNS_KEPT
+    many = {f"p{number:05}": FULL for number in range(1005)}
+    document = json.loads("".join(dump(State("", many, [RUN] * 105), NOON)))
+    assert len(document["runs"]) == 100
     assert len(document["incidents"]) == len(many)
-    assert sum("evidence" in one for one in document["incidents"].values()) == EVIDENCE_KEPT
+    assert sum("evidence" in one for one in document["incidents"].values()) == 1000
 
 
 def test_what_was_told_of_many_alike_is_said_once() -> None:
@@ -84,10 +82,10 @@ def test_what_was_told_of_many_alike_is_said_once() -> None:
 @pytest.mark.parametrize(
     ("outcomes", "kept"),
     [
-        pytest.param(["fresh", *["failed"] * RUNS_KEPT], ["fresh", *["failed"] * (RUNS_KEPT - 1)], id="pushed-out"),
-        pytest.param(["errors", "fresh", *["failed"] * 200], ["fresh", *["failed"] * (RUNS_KEPT - 1)], id="the-last"),
-        pytest.param(["fresh"] * 200 + ["failed"], ["fresh"] * (RUNS_KEPT - 1) + ["failed"], id="among-them"),
-        pytest.param(["failed"] * 200, ["failed"] * RUNS_KEPT, id="there-is-none"),
+        pytest.param(["fresh", *["failed"] * 100], ["fresh", *["failed"] * 99], id="pushed-out"),
+        pytest.param(["errors", "fresh", *["failed"] * 200], ["fresh", *["failed"] * 99], id="the-last"),
+        pytest.param(["fresh"] * 200 + ["failed"], ["fresh"] * 99 + ["failed"], id="among-them"),
+        pytest.param(["failed"] * 200, ["failed"] * 100, id="there-is-none"),
         pytest.param([], [], id="no-run"),
     ],
 )
