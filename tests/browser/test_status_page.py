@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib import resources
 
 import pytest
@@ -17,6 +17,7 @@ from bandersnatch_freshness.reporting.status_page import render
 from bandersnatch_freshness.reporting.summary import Summary
 
 from ..caches.processes import require
+from ..http_server import Server
 from ..reporting.test_status_page import ASIDE, DAY, HOSTILE, NOW, incident, summary
 from .chromium import PACKAGES, Browser, chromium
 
@@ -104,7 +105,7 @@ def served() -> Iterator[Served]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         there = Served(f"http://127.0.0.1:{server.server_address[1]}/status.html")
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

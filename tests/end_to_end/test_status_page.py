@@ -7,7 +7,7 @@ import stat
 import subprocess
 import threading
 import urllib.request
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
+from ..http_server import Server
 from ..reporting.test_status_page import Page
 from .cron import DAY, HOUR, MINUTE, NOON, ONE_STALE, cron
 from .observe import SIMPLE, is_fresh, lines, needs_simple
@@ -39,7 +40,7 @@ def test_a_mirror_serves_it_to_its_users(start_lab: StartLab, make_mirror: MakeM
     run = mirror.run()
     assert lines(run, "can't be written") == []
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(mirror.directory / "web"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import logging
 import socket
@@ -13,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from bandersnatch_freshness.notify.channels import Channel, deliver
 from bandersnatch_freshness.notify.sender import DeliveryError, send_by_apprise, send_to_alertmanager
 from bandersnatch_freshness.state.document import NotificationRecord
 
+from .http_server import Server
+
 WARNING = {
     "level": "warning",
     "title": "[WARNING] PyPI mirror m: foo stale",
@@ -37,7 +39,7 @@ WARNING = {
 RESOLVED = {"level": None, "title": "[RESOLVED] PyPI mirror m: bar no longer stale", "body": "bar is no longer stale"}
 
 
-class Receiver(http.server.ThreadingHTTPServer):
+class Receiver(Server):
     """An HTTP server that keeps what is posted to it."""
 
     def __init__(self, status: int = 200, refused: str = "") -> None:
@@ -55,7 +57,7 @@ class Receiver(http.server.ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_address[1]}"
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
