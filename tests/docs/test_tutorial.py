@@ -9,6 +9,8 @@ printed must be what the page shows, but for
 - blanks at the end of a line;
 - the port, which is a free one here.
 
+Bandersnatch's pauses before it asks for a stale page again are skipped.
+
 `shell` and `text` blocks are not run: the first install the package, the last are of the reader's own mirror.
 """
 
@@ -27,6 +29,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from ..staged import without_pauses
 from ..conftest import interruptible
 from ..end_to_end.observe import BANDERSNATCH
 
@@ -78,6 +81,7 @@ def test_every_step_prints_what_it_shows(tmp_path: Path) -> None:
         port = str(free.getsockname()[1])
     environment = {
         **os.environ,
+        **without_pauses(),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "COLUMNS": "110",
         "PYTHONUNBUFFERED": "1",

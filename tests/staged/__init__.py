@@ -1,4 +1,4 @@
-"""Real processes whose clock is ahead, or that die at a moment of one's choice."""
+"""Real processes whose clock is ahead, that make no pauses, or that die at a moment of one's choice."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def mortal(at: int = 0, after: str = "") -> dict[str, str]:
     dies (0: it does not). They are counted from one on a file named `after` on, if given.
     """
     return {**_SITE, "KILL_AT": str(at), "KILL_AFTER": after}
+
+
+def without_pauses() -> dict[str, str]:
+    """Return what to add to the environment of a process that is to make no pauses, such as Bandersnatch's."""
+    return mortal()
