@@ -2,17 +2,23 @@
 
 PYTHON ?= python3
 
-.PHONY: check demo test incidents matrix soak bench docs lint clean
+# Nothing is compiled at installation by uv; what each of a thousand processes would compile anew is kept.
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: check demo test test-all incidents matrix soak bench docs lint clean
 
 TESTS ?= tests --ignore tests/end_to_end --ignore tests/caches --ignore tests/cli/test_demo.py --ignore tests/docs/test_examples.py
 
 check: .venv/tested  ## the quick tests, for who changes something
-	.venv/bin/python -m pytest -q -n 2 -m 'not (slow or caches or prometheus or browser)' $(TESTS)
+	.venv/bin/python -m pytest -q -n 4 -m 'not (slow or caches or prometheus or browser)' $(TESTS)
 
 demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
 	.venv/bin/bandersnatch-freshness demo
 
-test: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
+test: .venv/tested  ## the tests on the newest Bandersnatch that this Python runs
+	.venv/bin/python -m tests.everything
+
+test-all: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
 	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke newest caches host_tests
 
 incidents: .venv/nox  ## every known incident on real caches, for the table in docs/incidents.md
@@ -39,15 +45,20 @@ lint: .venv/nox  ## format, lint and types
 clean:
 	rm -rf .venv .nox build dist *.egg-info
 
+# By uv, which takes seconds, where it can be had and finds everything; else by pip, which knows pip's own settings.
+INSTALL = .venv/bin/python -m uv pip install --quiet --python .venv/bin/python $(1) \
+	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check $(1)
+
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv || echo 'No uv here: pip takes longer'
+	$(call INSTALL,--editable .)
 	touch $@
 
 .venv/tested: .venv/installed
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(call INSTALL,--editable '.[test]')
 	touch $@
 
 .venv/nox: .venv/installed
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check 'nox>=2024.4.15'
+	$(call INSTALL,'nox>=2025.10.14')
 	touch $@

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 import tarfile
@@ -10,8 +12,13 @@ from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2024.4.15"
-nox.options.default_venv_backend = "venv"
+nox.needs_version = ">=2025.10.14"
+
+# Nothing is compiled at installation by uv, so what each process would compile anew must be kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+nox.options.default_venv_backend = "uv|venv"
+nox.options.download_python = "never"  # those that are here
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests", "smoke", "newest", "caches", "host_tests", "lint", "docs", "packaging"]
 
@@ -28,10 +35,16 @@ SUPPORTED = [
     *((version, python) for version in ("3.6.0", "4.4.0", "5.3.0", "6.8.0") for python in ("3.11", "3.12", "3.13")),
     *((version, python) for version in ("7.1.0", NEWEST) for python in ("3.12", "3.13")),
 ]
-ALL = {"3.6.0": "3.11", "6.8.0": "3.11", NEWEST: "3.13"}
+ALL = {NEWEST: "3.13", "6.8.0": "3.11", "3.6.0": "3.11"}
 
-# At once: more than there are processors, as much of a test is Bandersnatch's pauses.
 WORKERS = ("-n", "4")
+
+
+def announce(session: nox.Session) -> None:
+    """Say how far this is."""
+    with contextlib.suppress(AttributeError):  # of nox's insides, as it has no other way to ask
+        manifest = session._runner.manifest
+        session.log(f"session {len(manifest._consumed)} of {len(manifest)}: {session._runner.friendly_name}")
 
 
 def install(session: nox.Session, bandersnatch: str, *more: str) -> None:
@@ -50,16 +63,25 @@ def report(session: nox.Session, bandersnatch: str) -> str:
     ("python", "bandersnatch"), [nox.param(python, version, id=version[:3]) for version, python in ALL.items()]
 )
 def tests(session: nox.Session, bandersnatch: str) -> None:
-    """All tests."""
-    install(session, bandersnatch, "uvloop")
-    # Real caches have a session of their own; what takes minutes, a Prometheus or a browser is for the newest
-    # Bandersnatch only.
-    most = "not (caches or slow or prometheus or browser)"
-    session.run("pytest", *WORKERS, "-m", most, report(session, bandersnatch), *session.posargs)
+    """All tests, and how much of the package the newest Bandersnatch has them run.
+
+    Real caches have a session of their own; what takes minutes, a Prometheus or a browser is for the newest
+    Bandersnatch only. In CI, coverage is measured with that.
+    """
+    announce(session)
+    measured = bandersnatch == NEWEST and bool(os.environ.get("CI"))
+    install(session, bandersnatch, "uvloop", *(["coverage>=7.10"] if measured else []))
+    if measured:
+        session.run("coverage", "erase")
+        session.run("python", "-m", "tests.everything", "--coverage", env={"COVERAGE_CORE": "sysmon"})
+        session.run("coverage", "combine", "--quiet")
+        session.run("coverage", "report")
+    else:
+        session.run("python", "-m", "tests.everything", "--unless-passed")
     if bandersnatch == NEWEST:
-        session.run("pytest", "-n", "2", "-m", "slow or prometheus", *session.posargs)
+        session.run("pytest", "-n", "2", "-m", "slow or prometheus")
         session.install("-e", ".[test,browser]", f"bandersnatch=={bandersnatch}")
-        session.run("pytest", "-n", "2", "-m", "browser", "tests/browser", *session.posargs)
+        session.run("pytest", "-n", "2", "-m", "browser", "tests/browser")
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
@@ -68,6 +90,7 @@ def smoke(session: nox.Session) -> None:
 
     Between the oldest and the newest Python of a Bandersnatch only with `every`.
     """
+    announce(session)
     for bandersnatch, python in SUPPORTED:
         pythons = [other for version, other in SUPPORTED if version == bandersnatch]
         is_wanted = python in (pythons[0], pythons[-1]) or "every" in session.posargs
@@ -79,6 +102,7 @@ def smoke(session: nox.Session) -> None:
 @nox.session(python="3.13")
 def newest(session: nox.Session) -> None:
     """The same on the newest Bandersnatch that pip finds, if that is newer than what is known here."""
+    announce(session)
     session.install("-e", ".[test]", "--upgrade", "bandersnatch")
     found = str(
         session.run("python", "-c", "import bandersnatch; print(bandersnatch.__version__)", silent=True)
@@ -91,6 +115,7 @@ def newest(session: nox.Session) -> None:
 @nox.session(python="3.13")
 def caches(session: nox.Session) -> None:
     """The tests on real caches: Varnish, nginx and Squid."""
+    announce(session)
     install(session, NEWEST)
     # a file is one worker's: what it replays at once is up to itself
     session.run("pytest", "-n", "2", "--dist", "loadfile", "-m", "caches", "tests/caches", *session.posargs)
@@ -124,9 +149,11 @@ def bench(session: nox.Session) -> None:
 )
 def host_tests(session: nox.Session, bandersnatch: str) -> None:
     """Bandersnatch's own tests: installing the suite must fail none that passes without it."""
+    announce(session)
     own = ["pytest<9", "pytest-asyncio", "pytest-mock", "freezegun", "moto[server]"]
     session.install(f"bandersnatch[s3]=={bandersnatch}", *own)
-    session.run("pip", "uninstall", "--yes", "--quiet", "bandersnatch-freshness", silent=True)
+    session.install("pip")  # which uv leaves out
+    session.run("python", "-m", "pip", "uninstall", "--yes", "--quiet", "bandersnatch-freshness", silent=True)
     bare = own_tests(session)
     session.install(".")
     suite = own_tests(session)

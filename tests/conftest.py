@@ -17,6 +17,7 @@ from bandersnatch_freshness.lab.server import Lab
 
 from . import monitoring
 from .caches.processes import require
+from .not_run import NotRun
 
 StartLab = Callable[..., Lab]
 MakeMirror = Callable[..., Mirror]
@@ -26,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the soak be as long as one likes."""
     parser.addoption("--soak-runs", type=int, default=40, help="how many runs of the soak (default: %(default)s)")
     parser.addoption("--soak-seed", type=int, default=1, help="what its chance begins with (default: %(default)s)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have it said what is not run."""
+    config.pluginmanager.register(NotRun(config))
 
 
 def interruptible() -> None:
