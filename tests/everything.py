@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     measure = ("-m", "coverage", "run") if wanted.coverage else ()
     code = subprocess.run(
         [
-            *(sys.executable, *measure, "-m", "pytest", "-n", WORKERS),
+            *(sys.executable, *measure, "-m", "pytest", "-n", WORKERS, "--dist", "worksteal"),
             *("-m", f"not ({' or '.join(ELSEWHERE)})", f"--junit-xml={report}"),
         ],
         cwd=ROOT,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from .everything import ELSEWHERE
 
 _COUNTED = "not_run"
 _OTHERS = "others"
+_BROWSER = (Path(__file__).parent / "browser" / "conftest.py").parents
 
 
 class NotRun:
@@ -42,6 +45,8 @@ class NotRun:
         """Say it."""
         said = []
         markers = [f"{self._deselected[name]} {name}" for name in ELSEWHERE if self._deselected[name]]
+        if not importlib.util.find_spec("selenium") and any(Path(arg).resolve() in _BROWSER for arg in self._config.args):
+            markers.append("all browser")  # which are not even collected
         if markers:
             said.append(f"{', '.join(markers)} (make test-all)")
         if self._deselected[_OTHERS]:

@@ -7,9 +7,13 @@ import pytest
 from bandersnatch_freshness.cli import demo
 from bandersnatch_freshness.cli import parser as cli
 
+from .staged import without_pauses
 
-def test_shows_the_cure(capsys: pytest.CaptureFixture[str], mocker: pytest.MonkeyPatch) -> None:
+
+def test_shows_the_cure(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Bare misses every release, the suite none, and pip sees the difference."""
+    for name, value in without_pauses().items():
+        monkeypatch.setenv(name, value)
     assert cli.main(["demo"]) == 0
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
     table = {row[0]: row[1:] for row in rows if len(row) == 3}

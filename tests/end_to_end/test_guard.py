@@ -319,7 +319,7 @@ class Reader:
         self._thread = threading.Thread(target=self._read)
 
     def _read(self) -> None:
-        while not self._done.is_set():
+        while not self._done.wait(0.001):  # or it would take a processor for itself
             text = self._page.read_bytes()
             if [text] != self.seen[-1:]:
                 self.seen.append(text)
