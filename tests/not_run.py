@@ -45,7 +45,8 @@ class NotRun:
         """Say it."""
         said = []
         markers = [f"{self._deselected[name]} {name}" for name in ELSEWHERE if self._deselected[name]]
-        if not importlib.util.find_spec("selenium") and any(Path(arg).resolve() in _BROWSER for arg in self._config.args):
+        has_browser = any(Path(arg).resolve() in _BROWSER for arg in self._config.args)
+        if has_browser and not importlib.util.find_spec("selenium"):
             markers.append("all browser")  # which are not even collected
         if markers:
             said.append(f"{', '.join(markers)} (make test-all)")
