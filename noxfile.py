@@ -66,11 +66,14 @@ def tests(session: nox.Session, bandersnatch: str) -> None:
     """All tests, and how much of the package the newest Bandersnatch has them run.
 
     Real caches have a session of their own; what takes minutes, a Prometheus or a browser is for the newest
-    Bandersnatch only. In CI, coverage is measured with that.
+    Bandersnatch only. In CI, coverage is measured with that. What pytest is to do instead may be given.
     """
     announce(session)
     measured = bandersnatch == NEWEST and bool(os.environ.get("CI"))
     install(session, bandersnatch, "uvloop", *(["coverage>=7.10"] if measured else []))
+    if session.posargs:
+        session.run("pytest", *WORKERS, *session.posargs)
+        return
     if measured:
         session.run("coverage", "erase")
         session.run("python", "-m", "tests.everything", "--coverage", env={"COVERAGE_CORE": "sysmon"})
