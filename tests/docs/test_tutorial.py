@@ -29,9 +29,9 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from ..staged import without_pauses
 from ..conftest import interruptible
 from ..end_to_end.observe import BANDERSNATCH
+from ..staged import without_pauses
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
 PORT = "8080"
