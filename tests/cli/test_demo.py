@@ -7,7 +7,7 @@ import pytest
 from bandersnatch_freshness.cli import demo
 from bandersnatch_freshness.cli import parser as cli
 
-from .staged import without_pauses
+from ..staged import without_pauses
 
 
 def test_shows_the_cure(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from bandersnatch_freshness.notify.channels import Channel, deliver
 from bandersnatch_freshness.notify.sender import DeliveryError, send_by_apprise, send_to_alertmanager
 from bandersnatch_freshness.state.document import NotificationRecord
 
-from .http_server import Server
+from ..http_server import Server
 
 WARNING = {
     "level": "warning",
