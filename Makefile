@@ -39,7 +39,7 @@ bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the tab
 docs: .venv/nox  ## the pages, in build/docs, with new pictures
 	.venv/bin/nox -s docs -- pictures
 
-lint: .venv/nox  ## format, lint and types
+lint: .venv/nox  ## format, lint, types, and which way imports go
 	.venv/bin/nox -s lint
 
 clean:

@@ -224,8 +224,9 @@ def packaging(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
-    """Format, lint and types."""
-    session.install("-e", ".[docs,test,browser]", "mypy", "nox", "ruff")
+    """Format, lint, types, and which way imports go."""
+    session.install("-e", ".[docs,test,browser]", "import-linter>=2.1", "mypy", "nox", "ruff")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
+    session.run("lint-imports", "--no-logo")
