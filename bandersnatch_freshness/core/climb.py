@@ -1,6 +1,6 @@
-"""The climb: which variants to ask for a page in, and when an answer is fresh. No I/O, no clock, no log.
+"""The climb: which variants to request a page in, and when an answer is fresh. No I/O, no clock, no log.
 
-A transport asks in the variant that is next, and reports what it saw; every decision is made here.
+A transport sends the next variant and reports what it saw; every decision is made here.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Generic, NamedTuple, TypeVar
 from .observations import SERIAL_HEADER, Observation, observe, parse_serial
 from .variants import Variant
 
-# After so many fresh answers away from the first rung, ask there again: a single stale
-# page must not keep the whole run from asking plainly. Each trial that fails makes the
-# next one rarer, so that an edge that is stale throughout costs next to nothing.
+# After this many fresh answers on a higher rung, try the first rung again: a single stale
+# page must not stop the whole run from sending plain requests. Each failed trial makes the
+# next one rarer, so an edge that is stale throughout costs next to nothing.
 TRIAL_AFTER = 25
 TRIAL_BACKOFF = 4
 
-# Extra requests that one run may spend in vain: at least so many, and this share of all
-# answers. Beyond that single pages are not the problem, and climbing on would only load PyPI.
+# Extra requests that one run may spend in vain: this many, plus this share of all answers.
+# Beyond that the problem is not with single pages, and climbing on would only load PyPI.
 VAIN_REQUESTS = 1000
 VAIN_SHARE = 0.1
 
@@ -27,10 +27,10 @@ _Response = TypeVar("_Response")
 
 
 class RecheckBudget(NamedTuple):
-    """How to ask for a page that is known to be stale: in at most so many `ways`.
+    """How to recheck a page that is known to be stale: in at most `ways` variants.
 
-    The first of them is the rung number `first`. An answer with a higher serial than `known`,
-    the highest that any answer ever had, is news and worth a climb, and so is an error.
+    The first one is rung number `first`. `known` is the highest serial that any answer has
+    had so far: an answer with a higher one is news and worth a full climb, and so is an error.
     """
 
     ways: int
@@ -38,7 +38,7 @@ class RecheckBudget(NamedTuple):
     known: int | None
 
     def is_enough(self, observations: Sequence[Observation]) -> bool:
-        """Return whether there is nothing more to learn than these observations say."""
+        """Return whether these observations make further requests pointless."""
         return len(observations) >= self.ways and all(
             (seen.serial or 0) <= (self.known or 0) and seen.status == 200 for seen in observations
         )
@@ -46,10 +46,10 @@ class RecheckBudget(NamedTuple):
 
 @dataclass
 class PageResult(Generic[_Response]):
-    """The result of asking for one page, in as many variants as it took.
+    """The result of requesting one page, in as many variants as it took.
 
-    With a `response` the page is fresh. With an `error` the caller handles it as without the
-    suite. With neither, every variant got a stale page.
+    With a `response`, the page is fresh. With an `error`, the caller handles it as it would
+    without the suite. With neither, every variant got a stale page.
     """
 
     observations: Sequence[Observation] = field(default_factory=list)
@@ -58,15 +58,15 @@ class PageResult(Generic[_Response]):
 
     @property
     def gone(self) -> bool:
-        """Whether the page is not found, and no other variant got a page or an answer that leaves it open."""
+        """Whether the page is not found, and no other variant got a page or an inconclusive answer."""
         return self.error is not None and is_gone(self.observations)
 
 
 class Climb:
     """One page's way up the ladder.
 
-    `way` is the variant to ask in next, None when nothing more is to be asked. `error` is the
-    answer whose error the caller handles.
+    `way` is the variant to send next, None when the climb is over. `error` is the answer whose
+    error the caller handles.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Climb:
         is_known: bool = False,
         is_gone: bool = False,
     ) -> None:
-        """`ways` are the variants to ask in, one after the other, at least one.
+        """`ways` are the variants to send, in order, at least one.
 
-        `is_known`: it was seen in this run that no variant gets a newer page; `is_gone`: that
-        none finds it. One request is enough then.
+        `is_known`: this run has already seen that no variant gets a newer page; `is_gone`: that
+        no variant finds it. In both cases one request is enough.
         """
         self.url = url
         self.required_serial = required_serial
@@ -96,9 +96,9 @@ class Climb:
         self._is_gone = is_gone
 
     def look(self, way: Variant, status: int, headers: Mapping[str, str]) -> Observation:
-        """Return what an answer's headers show (a case-insensitive mapping).
+        """Return what an answer's headers (a case-insensitive mapping) show.
 
-        Nearly every page is fresh at once: then that is only its serial, as nobody needs evidence.
+        Nearly every page is fresh at once. Only its serial is read then, as nobody needs evidence.
         """
         if status == 200 and not self.observations:
             serial = parse_serial(headers.get(SERIAL_HEADER))
@@ -107,22 +107,22 @@ class Climb:
         return observe(way, status, headers)
 
     def saw(self, seen: Observation) -> None:
-        """Record what asking in the variant that was next showed, and decide on the next one."""
+        """Record what the current variant's request showed, and choose the next variant."""
         count, status = len(self.observations) + 1, seen.status
         self.observations.append(seen)
         failed = status is None or status >= 400
         self.is_fresh = not failed and seen.serial is not None and seen.serial >= self.required_serial
         if not failed:
-            self.error = None  # there is a page, if an old one: a 404 of another copy is as old
+            self.error = None  # a page exists, if only an old one: another copy's 404 is just as old
         elif count == 1 or (self.error is not None and _is_trouble(seen)):
             self.error = seen  # whether the page exists is still open
         if self.is_fresh or count == len(self._ways) or status is None:
-            goes_on = False  # after a broken connection or a time-out other variants fare no better
+            goes_on = False  # after a broken connection or a timeout, other variants do no better
         elif self.budget is not None and self.budget.is_enough(self.observations):
             goes_on = False
         elif count > 1:
             goes_on = True
-        elif status == 404:  # a cached one loses a new package for good, so it is always looked into
+        elif status == 404:  # a cached one loses a new package for good, so it is always checked
             goes_on = self.required_serial > 0 and not self._is_gone
         else:
             goes_on = not failed and not self._is_known
@@ -130,7 +130,7 @@ class Climb:
 
 
 class Ladder:
-    """What the answers of one run taught about the variants."""
+    """What the answers of one run have shown about the variants."""
 
     def __init__(self, rungs: Sequence[Variant]) -> None:
         """`rungs`: the variants in the order to try them, at least one."""
@@ -156,10 +156,10 @@ class Ladder:
         return tuple(dict.fromkeys((first, self.start, *self.rungs)))
 
     def fresh_at(self, variant: Variant, extra_requests: int) -> None:
-        """Learn that this variant got a fresh answer, after so many extra requests.
+        """Record that this variant got a fresh answer, at the cost of `extra_requests` extra requests.
 
-        Later pages start there. A fresh answer to a request that was under way while others
-        learned something newer changes nothing.
+        Later pages start there. A fresh answer to a request that was already under way when
+        others learned something newer changes nothing.
         """
         self._answers += 1
         if self.exhausted:
@@ -174,14 +174,14 @@ class Ladder:
             self._until_trial -= 1
 
     def in_vain(self, extra_requests: int) -> None:
-        """Learn that no variant got a fresh answer, after so many extra requests."""
+        """Record that no variant got a fresh answer, at the cost of `extra_requests` extra requests."""
         self._answers += 1
         self._vain += extra_requests
         self.exhausted = self._vain > VAIN_REQUESTS + VAIN_SHARE * self._answers
 
 
 def is_gone(observations: Sequence[Observation]) -> bool:
-    """Return whether answers, none of them fresh, show that a page is not found."""
+    """Return whether these answers, none of them fresh, show that the page does not exist."""
     return (
         bool(observations)
         and observations[0].status == 404
@@ -190,5 +190,5 @@ def is_gone(observations: Sequence[Observation]) -> bool:
 
 
 def _is_trouble(seen: Observation) -> bool:
-    """Return whether an answer says nothing about the page: a time-out, an overloaded server."""
+    """Return whether an answer says nothing about the page, as with a timeout or an overloaded server."""
     return seen.status is None or seen.status == 429 or seen.status >= 500

@@ -1,4 +1,4 @@
-"""The guard of the index: rejects one that is broken, or older than the mirror. No I/O, no clock."""
+"""The index guard: rejects an index that is broken or older than the mirror. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from .incidents import Sighting
 from .observations import Observation, parse_serial
 from .verdicts import Verdict, judge
 
-# An index that lists fewer than this share of the projects that it listed before is broken.
+# An index that lists fewer than this share of the projects it listed before is broken.
 LEAST_SHARE = 0.5
 
 
 class IndexRefusedError(Exception):
-    """The index must not be acted on; says why."""
+    """The index must not be used; the text says why."""
 
 
 class Index(NamedTuple):
-    """The newest index that was seen of a master, and when its serial moved: seconds since 1970.
+    """The newest index seen from a master, and when its serial moved, in seconds since 1970.
 
-    `projects` is how many it listed, 0 where that is not known.
+    `projects` is how many it listed, 0 if that is unknown.
     """
 
     serial: int
@@ -29,12 +29,12 @@ class Index(NamedTuple):
 
 
 class IndexGuard:
-    """Which index may be acted on in one run."""
+    """Decides whether one run may use the index."""
 
     def __init__(self, known: Index | None, *, another_master: bool = False) -> None:
-        """`known` is what was seen of the master's index before.
+        """`known` is what earlier runs saw of the master's index.
 
-        `another_master`: the mirror's own serial may be that of another one, and means nothing.
+        `another_master`: the mirror's own serial may come from another master, and then means nothing.
         """
         self.least = 0
         self.refusal = ""
@@ -48,10 +48,11 @@ class IndexGuard:
         self._projects = 0
 
     def expect(self, synced: int, count_own: Callable[[], int]) -> None:
-        """Set the least serial of the index, for a mirror that is at this one.
+        """Set the lowest acceptable serial of the index; `synced` is the mirror's own serial.
 
-        A mirror that begins anew has been at what the index said before. Where that is not
-        remembered, `count_own` tells how many projects the mirror has.
+        A mirror that starts over (`synced` is 0) is held to the serial the index had before.
+        `count_own` returns how many projects the mirror has, for when the size of the earlier
+        index is not remembered.
         """
         self._synced = synced
         self._count_own = count_own
@@ -60,14 +61,14 @@ class IndexGuard:
 
     @property
     def stands_still(self) -> bool:
-        """Whether nothing is synced because the mirror's serial is that of another master, and higher."""
+        """Whether nothing is synced because the mirror's serial comes from another master and is higher."""
         return self._another_master and self._serial is not None and self._serial < self._synced
 
     def admit_index(self, index: Any) -> None:
-        """Let in a simple index in JSON.
+        """Accept or reject a simple index in JSON.
 
         Raises:
-            IndexRefusedError: where it is broken, or older than the mirror.
+            IndexRefusedError: if it is broken or older than the mirror.
         """
         try:
             self._admit(*measure(index))
@@ -91,13 +92,14 @@ class IndexGuard:
         self._serial, self._projects = serial, projects or before
 
     def admit_changes(self, changes: Mapping[str, int], since: int | None, last: Any = None) -> None:
-        """Let in what XML-RPC answered: serials by project, of all (None), or what changed since a serial.
+        """Accept or reject what XML-RPC answered, unless the simple index was judged already.
 
-        Where nothing did, `last` is what it says its last serial is. What the simple index said
-        was judged already.
+        `changes` are serials by project: of all projects if `since` is None, otherwise of those
+        that changed since that serial. `last` is the last serial that XML-RPC reported, used when
+        there are no changes.
 
         Raises:
-            IndexRefusedError: where it is older than the mirror.
+            IndexRefusedError: if it is older than the mirror.
         """
         if self.is_judged:
             return
@@ -106,11 +108,11 @@ class IndexGuard:
             self._admit(newest, len(changes))
         elif newest is not None:
             self._admit(newest, None)
-        else:  # it has not moved, as far as is known
+        else:  # as far as we know, it has not moved
             self._serial = self.least or None
 
     def refuse(self, reason: str) -> NoReturn:
-        """Raise, and note why.
+        """Record the reason and raise.
 
         Raises:
             IndexRefusedError: always.
@@ -120,16 +122,16 @@ class IndexGuard:
         raise IndexRefusedError(reason)
 
     def after(self, now: int, max_age: int) -> tuple[Index | None, Sighting | None, bool]:
-        """Return what to remember of the index, what is wrong with it, and whether it was seen to be right.
+        """Return what to remember of the index, what is wrong with it, and whether it proved to be right.
 
-        Nothing is known of it where the run didn't ask for it.
+        If the run did not request the index, it proved neither right nor wrong.
         """
         known = self._known
         if self.refusal:
             return known, self._sighting(self.least), False
         if self._serial is None:
             return known, None, False
-        # A newer one was seen, and was not to be had; or nothing is synced from this one.
+        # A newer one was seen but could not be fetched, or nothing is synced from this one.
         seen = max((one.serial for one in self.observations if one.serial is not None), default=0)
         missed = max(seen, self._synced if self.stands_still else 0)
         wrong = self._sighting(missed) if missed > self._serial else None
@@ -144,7 +146,7 @@ class IndexGuard:
         got = max((one.serial for one in self.observations if one.serial is not None), default=self._serial)
         got = self._serial if self._serial is not None else got
         verdict = judge(self.observations, required_serial)
-        if verdict is Verdict.FRESH:  # by a serial: it is broken otherwise, or was not to be had
+        if verdict is Verdict.FRESH:  # by its serial alone: it is broken otherwise, or could not be fetched
             verdict = Verdict.UNKNOWN if self.refusal else Verdict.EDGE_STALE
         evidence = {one.variant: one.evidence() for one in self.observations}
         return Sighting(required_serial, got, verdict, tuple(evidence.values()))
@@ -154,10 +156,10 @@ def measure(index: Any) -> tuple[int | None, int]:
     """Return the serial and the number of projects of a simple index in JSON.
 
     Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project.
-    Bandersnatch goes by the projects' alone, so an index whose projects have none has none.
+    Bandersnatch uses only the projects' serials, so an index whose projects have none has no serial.
 
     Raises:
-        ValueError: where it is none.
+        ValueError: if it is not such an index.
     """
     try:
         projects = index["projects"]
@@ -165,7 +167,7 @@ def measure(index: Any) -> tuple[int | None, int]:
         has = serials[1] or (serials[0] and not projects)
         return (max(serials) if has else None), len(projects)
     except (TypeError, AttributeError, LookupError) as error:
-        raise ValueError("it is no simple index in JSON") from error
+        raise ValueError("it is not a simple index in JSON") from error
 
 
 def _serial(entry: Any) -> int:

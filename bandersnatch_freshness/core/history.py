@@ -1,4 +1,4 @@
-"""The history: the last runs, and how far the mirror was behind in the last days, hour by hour. No I/O, no clock."""
+"""The history: the last runs, and how far behind the mirror was in the last days, hour by hour. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ HOURS_KEPT = 7 * 24
 
 
 class PastRun(NamedTuple):
-    """One finished run: when (seconds since 1970), and what it came to.
+    """One finished run: its times (seconds since 1970) and its results.
 
-    `outcome` is "fresh", "errors", "failed" (before any package was asked for, say) or
-    "interrupted"; `target` is the highest serial that was announced; `cured` counts pages by the variant
+    `outcome` is "fresh", "errors", "failed" (for example before any package was requested) or
+    "interrupted". `target` is the highest serial announced. `cured` counts pages by the variant
     that got them.
     """
 
@@ -34,21 +34,22 @@ class PastRun(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it got through to its end."""
+        """Whether it ran to completion."""
         return self.outcome in ("fresh", "errors")
 
 
 class Batch(NamedTuple):
-    """How many packages there were to sync, on the way from one serial of the mirror to `target`."""
+    """How many packages there were to sync to bring the mirror from its serial to `target`."""
 
     target: int
     size: int
 
 
 class Hour(NamedTuple):
-    """The worst that the runs of one hour ended with; `at` is when it began, in seconds since 1970.
+    """The worst state that the runs of one hour ended in.
 
-    `lag` is in serials; the others count the open incidents of each level.
+    `at` is when the hour began, in seconds since 1970. `lag` is in serials; the others count
+    the open incidents of each level.
     """
 
     at: int
@@ -59,11 +60,11 @@ class Hour(NamedTuple):
 
 
 def after_run(history: Sequence[Hour], now: int, lag: int, incidents: Mapping[str, Incident]) -> list[Hour]:
-    """Return the history after a run that ended now, so far behind, with these incidents."""
+    """Return the history after a run that ended `now`, `lag` serials behind, with these incidents open."""
     at = now - now % HOUR
     by_level = Counter(one.level for one in incidents.values())
     counts = [by_level[level] for level in Level]
-    # What a clock that was ahead has left is not to stay for ever.
+    # Hours recorded by a clock that was ahead must not stay forever.
     kept = [hour for hour in history if at - HOURS_KEPT * HOUR < hour.at <= at]
     before = kept.pop() if kept and kept[-1].at == at else Hour(at)
     worst = map(max, (before.lag, before.stale, before.warning, before.critical), (lag, *counts))

@@ -1,7 +1,7 @@
-"""Incidents: what is stale from first to last sight, and how bad it has become.
+"""Incidents: what has been stale, since when, and how bad it has become.
 
-No I/O and no clock: the incidents so far, what one run saw and the time go in, the
-incidents from now on and what changed come out.
+No I/O and no clock: the incidents so far, what one run saw and the time go in; the new
+incidents and the changes come out.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from typing import NamedTuple
 from .observations import Evidence
 from .verdicts import Verdict
 
-# An incident worsens by age, but not before it was seen in so many runs.
+# An incident worsens with age, but only once it has been seen in this many runs.
 RUNS_BEFORE_WARNING = 3
 
-# Half of the packages that there are to sync are stale, and these are at least so many:
-# the trouble is one of the whole edge, and is said once instead of for each package.
+# If this share of the packages to sync is stale, and at least this many of them, the whole
+# edge is to blame: that is reported once instead of for each package.
 SYSTEMIC_SHARE = 0.5
 SYSTEMIC_PACKAGES = 10
 EXAMPLES = 5
 
-# The subjects of the incidents of the whole edge and of the index; no project can have
-# these names.
+# The subjects of incidents of the whole edge and of the index. No project can have these names.
 EDGE = "*"
 INDEX = "/simple/"
 
@@ -37,12 +36,12 @@ class Level(enum.IntEnum):
     CRITICAL = 3
 
     def __str__(self) -> str:
-        """Return the word for it."""
+        """Return the level's name in lower case."""
         return self.name.lower()
 
 
 class Sighting(NamedTuple):
-    """One stale page in one run; `got` is the best serial that any way of asking got."""
+    """One stale page in one run; `got` is the highest serial that any variant got."""
 
     required_serial: int
     got: int | None
@@ -50,12 +49,12 @@ class Sighting(NamedTuple):
     evidence: tuple[Evidence, ...] = ()
 
 
-class Incident(NamedTuple):  # there may be 100,000 of them: a data class takes several times as long to make
-    """One package, or the whole edge, that is stale.
+class Incident(NamedTuple):  # there may be 100,000: a data class takes several times as long to create
+    """One stale subject: a package, the index or the whole edge.
 
-    Times are seconds since 1970. `newest` is the highest serial that any of its answers
-    ever carried. Of the whole edge, `count` packages are stale, among them `examples`. Of
-    a package, `released` is when it was last taken out of the quarantine by hand (0: never).
+    Times are seconds since 1970. `newest` is the highest serial that any of its answers ever
+    carried. For the whole edge, `count` is how many packages are stale, `examples` some of
+    them. For a package, `released` is when it was last taken out of quarantine by hand (0: never).
     """
 
     subject: str
@@ -67,26 +66,26 @@ class Incident(NamedTuple):  # there may be 100,000 of them: a data class takes 
     verdict: Verdict
     level: Level = Level.STALE
     newest: int | None = None
-    count: int = 1  # type: ignore[assignment] # a tuple has one of its own, of no use here
+    count: int = 1  # type: ignore[assignment] # hides tuple.count, which is of no use here
     examples: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     in_quarantine: bool = False
     released: int = 0
 
     def age(self, now: int) -> int:
-        """Return for how many seconds it is known."""
+        """Return how long it has been known, in seconds."""
         return max(0, now - self.since)
 
 
 @dataclass
 class RunReport:
-    """What one run saw of the packages that it asked for.
+    """What one run saw of the packages that it requested.
 
-    `index` is what is wrong with the simple index, and `index_is_right` whether it was seen
-    to be right. `quarantined` are those that don't keep the mirror's serial back. `batch` is how many
-    packages there are to sync in this run and those before it that it goes on from.
-    `reached` is the serial of the mirror after the run: below it, nothing is left to sync
-    but what is in quarantine. One that broke off is not `is_whole`.
+    `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be
+    right. The packages in `quarantined` don't hold back the mirror's serial. `batch` is how many
+    packages there are to sync in this run and in the earlier ones that it continues. `reached` is
+    the mirror's serial after the run: up to there, nothing is left to sync but what is in
+    quarantine. `is_whole` is false for a run that ended early.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
@@ -101,30 +100,30 @@ class RunReport:
 
     @property
     def systemic(self) -> bool:
-        """Whether much of what there is to sync is stale; what is known to be, and in quarantine, doesn't count."""
+        """Whether so much is stale that the whole edge is to blame; what is in quarantine doesn't count."""
         stale = len(self.stale.keys() - self.quarantined)
         asked = stale + len(self.fresh) + len(self.gone)
         return stale >= SYSTEMIC_PACKAGES and stale >= SYSTEMIC_SHARE * max(asked, self.batch)
 
 
 class Thresholds(NamedTuple):
-    """When an incident becomes a warning, and when critical: seconds."""
+    """The ages, in seconds, at which an incident becomes a warning and critical."""
 
     warn_after: int
     critical_after: int
 
 
 class Ending(enum.Enum):
-    """Why an incident is over."""
+    """Why an incident ended."""
 
     FRESH = "it is fresh again"
     GONE = "it is gone from PyPI"
     SETTLED = "the mirror has passed the serial that was wanted"
-    EDGE = "the edge answers freshly again"
+    EDGE = "the edge serves fresh pages again"
 
 
 class Change(NamedTuple):
-    """An incident that has worsened, or has ended."""
+    """An incident that has worsened or ended."""
 
     incident: Incident
     ending: Ending | None = None
@@ -133,7 +132,7 @@ class Change(NamedTuple):
 def advance(
     incidents: Mapping[str, Incident], report: RunReport, now: int, thresholds: Thresholds
 ) -> tuple[dict[str, Incident], list[Change]]:
-    """Return the incidents after a run, and the changes of level and the endings among them."""
+    """Return the incidents after a run, and which of them have worsened or ended."""
     sightings = dict(report.stale)
     if report.systemic:
         sightings = {name: seen for name, seen in sightings.items() if name in incidents}
@@ -149,7 +148,7 @@ def advance(
         if ending:
             changes.append(Change(incident, ending))
             continue
-        if subject in report.quarantined:  # it is not asked for in every run
+        if subject in report.quarantined:  # not every run requests it
             incident = _graded(incident._replace(in_quarantine=True), now, thresholds)
             if incident.level > incidents[subject].level:
                 changes.append(Change(incident))
@@ -169,7 +168,7 @@ def advance(
 def _seen(
     subject: str, before: Incident | None, sighting: Sighting, now: int, thresholds: Thresholds, *, in_quarantine: bool
 ) -> Incident:
-    # A clock that was ahead must not keep an incident young for ever.
+    # A clock that was ahead must not keep an incident young forever.
     since = min(before.since, now) if before else now
     serials = [serial for serial in (before.newest if before else None, sighting.got) if serial is not None]
     incident = Incident(
@@ -196,12 +195,12 @@ def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
             level = Level.CRITICAL
         elif incident.age(now) >= thresholds.warn_after:
             level = Level.WARNING
-    # Once said to be bad, it stays so until it is over, whatever the clock does.
+    # A level never drops until the incident ends, whatever the clock does.
     return incident._replace(level=level) if level > incident.level else incident
 
 
 def _ending(incident: Incident, report: RunReport) -> Ending | None:
-    """Say why an incident that this run saw nothing stale of is over; None where it is not."""
+    """Return why an incident that this run did not see has ended, None if it is still open."""
     if incident.subject == EDGE:
         stale = len(report.stale.keys() - report.quarantined)
         mostly = report.is_whole and len(report.fresh) + len(report.gone) > stale

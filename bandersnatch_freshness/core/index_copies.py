@@ -1,4 +1,4 @@
-"""The copies of the simple index: which to look at, and which to take. No I/O, no clock, no log."""
+"""The copies of the simple index: which to compare, and which to take. No I/O, no clock, no log."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from collections.abc import Collection
 from .observations import Observation
 from .variants import LADDER, PLAIN, AcceptEncoding, Variant
 
-# Those that an edge keeps apart, and what comes past it.
+# The copies that an edge stores separately, and one that gets past the edge.
 INDEX_COPIES = (PLAIN, Variant(AcceptEncoding.ABSENT), Variant(AcceptEncoding.DEFLATE), LADDER[-1])
 MOST_COMPARED = 3
 
 
 class IndexComparison:
-    """A comparison of the copies by what their headers show, beginning with the one that was asked for."""
+    """A comparison of the copies by their headers, starting with the one that Bandersnatch requested."""
 
     def __init__(self, first: Observation, rungs: Collection[Variant]) -> None:
-        """`first` is what the answer shows that is there; `rungs` are the variants that may be asked in."""
+        """`first` is what the answer already received shows; `rungs` are the variants that may be used."""
         self.observations = [first]
         self._first = first
         self._waiting = [one for one in INDEX_COPIES if one in rungs and one != first.variant][:MOST_COMPARED]
         self._method = "HEAD"
 
     def next_copy(self) -> tuple[str, Variant] | None:
-        """Return the method and the variant to look at next, None when nothing more is to be learned."""
+        """Return the method and variant of the next request, None when the comparison is over."""
         return (self._method, self._waiting[0]) if self._waiting else None
 
     def saw(self, seen: Observation) -> None:
-        """Record what looking at the next copy showed."""
+        """Record what the request for the next copy showed."""
         self.observations.append(seen)
         self._waiting.pop(0)
         if seen.status is None:
-            self._waiting.clear()  # after a broken connection or a time-out other copies fare no better
+            self._waiting.clear()  # after a broken connection or a timeout, other copies do no better
         elif seen.serial is None:
-            self._method = "GET"  # this server does not answer HEAD as it should
+            self._method = "GET"  # this server does not answer HEAD properly
 
     @property
     def is_blind(self) -> bool:
-        """Whether no copy of several has a serial in its header, so that none can be told to be newer."""
+        """Whether none of several copies has a serial in its header, so that no copy can be recognized as newer."""
         return len(self.observations) > 1 and all(one.serial is None for one in self.observations)
 
     def newer(self) -> list[Observation]:
-        """Return the copies that were seen to be newer than the first one, the newest first."""
+        """Return the copies that are newer than the first one, newest first."""
         found = [one for one in self.observations if self.is_newer(one)]
         return sorted(found, key=lambda one: one.serial or -1, reverse=True)
 

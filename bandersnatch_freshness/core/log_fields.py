@@ -1,7 +1,7 @@
-"""Log fields: what the lines of the log carry beside their text, for those who collect them as data.
+"""Log fields: the structured data that log lines carry in addition to their text.
 
-Passed as `extra=` of `logging`; the prefix keeps them apart from the attributes that a `LogRecord`
-has of its own, where one of the same name raises KeyError.
+They are passed as `extra=` to `logging`. The prefix keeps them apart from the attributes of a
+`LogRecord`: `logging` raises KeyError if an extra field has the name of one of those.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from .incidents import Change, Incident
 
 PREFIX = "freshness_"
 
-# What docs/logs.md says of each; the names are the arguments of `log_fields`.
+# The descriptions in docs/logs.md; the names are the arguments of `log_fields`.
 FIELDS = {
     "project": "the package, normalized; `/simple/` is the index, `*` the whole edge",
     "required_serial": "the serial that a fresh page has at least",
@@ -24,7 +24,7 @@ FIELDS = {
     "channel": "which line of `notify` failed, by its number and service",
 }
 
-# Those of a page, for a line that each stale page may cost: a key needs no call.
+# The fields of a page, as constants: each stale page may log a line, and a key costs no call.
 PROJECT, REQUIRED_SERIAL, GOT_SERIAL, VARIANT = (
     PREFIX + name for name in ("project", "required_serial", "got_serial", "variant")
 )
@@ -43,13 +43,13 @@ def log_fields(
     ending: str | None = None,
     channel: str | None = None,
 ) -> dict[str, object]:
-    """Return the `extra=` of a line; a field that is None is left out."""
+    """Return the `extra=` of a log line, without the fields that are None."""
     given = locals()
     return {PREFIX + name: given[name] for name in FIELDS if given[name] is not None}
 
 
 def incident_fields(incident: Incident, ending: str | None = None) -> dict[str, object]:
-    """Return the `extra=` of a line about an incident."""
+    """Return the `extra=` of a log line about an incident."""
     return log_fields(
         project=incident.subject,
         required_serial=incident.required_serial,
@@ -63,5 +63,5 @@ def incident_fields(incident: Incident, ending: str | None = None) -> dict[str, 
 
 
 def change_fields(change: Change) -> dict[str, object]:
-    """Return the `extra=` of a line about an incident that has worsened or ended."""
+    """Return the `extra=` of a log line about an incident that has worsened or ended."""
     return incident_fields(change.incident, None if change.ending is None else change.ending.name.lower())

@@ -12,11 +12,11 @@ from .variants import Variant
 
 SERIAL_HEADER = "X-PyPI-Last-Serial"
 
-# More digits are no serial: PyPI counted some 30 million events in its first 20 years.
+# A number with more digits is not a serial: PyPI counted some 30 million events in its first 20 years.
 _SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
 _AT_THE_END = re.compile(rb"<!--SERIAL ([0-9]{1,18})-->\s*\Z")
 
-# The headers that are evidence, by their names in a state file and in log lines.
+# The headers that count as evidence, by their names in the state file and in log lines.
 _EVIDENCE = {
     "served_by": "X-Served-By",
     "x_cache": "X-Cache",
@@ -28,12 +28,12 @@ _EVIDENCE = {
 
 _KEPT = ("status", "serial", "problem", *_EVIDENCE)
 
-# What is kept of an observation: its fields that are not empty, the variant by name.
+# What is kept of an observation: its non-empty fields, the variant by name.
 Evidence = Mapping[str, str | int]
 
 
 class Observation(NamedTuple):
-    """What one answer showed; `status` and `serial` are None where it showed none."""
+    """What one answer showed; `status` and `serial` are None if it had none."""
 
     variant: Variant
     status: int | None = None
@@ -47,18 +47,18 @@ class Observation(NamedTuple):
     etag: str = ""
 
     def __str__(self) -> str:
-        """Return in a few words which variant got what, from which node."""
+        """Return which variant got what, and from which node, for a log line."""
         got = self.problem or ("no serial" if self.serial is None else f"serial {self.serial}")
         return f"{self.variant.name} got {got}" + (f" from {self.served_by}" if self.served_by else "")
 
     def evidence(self) -> Evidence:
-        """Return what to keep of it, as plain data without empty fields."""
+        """Return what to keep of this observation, as plain data without empty fields."""
         fields = {"variant": self.variant.name, **{name: getattr(self, name) for name in _KEPT}}
         return {name: value for name, value in fields.items() if value not in ("", None)}
 
     @property
     def came_past_caches(self) -> bool:
-        """Whether all caches on the way report that they did not have the answer.
+        """Whether every cache on the way reports that it did not have the answer.
 
         Fastly and Varnish list a state for each node in X-Cache; Cache-Status has a member
         for each cache, with `hit` or `fwd` (RFC 9211, section 2).
@@ -75,8 +75,8 @@ class Observation(NamedTuple):
 def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observation:
     """Return what an answer's headers show; `headers` is a case-insensitive mapping.
 
-    A header that several caches on the way added a line to is joined to one list (RFC 9110,
-    section 5.3).
+    A header that appears several times, because each cache on the way added a line, is joined
+    into one list (RFC 9110, section 5.3).
     """
     raw = headers.get(SERIAL_HEADER)
     serial = parse_serial(raw)
@@ -85,7 +85,7 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
         problem = f"status {status}"
     elif raw is not None and serial is None:
         problem = f"the malformed serial '{printable(raw)}'"
-    every = getattr(headers, "getall", None)  # where a name may have several values
+    every = getattr(headers, "getall", None)  # only a mapping that can hold several values per name has this
     evidence = {}
     for field, name in _EVIDENCE.items():
         if name in headers:
@@ -96,7 +96,7 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
 
 
 def parse_serial(text: str | None) -> int | None:
-    """Return the serial that a header or field spells, None if it spells none.
+    """Return the serial in the text of a header or field, None if it is not a serial.
 
     Stricter than `int()`, which accepts "4_2", "-1" and digits of any script, and raises
     for anything else.
@@ -106,10 +106,10 @@ def parse_serial(text: str | None) -> int | None:
 
 
 def serial_in_html(page: bytes) -> int | None:
-    """Return the serial at the end of an HTML simple page, None if there is none; the last 64 bytes are enough.
+    """Return the serial at the end of an HTML simple page, None if there is none. The last 64 bytes are enough.
 
     Source: bandersnatch/simple.py, which ends a page as PyPI does. The same text elsewhere in
-    a page may be anybody's.
+    a page could have been put there by anyone.
     """
     found = _AT_THE_END.search(page)
     return int(found[1]) if found else None
@@ -118,8 +118,8 @@ def serial_in_html(page: bytes) -> int | None:
 def serial_in_body(body: bytes) -> int | None:
     """Return the serial in a project's JSON document or JSON simple page, None if there is none.
 
-    Source: `last_serial` of the JSON API in the documentation of PyPI; `_last-serial` beside
-    what PEP 691 has in `meta`, as PyPI and Bandersnatch write it.
+    Source: `last_serial` in PyPI's documentation of its JSON API; `_last-serial` in the `meta`
+    of PEP 691, an addition that PyPI and Bandersnatch write.
     """
     try:
         document = json.loads(body)

@@ -9,24 +9,24 @@ from typing import NamedTuple
 from .incidents import EDGE, INDEX, RUNS_BEFORE_WARNING, Incident
 from .observations import parse_serial
 
-# A package that is in quarantine is asked for again within a tenth of the time for which it
-# has been, and once a day at least.
+# A package in quarantine is requested again after a tenth of the time it has been there so far,
+# and at least once a day.
 ASK_SHARE = 0.1
 ASK_WITHIN = 24 * 60 * 60
 
-# Of a run's requests, so many at most go to what is in quarantine; but one in each run may.
+# At most this share of a run's requests goes to packages in quarantine, but always at least one.
 REQUEST_SHARE = 0.05
 
-# Where more than these would go into quarantine, none does: that is no matter of single packages.
+# If more packages than this would be in quarantine, no new ones are added: single packages are not the problem.
 MOST = 1000
 
 
 class QuarantineEntry(NamedTuple):
-    """A package that is in quarantine since `since`, and was asked for last at `last_asked`, `asks` times.
+    """A package that has been in quarantine since `since`, and was requested `asks` times, last at `last_asked`.
 
-    Times are seconds since 1970. `required` is the highest serial that was announced of
-    it. Where the mirror has meanwhile taken an older page, as the newest that the origin
-    has, `synced` is the serial of that.
+    Times are seconds since 1970. `required_serial` is the highest serial announced for it. If
+    the mirror has meanwhile taken an older page, the newest that the origin has, `synced` is
+    that page's serial.
     """
 
     required_serial: int
@@ -36,21 +36,21 @@ class QuarantineEntry(NamedTuple):
     synced: int | None = None
 
     def next_ask(self) -> int:
-        """Return when it is to be asked for again."""
+        """Return when to request it again, in seconds since 1970."""
         return self.last_asked + int(min(ASK_WITHIN, (self.last_asked - self.since) * ASK_SHARE))
 
     def is_due(self, now: int) -> bool:
-        """Tell whether it is to be asked for again; it is when the clock has jumped back."""
+        """Return whether to request it again, which is also true if the clock has jumped back."""
         return not self.last_asked <= now < self.next_ask()
 
 
 class QuarantinePlan(NamedTuple):
-    """What a run does about the packages that are in quarantine.
+    """What a run does about the packages in quarantine.
 
-    `quarantine` are all of them from now on, and `changed` those of them that are new or
-    have a newer release: the serial must not advance before these are remembered. `ask`
-    has the packages to ask for, with the number of ways to do so at most (None: as for
-    any package); the others in `hold` are not to be asked for.
+    `quarantine` has all of them from now on, and `changed` those that are new or have a newer
+    release: the serial must not advance before these are remembered. `ask` has the packages to
+    request, each with the maximum number of variants (None: no limit, as for any other package).
+    `hold` has the rest, which are not requested.
     """
 
     quarantine: dict[str, QuarantineEntry]
@@ -59,20 +59,20 @@ class QuarantinePlan(NamedTuple):
     hold: frozenset[str] = frozenset()
 
     def without(self, names: Set[str], before: Mapping[str, QuarantineEntry]) -> QuarantinePlan:
-        """Return the plan for when the changes of these can't be remembered: they are packages like any other."""
+        """Return the plan if the changes to these packages can't be saved: they are treated like any other package."""
         ask = {name: ways for name, ways in self.ask.items() if name not in names}
         return QuarantinePlan(dict(before), ask=ask, hold=self.hold - names)
 
 
 def is_due_for(incident: Incident, now: int, quarantine_after: int, last_run: int = 0) -> bool:
-    """Tell whether an incident has lasted long enough for its package to go into quarantine.
+    """Return whether an incident has lasted long enough for its package to go into quarantine.
 
-    It must have been seen in the run that ended at `last_run`: what fails otherwise by now
-    is no matter of stale serials any more.
+    It must have been seen in the run that ended at `last_run`. Otherwise, if the package still
+    fails, stale serials are no longer the reason.
     """
     if incident.subject in (EDGE, INDEX) or incident.runs < RUNS_BEFORE_WARNING or incident.seen < last_run:
         return False
-    # From when it was last released by hand, if it was.
+    # The time starts again when a package is released by hand.
     return now - max(incident.since, incident.released) >= quarantine_after
 
 
@@ -85,11 +85,11 @@ def plan(
     quarantine_after: int,
     last_run: int = 0,
 ) -> QuarantinePlan:
-    """Return what to do in a run that is to sync `announced`: serials by package.
+    """Return the plan for a run.
 
-    These are packages with incidents, and all that are in quarantine already, but for those
-    that the mirror's own filters dropped: these leave the quarantine. `others` is how many
-    packages the run asks for beside them.
+    `announced` has the serials of the packages with incidents and of all those already in
+    quarantine, except the ones that the mirror's own filters dropped: those leave quarantine.
+    `others` is how many other packages the run requests.
     """
     after: dict[str, QuarantineEntry] = {}
     ask: dict[str, int | None] = {}
@@ -120,7 +120,7 @@ def plan(
 def after_run(
     quarantine: Mapping[str, QuarantineEntry], rechecked: Set[str], gone: Set[str], synced: Mapping[str, int], now: int
 ) -> dict[str, QuarantineEntry]:
-    """Return what is still in quarantine after a run that synced packages at these serials."""
+    """Return what is still in quarantine after a run; `synced` are the serials at which it synced packages."""
     after = {}
     for name, entry in quarantine.items():
         serial = synced.get(name)
@@ -133,12 +133,12 @@ def after_run(
 
 
 def dump(quarantine: Mapping[str, QuarantineEntry]) -> Iterator[str]:
-    """Return the text of the second copy: a package and its required serial a line."""
+    """Return the text of the second copy: one line for each package, with its required serial."""
     return (f"{name} {quarantine[name].required_serial}\n" for name in sorted(quarantine))
 
 
 def recovered(quarantine: Mapping[str, QuarantineEntry], copy: str, now: int) -> dict[str, QuarantineEntry]:
-    """Return what is in quarantine, with what only the second copy knows; a line that is none is passed over."""
+    """Return the quarantine completed with what only the second copy has; malformed lines are skipped."""
     after = dict(quarantine)
     for line in copy.splitlines():
         name, _, text = line.partition(" ")

@@ -1,4 +1,4 @@
-"""The scope: which requests are metadata requests, and so the suite's business."""
+"""The scope: which requests are metadata requests, the only ones that the suite handles."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Scope:
     """The metadata requests to one master."""
 
     def __init__(self, master: str) -> None:
-        """`master`: the URL of `[mirror] master`; it may have a path of its own."""
+        """`master`: the URL of `[mirror] master`, which may include a path."""
         parts = _split(master)
         self._server = _server(parts.scheme, parts.netloc)
         self._prefix = _path(parts).rstrip("/")
         self._is_plain = "@" not in parts.netloc
-        # How Bandersnatch spells nearly all of its requests: told at a glance, as a run does this for every package.
+        # A fast path for the form of nearly all Bandersnatch requests: a run does this for every package.
         base = re.escape(f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/"))
         self._page = re.compile(rf"{base}//?pypi/(?P<project>[A-Za-z0-9._-]{{1,100}})/json")
 
     def covers(self, method: str, url: str) -> bool:
-        """Tell whether this is a GET or HEAD of an index, a project page or its JSON."""
+        """Return whether this is a GET or HEAD request for the index, a project page or its JSON."""
         if method.upper() not in ("GET", "HEAD"):
             return False
         if self._page.fullmatch(url):
@@ -36,16 +36,16 @@ class Scope:
         parts = _split(url)
         if _server(parts.scheme, parts.netloc) != self._server or _RELEASE_FILE.search(parts.path):
             return False
-        # Below the master's own path, or at the root: `bandersnatch verify` asks there.
+        # Below the master's own path, or at the root, where `bandersnatch verify` sends its requests.
         path = _path(parts)
         return bool(_METADATA.fullmatch(path) or _METADATA.fullmatch(path.removeprefix(self._prefix)))
 
     def is_index(self, url: str) -> bool:
-        """Tell whether a URL is the simple index."""
+        """Return whether a URL is that of the simple index."""
         return _path(_split(url)).removeprefix(self._prefix) in ("/simple", "/simple/")
 
     def title(self, url: str) -> str:
-        """Name what the URL is about, for a log line: the project, else the path."""
+        """Return what the URL is about, for a log line: the project, or else the path."""
         if page := self._page.fullmatch(url):
             return page["project"]
         path = _path(_split(url))
@@ -57,33 +57,33 @@ class Scope:
         return url if self._is_plain and self._page.fullmatch(url) else plain_url(url)
 
 
-@lru_cache(64)  # a page's URL is looked at more than once
+@lru_cache(64)  # a page's URL is parsed more than once
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
-    except ValueError:  # such as half an IPv6 address; the HTTP client will say so
+    except ValueError:  # such as half an IPv6 address; the HTTP client will report it
         return SplitResult("", "", "", "", "")
 
 
 def _path(parts: SplitResult) -> str:
-    """Return the path as servers read it: a master with a slash at its end makes two of one."""
+    """Return the path as servers read it: a master that ends in a slash leads to a double slash."""
     return re.sub("/{2,}", "/", parts.path) if "//" in parts.path else parts.path
 
 
-@lru_cache(64)  # nearly all are of one server
+@lru_cache(64)  # nearly all URLs are on one server
 def _server(scheme: str, netloc: str) -> tuple[str | None, int | str | None]:
-    """Return what two URLs of one server share; http and https on their own ports do."""
+    """Return a key that is equal for URLs on one server, also for http and https on their default ports."""
     parts = SplitResult(scheme, netloc, "", "", "")
     default = _DEFAULT_PORTS.get(scheme)
     try:
         port = parts.port or default
-    except ValueError:  # a port that is no number; the HTTP client will say so
+    except ValueError:  # the port is not a number; the HTTP client will report it
         return None, netloc
     return _ascii(parts.hostname), "default" if port == default else port
 
 
 def _ascii(host: str | None) -> str | None:
-    """Return a host as HTTP clients send it (RFC 3490), and as it is where that is impossible."""
+    """Return a host as HTTP clients send it (RFC 3490), or unchanged if that is impossible."""
     try:
         return host and host.encode("idna").decode()
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""Variants: the ways to dress one request, and the order in which to try them."""
+"""Variants: the different forms of one request, and the order in which to try them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ class AcceptEncoding(enum.Enum):
 
     CLIENT = "plain"  # whatever the HTTP client sends by itself
     ABSENT = "strip"
-    DEFLATE = "deflate"  # a copy that hardly anybody asks for
-    # The probe asks for these copies too; the ladder, which is to be short, does not.
+    DEFLATE = "deflate"  # a copy that hardly anyone requests
+    # Only the probe requests these copies: the ladder must stay short.
     EMPTY = "empty"
     IDENTITY = "identity"
     GZIP = "gzip"
     BR = "br"
 
     def __init__(self, word: str) -> None:
-        """Set `header`, the header's value: None where the suite sends none."""
+        """Set `header` to the value to send, None if the suite sets none."""
         self.header: str | None = {"plain": None, "strip": None, "empty": ""}.get(word, word)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to dress a request. `name` says what differs from a plain one."""
+    """One form of a request. `name` says how it differs from a plain one."""
 
     accept_encoding: AcceptEncoding = AcceptEncoding.CLIENT
     cache_bust: bool = False
@@ -34,7 +34,7 @@ class Variant:
     name: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Name it once: each request asks for the name."""
+        """Build the name once, as every request uses it."""
         parts = [
             *([self.accept_encoding.value] if self.accept_encoding is not AcceptEncoding.CLIENT else []),
             *(["cache-bust"] if self.cache_bust else []),
@@ -49,8 +49,8 @@ class Variant:
 
 PLAIN = Variant()
 
-# From the cheapest for the origin to the dearest: another copy of the edge first, past
-# the edge only then.
+# From the cheapest for the origin to the most expensive: first the edge's other copies, and only
+# then past the edge.
 LADDER = (
     PLAIN,
     Variant(AcceptEncoding.ABSENT),
@@ -67,7 +67,7 @@ def rungs(
     cache_bust: bool | None = None,
     ladder: Iterable[Variant] = LADDER,
 ) -> tuple[Variant, ...]:
-    """Return the ladder's variants with what is fixed put in, each variant once.
+    """Return the ladder's variants with the given values applied, each variant once.
 
     None leaves the choice to the ladder.
     """
@@ -79,6 +79,6 @@ def rungs(
 
 
 def possible() -> tuple[Variant, ...]:
-    """Return all variants that the ladder can have, whatever is fixed."""
+    """Return all variants that any configuration can use."""
     encodings, busts = (None, AcceptEncoding.ABSENT, AcceptEncoding.CLIENT), (None, True, False)
     return tuple(dict.fromkeys(one for encoding in encodings for bust in busts for one in rungs(encoding, bust)))

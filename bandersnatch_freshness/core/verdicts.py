@@ -18,14 +18,14 @@ class Verdict(enum.Enum):
 
 
 def judge(observations: Sequence[Observation], required_serial: int, newest_seen: int | None = None) -> Verdict:
-    """Judge a page by all that was observed of it in one run.
+    """Return the verdict on a page, from everything observed of it in one run.
 
     `newest_seen` is the highest serial that an answer for this page ever carried.
 
-    The origin is blamed only on proof: copies that were asked for in different ways agree
-    on one serial, nothing newer was ever seen, and at least one of the answers came past
-    the caches by their own account. Copies that agree but all come from a cache prove
-    nothing: where purging is broken they are equally old (pypi/warehouse#11949).
+    The origin is blamed only on proof: different variants agree on one serial, nothing newer
+    was ever seen, and the caches themselves report that at least one of the answers came past
+    them. Copies that agree but all come from caches prove nothing: when purging is broken,
+    they are equally old (pypi/warehouse#11949).
     """
     with_serial = [seen for seen in observations if seen.serial is not None]
     serials = {seen.serial for seen in with_serial if seen.serial is not None}

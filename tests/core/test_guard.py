@@ -222,5 +222,5 @@ def test_measures_an_index(index: Any, measured: tuple[int | None, int]) -> None
 @pytest.mark.parametrize("index", [None, [], "x", {}, {"projects": 5}, {"projects": [5]}, {"meta": 5, "projects": []}])
 def test_refuses_what_is_no_index(index: Any) -> None:
     """Instead of an error from inside."""
-    with pytest.raises(IndexRefusedError, match="it is no simple index in JSON"):
+    with pytest.raises(IndexRefusedError, match="it is not a simple index in JSON"):
         guard().admit_index(index)
