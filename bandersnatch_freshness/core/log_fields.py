@@ -13,8 +13,8 @@ PREFIX = "freshness_"
 # The descriptions in docs/logs.md; the names are the arguments of `log_fields`.
 FIELDS = {
     "project": "the package, normalized; `/simple/` is the index, `*` the whole edge",
-    "required_serial": "the serial that a fresh page has at least",
-    "got_serial": "the best serial that any way of asking got; absent where no answer had one",
+    "required_serial": "the lowest serial that a fresh page may have",
+    "got_serial": "the highest serial that any way of asking got; absent if no answer had one",
     "verdict": "who holds the old page: `edge-stale`, `origin-stale` or `unknown`",
     "variant": "the way of asking that got a fresh page",
     "level": "how bad the incident is: `stale`, `warning` or `critical`",

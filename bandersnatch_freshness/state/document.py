@@ -22,14 +22,14 @@ from ..formatting import seconds, timestamp
 FORMAT = 1
 RUNS_KEPT = 100
 
-# What a run can come to.
+# The possible outcomes of a run.
 OUTCOMES = ("fresh", "errors", "failed", "interrupted")
 
-# Evidence is for a person to read; of more incidents than anyone reads, none is kept.
+# Evidence is for people to read, so it is kept only for as many incidents as anyone would read.
 EVIDENCE_KEPT = 1000
 
 
-# What reading a document that is none of ours may raise; int() of an infinity overflows.
+# What reading a foreign document may raise; int() of an infinity overflows.
 _ERRORS = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 
 _LEVELS = {str(level): level for level in Level}
@@ -38,7 +38,7 @@ _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 
 class StateError(ValueError):
-    """The document is not a state of ours; says what is wrong."""
+    """The document is not one of our state files; the text says what is wrong."""
 
 
 class NewerStateError(StateError):
@@ -46,10 +46,10 @@ class NewerStateError(StateError):
 
 
 class NotificationRecord(NamedTuple):
-    """What one channel was last told of one incident, at `at` seconds since 1970.
+    """What one channel was last told about one incident, at `at` seconds since 1970.
 
-    Until a message is known to have arrived it is not `delivered`; `ever` is whether any
-    about this incident has.
+    `delivered` is false until this message is known to have arrived; `ever` is whether any
+    message about this incident has.
     """
 
     level: Level
@@ -62,7 +62,7 @@ class NotificationRecord(NamedTuple):
 
 @dataclass
 class Totals:
-    """What all runs have come to since the state began: runs by outcome, metadata requests by variant, messages."""
+    """Totals since the state began: runs by outcome, metadata requests by variant, notifications."""
 
     runs: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
@@ -72,12 +72,12 @@ class Totals:
 
 @dataclass
 class State:
-    """All of it. `master` is the upstream that its serials come from, without a password."""
+    """Everything remembered. `master` is the URL of the upstream that the serials come from, without a password."""
 
     master: str
     incidents: dict[str, Incident] = field(default_factory=dict)
     runs: list[PastRun] = field(default_factory=list)
-    # What each channel was told, by its id and by subject.
+    # What each channel was told, by channel id and subject.
     notified: dict[str, dict[str, NotificationRecord]] = field(default_factory=dict)
     quarantine: dict[str, QuarantineEntry] = field(default_factory=dict)
     batch: Batch | None = None
@@ -90,21 +90,21 @@ class State:
     totals: Totals = field(default_factory=Totals)
 
     def announced(self) -> int | None:
-        """Return the highest serial that the index announced last; None where that is not known."""
+        """Return the highest serial that the index last announced, None if that is unknown."""
         target = next((run.target for run in reversed(self.runs) if run.target), None)
         if self.index is None:
             return target
         return max(self.index.serial, target or 0)
 
     def last_run(self) -> int:
-        """Return when the last run ended that got through, in seconds since 1970; 0 where none did."""
+        """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""
         return next((run.finished for run in reversed(self.runs) if run.is_whole), 0)
 
 
 def dump(state: State, now: int) -> Iterator[str]:
-    """Return the document's text, an incident, a run and a note a line.
+    """Yield the document's text, with one incident, run or note on each line.
 
-    It comes in pieces: the whole would be the largest thing in memory.
+    It comes in pieces because the whole text would be the largest thing in memory.
     """
     yield f'{{\n"format": {FORMAT},\n"written": "{timestamp(now)}",\n"by": "bandersnatch-freshness {__version__}",\n'
     yield f'"master": {json.dumps(state.master)},\n"incidents": '
@@ -134,7 +134,7 @@ def dump(state: State, now: int) -> Iterator[str]:
 
 
 def _kept(runs: list[PastRun]) -> list[PastRun]:
-    """Return the last runs, and in any case the last one that got through to its end."""
+    """Return the last runs, always including the last completed one."""
     kept = runs[-RUNS_KEPT:]
     if not any(run.is_whole for run in kept):
         kept[:1] = [run for run in runs if run.is_whole][-1:] or kept[:1]
@@ -150,14 +150,14 @@ def _object(members: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def load(text: str | bytes) -> State:
-    """Return the state of a document.
+    """Return the state that a document holds.
 
     Raises:
-        NewerStateError: for a format that only a newer release knows.
-        StateError: for anything else that is no state.
+        NewerStateError: if only a newer release knows the format.
+        StateError: if it is not a state for any other reason.
     """
     try:
-        # Incidents are made while parsing: as dicts, all of them would take a lot of memory.
+        # Incidents are converted during parsing: as dicts, all of them together would take a lot of memory.
         document = json.loads(text, object_hook=_nameless_or_dict)
         found = document["format"]
     except (ValueError, TypeError, LookupError, RecursionError) as error:
@@ -193,7 +193,7 @@ def load(text: str | bytes) -> State:
 
 
 def _incident_out(incident: Incident, *, with_evidence: bool) -> str:
-    # By hand: an encoder takes five times as long, for all incidents more than reading takes.
+    # By hand: an encoder takes five times as long, more for all incidents than reading them takes.
     out = (
         f'{{"level": "{_LEVEL_NAMES[incident.level]}", "verdict": "{incident.verdict.value}", '
         f'"since": "{timestamp(incident.since)}", "seen": "{timestamp(incident.seen)}", "runs": {incident.runs}, '
@@ -219,11 +219,11 @@ def _nameless_or_dict(members: dict[str, Any]) -> tuple[Any, ...] | dict[str, An
     try:
         return _nameless(members)
     except _ERRORS:
-        return members  # of a newer format: for the caller to find out
+        return members  # a newer format, which the caller detects
 
 
 def _nameless(document: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what an incident is made of, in order, but for its name: that is outside of the document's part."""
+    """Return an incident's fields in order, without its name, which is the key outside this part of the document."""
     return (
         seconds(document["since"]),
         seconds(document["seen"]),
@@ -286,7 +286,7 @@ def _quarantined_in(document: Mapping[str, Any]) -> QuarantineEntry:
 
 
 def _notified_out(notified: Mapping[str, NotificationRecord]) -> str:
-    """Return what a channel was told, the subjects in groups of which it was told the same."""
+    """Return what a channel was told, as JSON; subjects with the same record share a group."""
     groups: dict[NotificationRecord, list[str]] = {}
     for subject in sorted(notified):
         groups.setdefault(notified[subject], []).append(subject)

@@ -1,6 +1,6 @@
-"""Memory: brings the records through a run, and says what has changed by it.
+"""Memory: updates the records over the course of a run, and logs what has changed.
 
-Whatever goes wrong here is said in one line, and leaves the run as it is.
+Any failure here is logged in one line and does not affect the run.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ log = logging.getLogger("bandersnatch.freshness")
 
 
 class Notifies(Protocol):
-    """What sends notifications after a run: plans them, delivers them, and notes what arrived."""
+    """Sends the notifications after a run: plans them, delivers them and records what arrived."""
 
     def plan(self, state: State, now: int) -> dict[Any, Any]:
-        """Return what is to be sent, and note in the state that it is under way."""
+        """Return what to send, and record in the state that it is under way."""
 
     def deliver(self, plan: Any) -> Any:
         """Send it, and return which parts arrived."""
 
     def settle(self, state: State, plan: Any, arrived: Any, now: int) -> bool:
-        """Note in the state what arrived; return whether that is news."""
+        """Record in the state what arrived, and return whether that changed anything."""
 
 
 class Memory:
-    """What is known of one mirror."""
+    """What is remembered about one mirror."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Memory:
     ) -> None:
         """`clock` returns seconds since 1970.
 
-        `notifier` makes what sends notifications, where there may be some; `publish` shows the
-        state after a run, at a time, to others.
+        `notifier` makes the object that sends notifications, if there are any to send. `publish`
+        is called after a run with the state and the time, to write what others read.
         """
         self._records = records
         self._tracking = tracking
@@ -63,38 +63,38 @@ class Memory:
         self._running = contextlib.ExitStack()
 
     def begin(self) -> Run | None:
-        """Start a run; None where the state can't be used, and the suite is to remember nothing."""
+        """Start a run; None if the state can't be used, in which case nothing is to be remembered."""
         try:
             with self._records.lock():
                 pass
         except NewerStateError as error:
-            log.error("%s is left alone, and this run not remembered: %s", self._records.store.path, error)
+            log.error("%s is left unchanged, and this run is not remembered: %s", self._records.store.path, error)
             return None
         except (OSError, filelock.Timeout) as error:
             log.error("%s can't be read, this run is not remembered: %s", self._records.store.path, error)
             return None
-        with contextlib.suppress(OSError, filelock.Timeout):  # a run that overlaps with another goes without
+        with contextlib.suppress(OSError, filelock.Timeout):  # a run that overlaps another one does without the lock
             self._running.enter_context(self._records.run_lock())
         return Run(self._clock(), self._records.state.incidents, quiets=self._tracking.escalates)
 
     def guard(self) -> IndexGuard:
-        """Return what guards the index of a run, from what is known of the master."""
+        """Return the index guard of a run, made from what is known about the master."""
         state = self._records.state
         return IndexGuard(state.index, another_master=state.another_master)
 
     def pages(self) -> KnownPages:
-        """Return what is known of pages."""
+        """Return what is known about pages."""
         state = self._records.state
         return KnownPages(state.incidents, state.quarantine, another_master=state.another_master)
 
     def look(self) -> KnownPages:
-        """Return what is known of pages, for a command that is no run; nothing is remembered of that."""
+        """Return what is known about pages, for a command other than a run, which is not remembered."""
         with contextlib.suppress(OSError, StateError, filelock.Timeout), self._records.lock():
             pass
         return self.pages()
 
     def concerned(self) -> dict[str, int | None]:
-        """Return the packages a plan is about: those in quarantine with their serials, those due for it with None."""
+        """Return the packages to plan for: those in quarantine with their required serials, those due with None."""
         state, after = self._records.state, self._tracking.quarantine_after
         concerned: dict[str, int | None] = {}
         if after is not None:
@@ -109,13 +109,13 @@ class Memory:
         return sum(name in self._records.state.quarantine for name in names)
 
     def plan(self, run: Run, announced: Mapping[str, int], others: int) -> quarantine.QuarantinePlan:
-        """Decide on what is in quarantine in a run, and remember it before the mirror's serial can advance.
+        """Decide what is in quarantine during a run, and save it before the mirror's serial can advance.
 
-        `announced` are the serials of those packages that the run is to sync; it asks for
-        so many `others`.
+        `announced` has the serials of those packages of `concerned` that the run is to sync;
+        `others` is how many other packages it requests.
         """
         after = self._tracking.quarantine_after
-        if after is None:  # what was in quarantine is asked for as any other package
+        if after is None:  # packages in quarantine are requested like any other
             return quarantine.QuarantinePlan(dict(self._records.state.quarantine))
         now, state = self._clock(), self._records.state
         before = state.quarantine
@@ -124,7 +124,7 @@ class Memory:
             return plan
         try:
             with self._records.lock():
-                if self._records.state is not state:  # another run has written meanwhile
+                if self._records.state is not state:  # another run has written in the meantime
                     state = self._records.state
                     before = state.quarantine
                     plan = quarantine.plan(before, state.incidents, announced, others, now, after, state.last_run())
@@ -135,7 +135,7 @@ class Memory:
                     state.quarantine = before
                     raise
         except (OSError, StateError, filelock.Timeout) as error:
-            log.error("%s can't be written, nothing more is in quarantine: %s", self._records.store.path, error)
+            log.error("%s can't be written, no more packages go into quarantine: %s", self._records.store.path, error)
             return plan.without(plan.changed, before)
         for name in sorted(plan.quarantine.keys() - before.keys()):
             incident = state.incidents[name]
@@ -149,10 +149,11 @@ class Memory:
         return plan
 
     def begin_batch(self, run: Run, target: int, size: int, *, resumed: bool, announced: int) -> None:
-        """Take down how many packages there are on the way to the serial `target`.
+        """Record how many packages there are to sync to reach the serial `target`.
 
-        Of a run that goes on with the todo list of an earlier one it is what that began
-        with, else at most `announced`: no more packages than serials.
+        A run that continues an earlier run's todo list (`resumed`) takes over the number that the
+        earlier one started with. If that is unknown, it takes `announced`, the number of serials
+        announced: there are no more packages than serials.
         """
         known = self._records.state.batch
         if resumed:
@@ -161,10 +162,10 @@ class Memory:
         run.report.batch = size
 
     def end(self, run: Run, guard: IndexGuard | None, outcome: str, target: int, *, may_notify: bool = True) -> None:
-        """Finish a run that came to this outcome, on its way to the serial `target`.
+        """Finish a run with its outcome and the highest serial announced, `target`.
 
-        What is to be sent is noted in the state before it is sent, so that a run which
-        overlaps with this one does not send it too.
+        Notifications are recorded in the state before they are sent, so that a run that overlaps
+        this one does not send them too.
         """
         now = self._clock()
         changes: list[Change] = []
@@ -182,8 +183,8 @@ class Memory:
                 state.index, run.report.index, run.report.index_is_right = guard.after(now, max_age)
             if guard is not None and guard.stands_still:
                 log.warning(
-                    "The mirror's serial is that of another master, and higher than this one's: nothing is synced "
-                    "before a full check, by `bandersnatch mirror --force-check`"
+                    "The mirror's serial comes from another master and is higher than this one's: nothing is synced "
+                    "until `bandersnatch mirror --force-check` has been run"
                 )
             if run.is_full and outcome == "fresh":
                 state.another_master = False
@@ -213,12 +214,12 @@ class Memory:
                     self._publish(self._records.state, now)
 
     def _notifier(self) -> Notifies | None:
-        """Return what sends notifications, None where nobody is to be told, or has to be forgotten."""
+        """Return the notifier, None if there is no channel to notify and none to forget."""
         wanted = self._tracking.notify or self._records.state.notified
         return self._make_notifier() if self._make_notifier and self._tracking.escalates and wanted else None
 
     def _update(self, change: Callable[[State], bool | None]) -> bool:
-        """Change the state and write it, unless that was no change; false where that failed, which is then said."""
+        """Change the state, and write it unless `change` returns False; return False if that fails, which is logged."""
         try:
             with self._records.lock():
                 if change(self._records.state) is not False:
@@ -230,7 +231,7 @@ class Memory:
 
 
 def _sum_up(state: State, run: Run, guard: IndexGuard | None, now: int) -> None:
-    """Take down what a run has added to what is counted, and to the history."""
+    """Add a run to the totals and the history."""
     last = state.runs[-1]
     lag = max(0, (state.announced() or 0) - last.serial)
     state.history = history.after_run(state.history, now, lag, state.incidents)
@@ -243,6 +244,6 @@ def _sum_up(state: State, run: Run, guard: IndexGuard | None, now: int) -> None:
 
 def _log_level(change: Change) -> int:
     if change.ending is not None:
-        # The end of what was said aloud is said as loud as it takes to be read.
+        # Anyone who read that an incident had worsened must also see that it ended.
         return logging.INFO if change.incident.level is Level.STALE else logging.WARNING
     return logging.CRITICAL if change.incident.level is Level.CRITICAL else logging.WARNING

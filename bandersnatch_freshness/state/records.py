@@ -1,4 +1,4 @@
-"""The records: the state of a mirror and the second copy of its quarantine, in their files."""
+"""The records: a mirror's state and the second copy of its quarantine, each in its file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from .store import Store
 
 log = logging.getLogger("bandersnatch.freshness")
 
-# Beside Bandersnatch's `status`: all that is older than that says.
+# Next to Bandersnatch's `status`, which says that the mirror has everything up to its serial: these are
+# the exceptions.
 QUARANTINE_FILE = "freshness.quarantine"
 
-# How long a run waits for another one that is just writing.
+# How long a run waits for another one that is writing.
 LOCK_SECONDS = 10
 
 
 class Records:
-    """What is known of one mirror, as it was read last."""
+    """What is remembered about one mirror, as last read."""
 
     def __init__(self, store: Store, copy: Store, master: str, clock: Callable[[], int]) -> None:
-        """`copy` is of the quarantine; `master` the upstream's URL without secrets.
+        """`copy` is the second copy of the quarantine; `master` is the upstream's URL without secrets.
 
         `clock` returns seconds since 1970.
         """
@@ -33,16 +34,16 @@ class Records:
         self._copied = ""
         self._master = master
         self._clock = clock
-        self._version: object = self  # of no file
+        self._version: object = self  # unlike the version of any file
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep others from writing, and know what they wrote.
+        """Keep other processes from writing, and read what they wrote.
 
         Raises:
-            OSError: where the records can't be read.
-            NewerStateError: where they are of a newer release.
-            filelock.Timeout: where another process keeps them locked for too long.
+            OSError: if the records can't be read.
+            NewerStateError: if a newer release wrote them.
+            filelock.Timeout: if another process keeps them locked for too long.
         """
         with self.store.lock(LOCK_SECONDS):
             if self.store.version() != self._version:
@@ -50,11 +51,11 @@ class Records:
             yield
 
     def write(self) -> None:
-        """Write the state, and then the second copy of what is in quarantine. To be called with the lock held.
+        """Write the state, then the second copy of the quarantine. Call this with the lock held.
 
         Raises:
-            OSError: where the state can't be written; the old one stays. A copy that can't
-                be is logged.
+            OSError: if the state can't be written; the old one stays. If only the copy can't be
+                written, that is logged.
         """
         self.store.write(dump(self.state, self._clock()))
         self._version = self.store.version()
@@ -68,10 +69,10 @@ class Records:
             log.error("%s can't be written: %s", self._copy.path, error)
 
     def run_lock(self) -> contextlib.AbstractContextManager[object]:
-        """Return what a run holds as long as it is under way, and a command that hands packages back to it.
+        """Return the lock held for the duration of a run, or of a command that releases packages from quarantine.
 
         Raises:
-            filelock.Timeout: on entering, where another process holds it.
+            filelock.Timeout: on entering, if another process holds it.
         """
         return self._copy.lock(1)
 
@@ -90,15 +91,15 @@ class Records:
         found = quarantine.recovered(state.quarantine, self._copied, self._clock())
         lost = len(found.keys() - state.quarantine.keys())
         if lost:
-            log.warning(
-                "%s doesn't know of %d packages in quarantine: taken from %s", self.store.path, lost, self._copy.path
-            )
+            log.warning("%s lacks packages in quarantine: %d restored from %s", self.store.path, lost, self._copy.path)
         state.quarantine = found
         if state.master != self._master:
             log.warning(
-                "The master was %s and is %s: beginning anew with what is remembered", state.master, self._master
+                "The master was %s and is now %s: starting with an empty state, apart from the quarantine",
+                state.master,
+                self._master,
             )
-            # No serial of the old one means anything, but what it owed is to be had from the new one.
+            # The old master's serials mean nothing now, but the packages it owed can come from the new one.
             owed = {name: entry._replace(required_serial=0, synced=None) for name, entry in found.items()}
             state = State(self._master, quarantine=owed, another_master=True)
         self.state = state

@@ -1,4 +1,4 @@
-"""The store: where the state lies, through Bandersnatch's own storage backend."""
+"""The store: the files that hold the state, accessed through Bandersnatch's own storage backend."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ class Store:
     """One file of the mirror's storage."""
 
     def __init__(self, storage: Any, directory: Any, name: str) -> None:
-        """`storage` is Bandersnatch's plugin; a relative `name` lies in `directory`."""
+        """`storage` is Bandersnatch's storage plugin; a relative `name` is relative to `directory`."""
         self._storage = storage
         self._directory = str(directory)
         self.name = name
 
     @functools.cached_property
     def path(self) -> Any:
-        """Where it is, as a path of the storage's own kind."""
+        """The file's path, of the storage's own path type."""
         return self._storage.PATH_BACKEND(self._directory) / self.name
 
     @property
     def _local(self) -> Path | None:
-        """The path on disk; an object store has no modes, and no file to rename: a PUT is whole by itself."""
+        """The path on disk, None in an object store, which has no modes and needs no renaming: a PUT is atomic."""
         return self.path if self._is_local else None
 
     @property
     def _is_local(self) -> bool:
-        # An object store's paths are pathlib's too by their class, so it is the backend that tells.
+        # An object store's paths are subclasses of pathlib's too, so only the backend's type tells them apart.
         return self._storage.PATH_BACKEND is Path
 
     def read(self) -> bytes | None:
-        """Return the content, None where there is no such file.
+        """Return the content, None if there is no such file.
 
         Raises:
-            OSError: where it can't be read.
+            OSError: if it can't be read.
         """
         with _as_os_error():
             if not self._storage.exists(self.path):
@@ -49,14 +49,14 @@ class Store:
         return content if isinstance(content, bytes) else str(content).encode()
 
     def read_end(self, size: int) -> bytes | None:
-        """Return the last so many bytes, of an object store all, and None where there is no such file.
+        """Return the last `size` bytes (in an object store, all of them), None if there is no such file.
 
         Raises:
-            OSError: where it can't be read.
+            OSError: if it can't be read.
         """
         if not self._is_local:
             return self.read()
-        # As raw as it gets, without a path object: a run does this for every package.
+        # Plain os calls, without a path object, for speed: a run does this for every package.
         try:
             handle = os.open(os.path.join(self._directory, self.name), os.O_RDONLY)
         except FileNotFoundError:
@@ -67,7 +67,7 @@ class Store:
             os.close(handle)
 
     def version(self) -> object:
-        """Return what differs when the file was replaced; on disk alone, else always the same."""
+        """Return a value that changes when the file is replaced; in an object store it is always None."""
         if self._local is None:
             return None
         try:
@@ -77,22 +77,22 @@ class Store:
         return status.st_ino, status.st_mtime_ns
 
     def write(self, text: Iterable[str], mode: int = 0o600) -> None:
-        """Replace the content by these pieces, so that a reader sees either the old one or the new.
+        """Replace the content with these pieces, so that a reader sees either the old content or the new.
 
-        On disk, `mode` says who may read it, as far as the process's umask lets them. To be
-        called while a lock keeps others from writing the same file.
+        On disk, `mode` sets the permissions, limited by the process's umask. Call this while a
+        lock keeps others from writing the same file.
 
-        Bandersnatch's own `update_safe` copies into place up to 6.8, so that a run which
-        is killed leaves half a file; on disk, this is done here.
+        On disk, Bandersnatch's own `update_safe` is not used: up to 6.8 it copies into place, so
+        a run that is killed leaves half a file.
 
         Raises:
-            OSError: where it can't be written; the old content stays.
+            OSError: if it can't be written; the old content stays.
         """
         if self._local is None:
             with _as_os_error():
                 self._storage.write_file(self.path, "".join(text))
             return
-        # One name, so that what a killed run left is found: nobody else writes, as the lock is held.
+        # A fixed name, so that what a killed run left is found. Nobody else writes while the lock is held.
         temporary = self._local.with_name(f".{self._local.name}.new")
         temporary.unlink(missing_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -109,24 +109,24 @@ class Store:
             raise
 
     def _keep_owner(self, handle: int) -> None:
-        """Let a file that root writes belong to whom the mirror belongs to."""
+        """Give a file that root writes to the mirror's owner."""
         if os.geteuid() == 0 and self._local is not None:
             like = os.stat(self._local if self._local.exists() else self._local.parent)
             os.fchown(handle, like.st_uid, like.st_gid)
 
     def move_away(self, suffix: str) -> str:
-        """Move the file beside itself, and return its new path."""
+        """Rename the file by appending this suffix, and return its new path."""
         moved = f"{self.path}.{suffix}"
         self.path.rename(self._storage.PATH_BACKEND(moved))
         return moved
 
     def lock(self, timeout: float) -> contextlib.AbstractContextManager[Any]:
-        """Return what keeps other processes out.
+        """Return a lock that keeps other processes out, waiting up to `timeout` seconds.
 
-        On disk alone: a lock in an object store outlives a run that was killed.
+        Only on disk: a lock in an object store would outlive a run that was killed.
 
         Raises:
-            filelock.Timeout: on entering, where another process holds it for so many seconds.
+            filelock.Timeout: on entering, if another process holds it for that long.
         """
         if self._local is None:
             return contextlib.nullcontext()
@@ -135,7 +135,7 @@ class Store:
 
 @contextlib.contextmanager
 def _as_os_error() -> Iterator[None]:
-    """Let what a storage backend raises be an OSError; an object store's errors are not."""
+    """Raise a storage backend's errors as OSError, as an object store's errors are of other types."""
     try:
         yield
     except OSError:

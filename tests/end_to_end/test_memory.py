@@ -96,7 +96,7 @@ def test_a_state_of_a_newer_release_is_left_alone(start_lab: StartLab, make_mirr
     content = '{"format": 99, "by": "bandersnatch-freshness 9.9"}'
     (mirror.directory / "freshness.json").write_text(content)
     run = mirror.run()
-    assert len(lines(run, "is left alone, and this run not remembered: written by a newer release")) == 1
+    assert len(lines(run, "is left unchanged, and this run is not remembered: written by a newer release")) == 1
     assert lines(run, "ERROR: Stale serial for package lab-00")
     assert (mirror.directory / "freshness.json").read_text() == content
 

@@ -20,7 +20,9 @@ from .test_memory import fill, make_read_only, small_disk
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        pytest.param(fill, "can't be written, nothing more is in quarantine: [Errno 28] No space left", id="full"),
+        pytest.param(
+            fill, "can't be written, no more packages go into quarantine: [Errno 28] No space left", id="full"
+        ),
         pytest.param(make_read_only, "this run is not remembered: [Errno 30] Read-only file system", id="read-only"),
     ],
 )
@@ -68,7 +70,7 @@ def test_a_lost_state_loses_nothing(loss: str, start_lab: StartLab, make_mirror:
         found = runs.run(DAY)
         assert in_quarantine(mirror).keys() == {"lab-00"}
         assert pages(lab).keys() == {"lab-00"}
-        assert any("doesn't know of 1 packages in quarantine: taken from" in line for line in found)
+        assert any("lacks packages in quarantine: 1 restored from" in line for line in found)
         lab.heal()
         lab.forget()
         runs.run(DAY + HOUR)

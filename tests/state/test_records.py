@@ -125,7 +125,7 @@ def test_a_lost_state_gets_its_quarantine_back(tmp_path: Path, caplog: pytest.Lo
     again = records(tmp_path)
     with again.lock():
         assert again.state.quarantine == {"foo": QuarantineEntry(42, NOON, NOON)}
-    assert "doesn't know of 1 packages in quarantine: taken from" in caplog.text
+    assert "lacks packages in quarantine: 1 restored from" in caplog.text
 
 
 def test_another_master_owes_what_the_old_one_did(tmp_path: Path) -> None:
