@@ -1,4 +1,4 @@
-"""Failing open: an error inside the suite is logged once a run, and leaves Bandersnatch as without it."""
+"""Failing open: an error inside the suite is logged once per run, and Bandersnatch continues without the suite."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _D = TypeVar("_D")
 
 
 class _FirstOfARun:
-    """Whether the error that is being handled is the first of the run."""
+    """Whether the error being handled is the first one in the run."""
 
     def __init__(self) -> None:
         self.is_next = True
 
     def take(self) -> bool:
-        """Return it; from then on it is false."""
+        """Return true for the first call in a run, false from then on."""
         was_next, self.is_next = self.is_next, False
         return was_next
 
@@ -28,18 +28,18 @@ _first = _FirstOfARun()
 
 
 def begin_run() -> None:
-    """Begin a run: the first error in it is logged aloud again."""
+    """Start a run, whose first error is again logged at ERROR."""
     _first.is_next = True
 
 
 def log_error() -> None:
-    """Log the error that is being handled: the first of a run at ERROR, later ones at DEBUG."""
+    """Log the error being handled: the first one in a run at ERROR, later ones at DEBUG."""
     level = logging.ERROR if _first.take() else logging.DEBUG
-    log.log(level, "An error inside bandersnatch-freshness: going on as without it", exc_info=True)
+    log.log(level, "An error inside bandersnatch-freshness: continuing without it", exc_info=True)
 
 
 def fail_open(default: _D, step: Callable[..., _T], *args: object) -> _T | _D:
-    """Return what a step of the suite's own returns; if it fails, log that and return the default."""
+    """Return the result of one of the suite's own steps; if the step fails, log the error and return the default."""
     try:
         return step(*args)
     except Exception:  # noqa: BLE001 - logged, and failed open

@@ -14,7 +14,7 @@ _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def printable(value: str) -> str:
-    """Return a value from outside as it is safe to log: printable ASCII, at most 100 characters and an ellipsis."""
+    """Return an untrusted value in a form safe to log: printable ASCII, at most 100 characters and an ellipsis."""
     safe = value
     if not (value.isascii() and value.isprintable()):
         safe = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
@@ -31,7 +31,7 @@ def plain_url(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-@lru_cache(4096)  # most times in a state are alike
+@lru_cache(4096)  # many times in a state are the same
 def timestamp(seconds: int) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

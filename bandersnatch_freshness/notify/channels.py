@@ -1,4 +1,4 @@
-"""Notify: the channels that messages go through, each at a third party's mercy.
+"""Channels: deliver messages through third-party services, any of which may fail or hang.
 
 No channel's URL is ever logged: in many of Apprise's schemes every part is a secret.
 """
@@ -22,7 +22,7 @@ from .sender import ALERTMANAGER
 
 log = logging.getLogger("bandersnatch.freshness")
 
-# What a hanging service costs a run, at most and in all.
+# The longest that hanging services may delay a run, all of them together.
 SECONDS: float = 10
 
 ALERT_NAME = "PyPIMirrorStale"
@@ -36,30 +36,30 @@ class Channel:
     number: int
 
     def __str__(self) -> str:
-        """Name it without its secrets."""
+        """Return a name without its secrets."""
         return f"notify line {self.number} ({self.url.partition(':')[0]})"
 
     @property
     def is_alertmanager(self) -> bool:
-        """Whether it is one of Alertmanager's, which wants all that is open in every run."""
+        """Whether this is an Alertmanager, which expects every open incident in every run."""
         return self.url.partition(":")[0] in ALERTMANAGER
 
 
 def deliver(sendings: Mapping[Channel, Sequence[Any]]) -> dict[Channel, list[bool]]:
     """Send the parts of each channel, all channels at once, and return which parts arrived.
 
-    A channel that fails is logged. What was not taken in time is left, and the process
-    that sends it ended.
+    A channel that fails is logged. If the time runs out, the sending process is killed, and what
+    is still unsent counts as not delivered.
     """
     channels = [{"url": channel.url, "parts": parts} for channel, parts in sendings.items()]
-    # On standard input: a command line can be read by anyone.
+    # On standard input, as anyone can read a command line.
     command = [sys.executable, "-P", "-m", f"{__package__}.sender"]
     given = json.dumps(channels).encode()
     try:
         ended = subprocess.run(
             command, input=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False
         )
-        said, otherwise = ended.stdout, f"the process that sends ended with {ended.returncode}"
+        said, otherwise = ended.stdout, f"the sending process ended with {ended.returncode}"
     except subprocess.TimeoutExpired as late:
         said, otherwise = late.stdout or b"", f"no answer in {SECONDS:g} seconds"
     except OSError as error:
@@ -74,7 +74,7 @@ def deliver(sendings: Mapping[Channel, Sequence[Any]]) -> dict[Channel, list[boo
         if failed:
             what = "not delivered" if len(failed) == len(parts) else f"{len(failed)} of {len(parts)} not delivered"
             log.warning(
-                "%s: %s, to be tried again in the next run: %s",
+                "%s: %s, trying again in the next run: %s",
                 *(channel, what, failed[0]),
                 extra=log_fields(channel=str(channel)),
             )
@@ -84,11 +84,11 @@ def deliver(sendings: Mapping[Channel, Sequence[Any]]) -> dict[Channel, list[boo
 def alerts(
     incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], mirror: str, now: int, ahead: int
 ) -> list[dict[str, Any]]:
-    """Return the alerts for what is open, and the ends of those that are not any more.
+    """Return the alerts for open incidents, and the ended alerts for those that are over.
 
-    Alertmanager identifies an alert by its labels alone, so what changes from run to run
-    is in the annotations, and where a label changes, the alert with the old one is ended.
-    It resolves an alert whose `endsAt` has passed, so that is `ahead` seconds from now.
+    Alertmanager identifies an alert by its labels alone, so anything that changes from run to
+    run is in the annotations, and when a label changes, the alert with the old label is ended.
+    Alertmanager resolves an alert once its `endsAt` has passed, so that is `ahead` seconds from now.
     """
     made = []
     for subject, last in notified.items():
@@ -118,7 +118,7 @@ def _alert(mirror: str, subject: str, level: Level, verdict: str, since: int, no
             "verdict": verdict,
             "severity": str(level),
         },
-        # Alertmanager refuses what ends before it starts, as where a clock was put back.
+        # Alertmanager rejects an alert that ends before it starts, as happens when a clock is set back.
         "startsAt": timestamp(min(since, now)),
         "endsAt": timestamp(ends),
     }

@@ -1,7 +1,7 @@
-"""Notices: who is to be told what after a run, and what they were told before. No I/O.
+"""Notices: what to tell each channel after a run, and what it was told before. No I/O.
 
-A channel is told of an incident once it is a warning, again when it is worse, every
-`repeat_every` while it lasts, and when it is over: one message per run and level.
+A channel is told about an incident when it becomes a warning, when it gets worse, every
+`repeat_every` while it lasts, and when it ends: one message per run and level.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from ..core.wording import describe, title
 from ..formatting import timestamp
 from ..state.document import NotificationRecord
 
-# Of more packages than this, a message says only how many more there are.
+# A message names at most this many packages, and gives only the number of the rest.
 NAMED = 20
 
-# A repeat may be so much early, as a share of `repeat_every`: no cron is to the second, and a run
-# that is a little early would put it off to the next one, again and again.
+# How early a repeat may be, as a share of `repeat_every`. Cron is not exact to the second, and a run
+# that is slightly early would otherwise leave the repeat to the next run, again and again.
 EARLY_SHARE = 0.01
 
-# A message that was under way so long ago and never confirmed was of a run that died.
+# If a message is still unconfirmed after this long, the run that was sending it has died.
 UNDER_WAY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to one channel, about these subjects. A `level` of None is the end."""
+    """One message to one channel, about these subjects. A `level` of None means that they are over."""
 
     level: Level | None
     subjects: tuple[str, ...]
@@ -37,14 +37,14 @@ class Message:
 
 
 def channel_id(url: str) -> str:
-    """Return what a channel is called in the state: nothing that its secrets can be read from."""
+    """Return a channel's key in the state, from which its secrets can't be recovered."""
     return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def due(
     incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], now: int, repeat_every: int
 ) -> list[str]:
-    """Return the subjects that a channel is to hear of."""
+    """Return the subjects that a channel is due to be told about."""
     return [
         *(
             subject
@@ -56,26 +56,26 @@ def due(
 
 
 def _is_due(incident: Incident, last: NotificationRecord | None, now: int, repeat_every: int) -> bool:
-    # A later beginning is another incident, whose predecessor's end nobody was told of.
+    # A later start means a new incident; nobody was told that the previous one had ended.
     if last is None or last.level < incident.level or last.since < incident.since:
         return True
     if last.delivered:
-        # Far in the future, it was said by a clock that was ahead.
+        # A time far in the future was recorded by a clock that was ahead.
         return not -UNDER_WAY_SECONDS < now - last.at < repeat_every * (1 - EARLY_SHARE)
     return not _under_way(last, now)
 
 
 def _under_way(last: NotificationRecord, now: int) -> bool:
-    # Either way: this run may have looked at its clock before the other one did.
+    # In either direction: this run may have read its clock before the other one did.
     return not last.delivered and abs(now - last.at) < UNDER_WAY_SECONDS
 
 
 def mark(
     incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], subjects: Iterable[str], now: int
 ) -> dict[str, NotificationRecord]:
-    """Return what the channel was told, with the messages about these subjects under way.
+    """Return the channel's records, with messages about these subjects marked as under way.
 
-    What is over and never reached the channel is dropped without a word.
+    An incident that is over and that the channel never heard about is dropped silently.
     """
     after = dict(notified)
     for subject in subjects:
@@ -97,7 +97,7 @@ def settle(
     *,
     arrived: bool,
 ) -> dict[str, NotificationRecord]:
-    """Return what the channel was told, now that its messages arrived or did not."""
+    """Return the channel's records after the messages about these subjects arrived or failed."""
     after = dict(notified)
     for subject in subjects:
         if subject not in after:
@@ -114,7 +114,7 @@ def settle(
 def posted(
     incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], now: int
 ) -> dict[str, NotificationRecord]:
-    """Return what Alertmanager was told, now that it has the alerts of all that is open."""
+    """Return Alertmanager's records after it received the alerts for all open incidents."""
     after = {}
     for subject, incident in incidents.items():
         if incident.level is Level.STALE:
@@ -133,7 +133,7 @@ def messages(
     mirror: str,
     now: int,
 ) -> list[Message]:
-    """Return the messages about these subjects: the worst first, what is over last."""
+    """Return the messages about these subjects, the worst first, those about ended incidents last."""
     by_level: dict[Level | None, list[str]] = {Level.CRITICAL: [], Level.WARNING: [], None: []}
     for subject in sorted(subjects):
         by_level[incidents[subject].level if subject in incidents else None].append(subject)

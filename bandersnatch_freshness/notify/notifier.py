@@ -1,4 +1,4 @@
-"""The notifier: what each channel is to be sent after a run, and what came of it."""
+"""The notifier: what to send to each channel after a run, and whether it arrived."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from . import notices
 from .channels import Channel
 from .notices import Message
 
-# How many runs Alertmanager may miss before it takes an incident for over.
+# How many runs Alertmanager may miss before it considers an incident over.
 RUNS_AHEAD = 4
 LEAST_SECONDS_AHEAD = 30 * 60
 
 
 @dataclass(frozen=True)
 class Sending:
-    """What one channel is to be sent: messages about subjects, or alerts."""
+    """What to send to one channel: messages about subjects, or alerts."""
 
     messages: tuple[Message, ...] = ()
     alerts: tuple[dict[str, Any], ...] = ()
 
     def parts(self) -> list[Any]:
-        """Return what is taken or not, one by one: each message, or all alerts together."""
+        """Return the parts that are delivered separately: each message, or all alerts together."""
         if self.alerts:
             return [self.alerts]
         return [{"level": one.level and str(one.level), "title": one.title, "body": one.body} for one in self.messages]
 
 
-# Of what each channel is sent, which parts arrived.
+# Whether each part sent to a channel arrived.
 Arrived = dict[Channel, list[bool]]
 
 Deliveries = dict[Channel, Sending]
@@ -42,13 +42,13 @@ class Notifier:
     """The channels of one mirror."""
 
     def __init__(self, urls: Sequence[str], mirror: str, repeat_every: int) -> None:
-        """`mirror` is what messages call the mirror; `repeat_every` is in seconds."""
+        """`mirror` is the mirror's name in messages; `repeat_every` is in seconds."""
         self._channels = [Channel(url, number) for number, url in enumerate(urls, 1)]
         self._mirror = mirror
         self._repeat_every = repeat_every
 
     def plan(self, state: State, now: int) -> Deliveries:
-        """Return what is to be sent, and note in the state that it is under way."""
+        """Return what to send, and record in the state that it is under way."""
         known = {notices.channel_id(channel.url) for channel in self._channels}
         state.notified = {channel: notified for channel, notified in state.notified.items() if channel in known}
         plan: Deliveries = {}
@@ -72,13 +72,13 @@ class Notifier:
         return plan
 
     def deliver(self, plan: Deliveries) -> Arrived:
-        """Send it all, and return which parts of it arrived."""
+        """Send everything, and return which parts arrived."""
         return notify.deliver({channel: sending.parts() for channel, sending in plan.items()})
 
     def settle(self, state: State, plan: Deliveries, arrived: Arrived, now: int) -> bool:
-        """Note in the state what arrived and what did not; return whether that is news.
+        """Record in the state what arrived and what did not, and return whether that changed anything.
 
-        That Alertmanager was told the same as in the last run is none, and not counted.
+        Telling Alertmanager the same as in the last run changes nothing and is not counted.
         """
         before, totals = dict(state.notified), state.totals
         counted = totals.notifications_sent + totals.notifications_failed
@@ -101,6 +101,6 @@ class Notifier:
 def _seconds_ahead(state: State) -> int:
     starts = [run.started for run in state.runs[-10:]]
     gaps = sorted(later - earlier for earlier, later in itertools.pairwise(starts))
-    # The median: one long outage says nothing about when the next run is.
+    # The median, as one long outage says nothing about when the next run will be.
     usual = gaps[(len(gaps) - 1) // 2] if gaps else 0
     return max(LEAST_SECONDS_AHEAD, RUNS_AHEAD * usual)

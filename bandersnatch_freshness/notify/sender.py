@@ -1,9 +1,10 @@
-"""The sender: a process of its own in which everything is sent, so that it can be ended at any time.
+"""The sender: a separate process that sends everything, so that it can be killed at any time.
 
-Apprise sends in threads that Python waits for at its exit, and HTTP clients log what they
-ask for, secrets of the URL included: neither is to happen to a run. Started by `notify`,
-which writes a JSON list of channels to standard input, each with its `url` and `parts`,
-and reads a line for each part: the numbers of channel and part, and the problem, if any.
+A run must be safe from two things: Apprise sends in threads that Python waits for at exit, and
+HTTP clients log the URLs that they request, secrets included. `notify` starts this process and
+writes a JSON list of channels to its standard input, each with its `url` and `parts`. It reads
+one JSON line for each part: the index of the channel, the index of the part, and the problem
+(empty if there was none).
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from urllib.parse import unquote, urlsplit
 
 ALERTMANAGER = ("alertmanager", "alertmanagers")
 
-# For whom nobody waits any more, as where the run was killed.
+# The process ends itself after this long, in case nobody is waiting for it any more because the run was killed.
 LONGEST_SECONDS = 20
 
 
 class DeliveryError(Exception):
-    """A message did not arrive; says why, without secrets."""
+    """A message did not arrive; the text says why, without secrets."""
 
 
 def send(url: str, part: Any) -> None:
-    """Send what is one message of Apprise's, or the alerts of Alertmanager's.
+    """Send one message through Apprise, or alerts to Alertmanager.
 
     Raises:
-        DeliveryError: where it was not taken.
+        DeliveryError: if it was not accepted.
     """
     if url.partition(":")[0] in ALERTMANAGER:
         send_to_alertmanager(url, part)
@@ -44,7 +45,7 @@ def send_by_apprise(url: str, message: Mapping[str, Any]) -> None:
     """Send a message (`level`, `title`, `body`) through one of Apprise's services.
 
     Raises:
-        DeliveryError: where the URL is none of Apprise's, or the message was not taken.
+        DeliveryError: if Apprise does not understand the URL, or the message was not accepted.
     """
     import apprise
 
@@ -63,10 +64,10 @@ def send_by_apprise(url: str, message: Mapping[str, Any]) -> None:
 
 
 def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
-    """Post alerts to Alertmanager's API, version 2.
+    """Post alerts to version 2 of Alertmanager's API.
 
     Raises:
-        DeliveryError: where it did not take them.
+        DeliveryError: if it did not accept them.
     """
     import requests
 
@@ -80,7 +81,7 @@ def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
             json=alerts,
             auth=auth,
             timeout=LONGEST_SECONDS,
-            allow_redirects=False,  # a POST that is redirected becomes a GET, which says nothing
+            allow_redirects=False,  # a redirected POST becomes a GET, whose success proves nothing
         )
     except requests.RequestException as error:
         raise DeliveryError(type(error).__name__) from error
@@ -95,9 +96,9 @@ def _send_all(number: int, url: str, parts: Sequence[Any]) -> None:
             send(url, part)
         except DeliveryError as error:
             problem = str(error)
-        except Exception as error:  # noqa: BLE001 - a library's; its text may have secrets in it
+        except Exception as error:  # noqa: BLE001 - from a library; its text may contain secrets
             problem = type(error).__name__
-        # One write, so that the lines of channels that are served at once don't mix.
+        # One write, so that lines from channels in different threads don't mix.
         os.write(1, f"{json.dumps([number, index, problem])}\n".encode())
 
 

@@ -177,7 +177,7 @@ def test_a_service_that_hangs_holds_no_run_up(start_lab: StartLab, make_mirror: 
         with cron(mirror) as runs:
             runs.run(0, MINUTE)
         run = mirror.run(environment={"PYTHONPATH": str(tmp_path)})
-        assert len(lines(run, "not delivered, to be tried again in the next run: no answer in 3 seconds")) == 2
+        assert len(lines(run, "not delivered, trying again in the next run: no answer in 3 seconds")) == 2
         assert server.left.wait(30)
 
 

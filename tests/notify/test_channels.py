@@ -172,9 +172,9 @@ def test_a_channel_that_fails_is_logged_without_its_secrets(caplog: pytest.LogCa
         assert len(good.received) == 1
     lines = said(caplog)
     assert lines == [
-        "notify line 1 (json): not delivered, to be tried again in the next run: the service did not take it",
-        "notify line 2 (mialto): not delivered, to be tried again in the next run: not a URL that Apprise understands",
-        "notify line 3 (json): not delivered, to be tried again in the next run: the service did not take it",
+        "notify line 1 (json): not delivered, trying again in the next run: the service did not take it",
+        "notify line 2 (mialto): not delivered, trying again in the next run: not a URL that Apprise understands",
+        "notify line 3 (json): not delivered, trying again in the next run: the service did not take it",
     ]
     printed = capfd.readouterr()
     for text in (printed.out, printed.err, *lines):
@@ -188,7 +188,7 @@ def test_a_message_that_fails_is_told_from_one_that_arrived(caplog: pytest.LogCa
         channel = Channel(f"json://{server.address}/", 1)
         assert deliver({channel: [RESOLVED, WARNING, RESOLVED]}) == {channel: [True, False, True]}
     assert said(caplog) == [
-        "notify line 1 (json): 1 of 3 not delivered, to be tried again in the next run: the service did not take it"
+        "notify line 1 (json): 1 of 3 not delivered, trying again in the next run: the service did not take it"
     ]
 
 
@@ -201,7 +201,7 @@ def test_a_service_that_hangs_is_left(scheme: str, mocker: Any, caplog: pytest.L
         assert list(deliver({one: [{**WARNING}] for one in channels}).values()) == [[False], [True], [False]]
         assert hanging.left.wait(30)
     assert said(caplog) == [
-        f"notify line {number} ({scheme}): not delivered, to be tried again in the next run: no answer in 4 seconds"
+        f"notify line {number} ({scheme}): not delivered, trying again in the next run: no answer in 4 seconds"
         for number in (0, 2)
     ]
 
@@ -214,7 +214,7 @@ def test_a_process_that_breaks_off_is_said(mocker: Any, caplog: pytest.LogCaptur
     mocker.patch.object(sys, "executable", "/nowhere")
     assert deliver({channel: [WARNING]}) == {channel: [False]}
     assert [line.rpartition("next run: ")[2] for line in said(caplog)] == [
-        "the process that sends ended with 1",
+        "the sending process ended with 1",
         "no process can be started to send it: No such file or directory",
     ]
 

@@ -482,7 +482,7 @@ async def test_a_bug_of_ours_leaves_unjudged_requests_as_they_are(
             async with session.get(upstream.url("/simple/")) as response:
                 assert response.status == 200
     assert upstream.targets == ["/simple/", "/simple/"]
-    assert caplog.messages == ["An error inside bandersnatch-freshness: going on as without it"]
+    assert caplog.messages == ["An error inside bandersnatch-freshness: continuing without it"]
 
 
 async def test_only_a_real_client_session_is_one(mocker: Any) -> None:

@@ -490,7 +490,7 @@ def test_a_bug_of_ours_leaves_requests_as_they_are(mocker: Any, caplog: pytest.L
         outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
     assert (outcome.response, outcome.error) == (None, None)
     assert upstream.targets == ["/simple/", "/simple/", "/pypi/foo/json"]
-    assert caplog.messages == ["An error inside bandersnatch-freshness: going on as without it"]
+    assert caplog.messages == ["An error inside bandersnatch-freshness: continuing without it"]
 
 
 def test_closing_the_session_closes_what_sends() -> None:
