@@ -1,1 +1,1 @@
-"""Reporting: what others read of a mirror: its summary, status page, charts and metrics."""
+"""Reporting: what others read about a mirror: its summary, status page, charts and metrics."""

@@ -1,4 +1,4 @@
-"""Chart: the history as bars, an hour each, for the status page to draw. No I/O and no clock."""
+"""Chart: the history as bars, one for each hour, for the status page to draw. No I/O and no clock."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from ..core.history import HOUR, HOURS_KEPT, Hour
 from ..formatting import timestamp
 
-# Pixels, up to which the tallest bar reaches, and which what there is at all has at least.
+# The heights of the tallest bar and of the smallest one, in pixels.
 HEIGHT = 96
 LEAST = 2
 
 DAY = 24 * HOUR
 
-# From the bottom up.
+# From bottom to top.
 LEVELS = ("critical", "warning", "stale")
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar, or a part of one: percents across, pixels from the bottom up."""
+    """A bar, or a part of one: `x` is a percentage of the width, the rest is in pixels from the bottom up."""
 
     x: str
     bottom: int
@@ -30,13 +30,13 @@ class Bar:
 
     @property
     def y(self) -> int:
-        """How far its upper end is from the top."""
+        """The distance of its upper end from the top, in pixels."""
         return HEIGHT - self.bottom - self.height
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Where a day begins, in percents across; the label is empty where there is no room for it."""
+    """The start of a day, as a percentage of the width; the label is empty if there is no room for it."""
 
     x: str
     label: str
@@ -44,7 +44,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn: `top` is what a bar of full height stands for, `text` says it all in words."""
+    """What is drawn: `top` is the value of a bar of full height, `text` describes the chart in words."""
 
     name: str
     text: str
@@ -55,7 +55,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Hours on end, all alike, from `begin` to before `end`; `hour` is None where there was no run."""
+    """Consecutive hours with the same figures, from `begin` until `end`; `hour` is None if there was no run."""
 
     begin: int
     end: int
@@ -63,7 +63,7 @@ class Span:
 
 
 def lag_chart(history: Sequence[Hour], now: int) -> Chart:
-    """Draw how many serials the mirror was behind."""
+    """Return a chart of how many serials the mirror was behind."""
     hours = _shown(history, now)
     top = _round_up(max((hour.lag for hour in hours), default=0))
     bars = (_bar(hour.at, now, 0, hour.lag, top, "lag") for hour in hours)
@@ -71,7 +71,7 @@ def lag_chart(history: Sequence[Hour], now: int) -> Chart:
 
 
 def incident_chart(history: Sequence[Hour], now: int) -> Chart:
-    """Draw how many incidents were open, by level."""
+    """Return a chart of how many incidents were open, by level."""
     hours = _shown(history, now)
     sums = [hour.stale + hour.warning + hour.critical for hour in hours]
     top = _round_up(max(sums, default=0))
@@ -86,7 +86,7 @@ def incident_chart(history: Sequence[Hour], now: int) -> Chart:
 
 
 def spans(history: Sequence[Hour], now: int) -> Iterator[Span]:
-    """Return the same in figures, the newest first."""
+    """Yield the figures of the charts, the newest first."""
     known = {hour.at: hour for hour in _shown(history, now)}
     begin, end = _window(now)
     open_: Span | None = None
@@ -103,7 +103,7 @@ def spans(history: Sequence[Hour], now: int) -> Iterator[Span]:
 
 
 def _window(now: int) -> tuple[int, int]:
-    """Return from when to when hours are shown; the last one is under way."""
+    """Return the start and end of the hours shown; the last hour is still under way."""
     end = now - now % HOUR + HOUR
     return end - HOURS_KEPT * HOUR, end
 
@@ -123,7 +123,7 @@ def _percent(at: int, now: int) -> str:
 
 
 def _bar(at: int, now: int, bottom: int, value: int, top: int, kind: str) -> Bar:
-    # An hour with a run in which there was nothing is to be told from one without a run.
+    # An hour with a run and a value of 0 must look different from an hour without a run.
     height = max(LEAST, HEIGHT * value // top)
     return Bar(_percent(at, now), min(bottom, HEIGHT - LEAST), min(height, HEIGHT - bottom), kind if value else "none")
 
@@ -140,7 +140,7 @@ def _label(at: int) -> str:
 
 
 def _round_up(value: int) -> int:
-    """Return the next number that is 1, 2 or 5 and then zeros."""
+    """Return the next number that is 1, 2 or 5 followed by zeros."""
     size = 1
     while True:
         for top in (size, 2 * size, 5 * size):
@@ -154,5 +154,5 @@ def _in_words(hours: Sequence[Hour], values: Sequence[int], unit: str) -> str:
         return "No run in the last 7 days is remembered."
     most = max(values)
     when = timestamp(hours[values.index(most)].at)
-    peak = f"The most were {most:,} {unit}, in the hour from {when}" if most else f"In none were there any {unit}"
-    return f"The last 7 days, with runs in {len(hours)} of {HOURS_KEPT} hours. {peak}; the last is {values[-1]:,}."
+    peak = f"The peak was {most:,} {unit}, in the hour from {when}" if most else f"There were no {unit} at any time"
+    return f"The last 7 days, with runs in {len(hours)} of {HOURS_KEPT} hours. {peak}; the latest is {values[-1]:,}."

@@ -1,7 +1,7 @@
 """Metrics: a mirror's freshness in Prometheus' text format, for node_exporter's textfile collector.
 
-`METRICS` is the one place of their names, types, labels and help texts. Imported only
-where such a file is written.
+`METRICS` is the only place that defines their names, types, labels and help texts. This module
+is imported only when such a file is written.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from .summary import Summary
 
 PREFIX = "bandersnatch_freshness_"
 
-# A run that was killed while it wrote has left a file; one under way takes no second.
+# A temporary file this old was left by a run that was killed while writing: writing takes less than a second.
 _LEFT_AFTER_SECONDS = 60 * 60
 
-# Values by those of the labels, in order; None where one is not known.
+# Metric values by label values, in the order of the labels; None if a value is unknown.
 _Values = Mapping[tuple[str, ...], float | None]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One metric: what it is called and says, and how it is had from a summary.
+    """One metric: its name, its help text, and how to get its values from a summary.
 
-    `labels` are those besides `mirror`, which all have.
+    `labels` are those in addition to `mirror`, which every metric has.
     """
 
     name: str
@@ -66,12 +66,12 @@ METRICS = (
     ),
     _gauge(
         "mirror_serial",
-        "The mirror's serial: it has all up to that, but for what is in quarantine.",
+        "The mirror's serial: it has everything up to there, except for what is in quarantine.",
         lambda summary: summary.serial,
     ),
     _gauge(
         "index_serial",
-        "The highest serial that the index announced, when a run got to know last.",
+        "The highest serial that the index announced, as last seen by a run.",
         lambda summary: summary.state.announced(),
     ),
     _gauge(
@@ -86,12 +86,12 @@ METRICS = (
     ),
     _gauge(
         "waiting_packages",
-        "Packages on Bandersnatch's todo list: what the last run did not get done.",
+        "Packages on Bandersnatch's todo list: what the last run left to do.",
         lambda summary: summary.waiting,
     ),
     _gauge(
         "last_run_timestamp_seconds",
-        "When the last run ended, whatever it came to.",
+        "When the last run ended, whatever its outcome.",
         lambda summary: summary.state.runs[-1].finished if summary.state.runs else None,
     ),
     _gauge(
@@ -102,32 +102,32 @@ METRICS = (
     Exported(
         f"{PREFIX}last_run_outcome",
         "gauge",
-        "1 for what the last run came to, else 0: fresh, errors (some packages failed, or the index was refused), "
-        "failed (it broke off by an error), interrupted.",
+        "1 for the outcome of the last run, else 0: fresh, errors (some packages failed, or the index was refused), "
+        "failed (it ended early with an error), interrupted.",
         ("outcome",),
         lambda summary: {(one,): one == summary.state.runs[-1].outcome for one in OUTCOMES if summary.state.runs},
     ),
     _gauge(
         "last_completed_run_timestamp_seconds",
-        "When a run last got through to its end: fresh, or with errors.",
+        "When a run last completed: fresh, or with errors.",
         lambda summary: summary.state.last_run() or None,
     ),
     _gauge(
         "fresh_timestamp_seconds",
-        "When the mirror last had all that was announced, and nothing was stale or in quarantine.",
+        "When the mirror last had everything announced, and nothing was stale or in quarantine.",
         lambda summary: summary.state.fresh or None,
     ),
     Exported(
         f"{PREFIX}runs_total",
         "counter",
-        "Runs since the state began, by what they came to.",
+        "Runs since the state began, by outcome.",
         ("outcome",),
         lambda summary: {(one,): summary.state.totals.runs[one] for one in OUTCOMES},
     ),
     Exported(
         f"{PREFIX}requests_total",
         "counter",
-        "Requests for pages and copies of the index since the state began, by the way they were asked for.",
+        "Requests for pages and copies of the index since the state began, by variant.",
         ("variant",),
         lambda summary: {(str(one),): summary.state.totals.requests[str(one)] for one in possible()},
     ),
@@ -140,7 +140,7 @@ METRICS = (
     ),
     _gauge(
         "oldest_incident_age_seconds",
-        "For how long the oldest incident had been open when this was written; 0 where none is.",
+        "How long the oldest incident had been open when this was written; 0 if there is none.",
         lambda summary: summary.oldest(),
     ),
     _gauge(
@@ -150,7 +150,7 @@ METRICS = (
     ),
     _gauge(
         "oldest_quarantined_age_seconds",
-        "How long the first package in quarantine had been there when this was written; 0 where none is.",
+        "How long a package had been in quarantine, at most, when this was written; 0 if there is none.",
         lambda summary: max(0, 0, *(summary.now - one.since for one in summary.state.quarantine.values())),
     ),
     _counter(
@@ -160,14 +160,14 @@ METRICS = (
     ),
     _counter(
         "notifications_failed_total",
-        "Notifications that did not arrive and are sent again by the next run, since the state began.",
+        "Notifications that did not arrive, since the state began; the next run sends them again.",
         lambda summary: summary.state.totals.notifications_failed,
     ),
 )
 
 
 def families(summary: Summary) -> list[Metric]:
-    """Return what is known of a mirror; a metric of which nothing is known has no samples."""
+    """Return the metrics of a mirror; one whose value is unknown has no samples."""
     mirror = summary.directory.encode(errors="backslashreplace").decode()
     found: list[Metric] = []
     for metric in METRICS:
@@ -181,15 +181,15 @@ def families(summary: Summary) -> list[Metric]:
 
 
 def write(summary: Summary, path: Path) -> None:
-    """Replace the file as a whole; node_exporter, which is another user, can read it.
+    """Replace the file atomically, readable by node_exporter, which runs as another user.
 
     Raises:
-        OSError: where it can't be written; the old one stays.
+        OSError: if it can't be written; the old file stays.
     """
     registry = CollectorRegistry()
     registry.register(_Families(families(summary)))
     write_to_textfile(str(path), registry)
-    path.chmod(0o644)  # whatever umask cron has
+    path.chmod(0o644)  # whatever cron's umask is
     _clean_up(path, summary.now - _LEFT_AFTER_SECONDS)
 
 
@@ -202,7 +202,7 @@ class _Families(Collector):
 
 
 def _clean_up(path: Path, before: int) -> None:
-    """Remove what killed runs have left beside the file: prometheus-client gives each process a name of its own."""
+    """Remove files left by killed runs: prometheus-client names its temporary files by process and thread."""
     for left in path.parent.glob(f"{glob.escape(path.name)}.*"):
         if re.fullmatch(r"\.\d+\.\d+", left.name.removeprefix(path.name)) and left.stat().st_mtime < before:
             left.unlink(missing_ok=True)

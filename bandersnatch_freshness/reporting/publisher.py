@@ -1,4 +1,4 @@
-"""The publisher: writes what others read of a mirror after each run, the metrics file and the status page."""
+"""The publisher: writes the metrics file and the status page after each run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ log = logging.getLogger("bandersnatch.freshness")
 
 
 def publish(tracking: TrackingSettings, storage: Any, directory: str, summarize: Callable[[], Summary]) -> None:
-    """Write what the settings ask for, with the state's lock held; what can't be written is logged, and stays.
+    """Write the files that are configured, with the state's lock held. If one can't be written, that is logged.
 
-    `summarize` returns the summary of the mirror in this directory.
+    The old file then stays. `summarize` returns the summary of the mirror in this directory.
     """
-    summary = functools.cache(summarize)  # both are of the same
+    summary = functools.cache(summarize)  # both files use the same one
     for option, path, write in (
         ("metrics_file", tracking.metrics_file, _write_metrics),
         ("status_page", tracking.status_page, _write_page),
@@ -29,7 +29,7 @@ def publish(tracking: TrackingSettings, storage: Any, directory: str, summarize:
             continue
         try:
             write(summary(), path, storage, directory)
-        except Exception as error:  # noqa: BLE001 - logged, and failed open: a run is no worse without
+        except Exception as error:  # noqa: BLE001 - logged, and failed open: the run itself is not affected
             log.error("[freshness] %s = %s can't be written: %s: %s", option, path, type(error).__name__, error)
 
 
@@ -44,7 +44,7 @@ def _write_page(summary: Summary, path: str, storage: Any, directory: str) -> No
 
     store = Store(storage, f"{directory}/web", path)
     try:
-        # For its users to read. Nobody else writes it: the state's lock is held.
+        # Readable by the mirror's users. Nobody else writes it while the state's lock is held.
         store.write([status_page.render(summary)], 0o644)
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no directory {store.path.parent}") from None

@@ -1,6 +1,6 @@
-"""The status page: what a mirror's users, and its operator, read of it in a browser. No I/O but its own template.
+"""The status page: what a mirror's users and operator read in a browser. No I/O except for its own template.
 
-All that comes from outside is escaped by the template, and made printable here.
+Everything from outside is made printable here and escaped by the template.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ ROWS_SHOWN = 100
 NODES_SHOWN = 3
 
 _OUTCOMES = {
-    "fresh": "got all that it asked for",
-    "errors": "got to its end; not all was to be had",
-    "failed": "broke off by an error",
+    "fresh": "got everything it asked for",
+    "errors": "completed, but could not get everything",
+    "failed": "ended early with an error",
     "interrupted": "was interrupted",
 }
-_STOPPED = "No run has got through for long: this page says nothing of now."
+_STOPPED = "No run has completed for a long time: this page is out of date."
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What is to be read first. `tone` is one of fresh, behind, stale, unknown."""
+    """What the reader sees first. `tone` is one of fresh, behind, stale, unknown."""
 
     tone: str
     word: str
@@ -48,7 +48,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Row:
-    """A package that waits, or the index, or much of the edge."""
+    """One line of the table: a package that waits, the index, or the whole edge."""
 
     name: str
     note: str
@@ -64,7 +64,7 @@ class Row:
 
 
 def render(summary: Summary) -> str:
-    """Return the page."""
+    """Return the page as HTML."""
     counts = summary.counts()
     only_quarantined = summary.state.quarantine.keys() - summary.state.incidents.keys()
     rows = _rows(summary, only_quarantined)
@@ -107,22 +107,20 @@ def render(summary: Summary) -> str:
 
 
 def headline(summary: Summary, persistent: int, only_quarantined: int) -> Headline:
-    """Say how fresh the mirror is; `persistent` are the incidents that are worse than stale."""
+    """Return how fresh the mirror is; `persistent` is the number of incidents worse than stale."""
     state, last, lag = summary.state, summary.last_run, summary.serial_lag
     if summary.problem:
-        return Headline("unknown", "Unknown", "How fresh this mirror is, is not known.", printable(summary.problem))
+        return Headline("unknown", "Unknown", "The freshness of this mirror is unknown.", printable(summary.problem))
     if not summary.serial:
         return Headline("unknown", "Not filled", "This mirror has not been filled yet.")
     if last is None:
-        return Headline(
-            "unknown", "Unknown", "How fresh this mirror is, is not known.", "No run has got to its end yet."
-        )
+        return Headline("unknown", "Unknown", "The freshness of this mirror is unknown.", "No run has completed yet.")
     if summary.now - last.finished > summary.thresholds.critical_after:
         return Headline("unknown", "Unknown", _STOPPED)
     if INDEX in state.incidents:
-        why = "The index of what there is to sync is broken, or old, so what is new is not known here."
-        return Headline("stale", "Stale", "This mirror does not get to know what is new.", why)
-    detail = "" if state.runs[-1].is_whole else "The last run broke off; this is as of the one before."
+        why = "The index, which lists what there is to sync, is broken or old."
+        return Headline("stale", "Stale", "This mirror cannot see new releases.", why)
+    detail = "" if state.runs[-1].is_whole else "The last run ended early; this is as of the one before."
     waiting = len(state.incidents) + only_quarantined
     if EDGE in state.incidents:
         what = "most of what it asks for is old"
@@ -137,12 +135,12 @@ def headline(summary: Summary, persistent: int, only_quarantined: int) -> Headli
     else:
         return Headline("fresh", "Fresh", "This mirror has everything that was announced.", detail)
     if persistent:
-        return Headline("stale", "Stale", f"This mirror is behind, and stays so: {what}.", detail)
+        return Headline("stale", "Stale", f"This mirror is behind and not catching up: {what}.", detail)
     return Headline("behind", "Behind", f"This mirror is behind: {what}.", detail)
 
 
 def _silent_since(summary: Summary) -> int:
-    """Return since when nothing new is known, at the latest."""
+    """Return the time of the latest information on this page, in seconds since 1970."""
     return summary.last_run.finished if summary.last_run else summary.now
 
 
@@ -188,7 +186,7 @@ def _quarantined_row(name: str, entry: QuarantineEntry, now: int) -> Row:
 
 
 def _nodes(evidence: Iterable[Evidence]) -> tuple[str, ...]:
-    """Return which nodes answered, by the first header that names one."""
+    """Return the nodes that answered, each from the first header that names one."""
     names = (next((one[key] for key in ("served_by", "via", "cache_status") if one.get(key)), "") for one in evidence)
     return tuple(printable(str(name)) for name in list(dict.fromkeys(filter(None, names)))[:NODES_SHOWN])
 
@@ -198,12 +196,12 @@ def _many(count: int, noun: str) -> str:
 
 
 def _long_before(seconds: int) -> str:
-    """Say how long before the page was written something was."""
+    """Return how long before the page was written something happened."""
     return f"{duration(seconds)} before this was written" if seconds > 0 else "when this was written"
 
 
 def _source(text: str) -> str:
-    """Return what allows just this inline text in a Content-Security-Policy."""
+    """Return the Content-Security-Policy source that allows only this inline text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

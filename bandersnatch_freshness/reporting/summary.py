@@ -15,15 +15,15 @@ from ..formatting import duration, printable
 from ..state import document as states
 from ..state.document import State
 
-# By so much the clocks of hosts may differ.
+# How far the clocks of different hosts may be apart.
 CLOCK_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How fresh a mirror is. `problem` says why the state says nothing, if it does not.
+    """How fresh a mirror is. `problem` says why the state can't be used, empty if it can.
 
-    The quarantine has a second copy, and is known all the same.
+    The quarantine is known even then, from its second copy.
     """
 
     directory: str
@@ -41,17 +41,17 @@ class Summary:
         return sorted(self.state.incidents.values(), key=_badness)
 
     def worst(self, count: int) -> list[Incident]:
-        """Return so many of the open incidents at most, the worst and oldest first, without sorting all."""
+        """Return at most `count` of the open incidents, the worst and oldest first, without sorting them all."""
         return heapq.nsmallest(count, self.state.incidents.values(), key=_badness)
 
     @property
     def last_run(self) -> PastRun | None:
-        """The last run that got through to its end, None where none is remembered."""
+        """The last completed run, None if none is remembered."""
         return next((run for run in reversed(self.state.runs) if run.is_whole), None)
 
     @property
     def serial_lag(self) -> int | None:
-        """How many serials the mirror is behind what the index announced last; None where that is not known."""
+        """How many serials the mirror is behind what the index announced last, None if that is unknown."""
         announced = self.state.announced()
         return None if announced is None else max(0, announced - (self.serial or 0))
 
@@ -60,11 +60,11 @@ class Summary:
         return Counter(incident.level for incident in self.state.incidents.values())
 
     def oldest(self) -> int:
-        """Return for how many seconds the oldest incident has been open; 0 where none is."""
+        """Return how long the oldest incident has been open, in seconds; 0 if there is none."""
         return max((incident.age(self.now) for incident in self.state.incidents.values()), default=0)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain data, as docs/schemas/status.json describes it."""
+        """Return the summary as plain data, in the form that docs/schemas/status.json describes."""
         document = json.loads("".join(states.dump(self.state, self.now)))
         return {
             "directory": self.directory,
@@ -84,7 +84,7 @@ def _badness(incident: Incident) -> tuple[int, int, str]:
 
 
 def check(summary: Summary) -> tuple[CheckExit, str]:
-    """Return the exit code and the one line of a monitoring plugin.
+    """Return the exit code and the output line of a monitoring plugin.
 
     Source: the Monitoring Plugins Development Guidelines.
     """
@@ -97,7 +97,7 @@ def check(summary: Summary) -> tuple[CheckExit, str]:
     elif silent < -CLOCK_SECONDS:
         code, text = (
             CheckExit.UNKNOWN,
-            f"the last run ended {duration(-silent)} from now: the clock was ahead, or is behind",
+            f"the last run ended {duration(-silent)} in the future: the clock was ahead then, or is behind now",
         )
     elif silent > summary.thresholds.critical_after:
         code, text = CheckExit.UNKNOWN, f"no run has finished for {duration(silent)}"
@@ -116,7 +116,7 @@ def check(summary: Summary) -> tuple[CheckExit, str]:
         "oldest": f"{summary.oldest()}s",
         "serial_lag": "U" if summary.serial_lag is None else summary.serial_lag,
     }
-    if summary.problem:  # U stands for what could not be determined
+    if summary.problem:  # U means that the value could not be determined
         figures |= dict.fromkeys(("stale", "warning", "critical", "oldest"), "U")
     limits = {"oldest": f"{summary.thresholds.warn_after};{summary.thresholds.critical_after}"}
     listed = " ".join(f"{name}={value};{limits.get(name, ';')};0" for name, value in figures.items())
@@ -124,5 +124,5 @@ def check(summary: Summary) -> tuple[CheckExit, str]:
 
 
 def line(code: CheckExit, text: str) -> str:
-    """Return the one line for a text: in it, a bar would begin the figures."""
+    """Return the output line for a text, without bars, as a bar would start the performance data."""
     return f"FRESHNESS {code.name} - {' '.join(text.split())}".replace("|", "/")

@@ -24,7 +24,7 @@ from .chromium import PACKAGES, Browser, chromium
 pytestmark = pytest.mark.browser
 
 SCHEMES = ("light", "dark")
-STOPPED = "No run has got through for long: this page says nothing of now."
+STOPPED = "No run has completed for a long time: this page is out of date."
 
 # Each text's contrast with what is behind it, and each bar's, as WCAG 2.2 counts it; those that are too low.
 TOO_FAINT = """
@@ -239,7 +239,7 @@ def test_a_screen_reader_finds_its_way(browser: Browser, served: Served) -> None
         if not node["ignored"]
     ]
     assert [name for role, name in found if role == "heading"] == [
-        "This mirror is behind, and stays so: most of what it asks for is old.",
+        "This mirror is behind and not catching up: most of what it asks for is old.",
         "In figures",
         "What waits, and why",
         "The last 7 days",
@@ -311,4 +311,4 @@ def test_works_without_scripts(browser: Browser, served: Served) -> None:
     finally:
         browser.devtools("Emulation.setScriptExecutionDisabled", value=False)
     assert "This mirror has everything that was announced." in shown
-    assert "Written 2018-10-16 12:30 UTC, after a run; of what came later it knows nothing." in shown
+    assert "Written 2018-10-16 12:30 UTC, after a run; anything later is not on it." in shown

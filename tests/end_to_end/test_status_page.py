@@ -91,7 +91,7 @@ def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> Non
     assert said == [
         "This mirror has everything that was announced.",
         *[f"This mirror is behind: {waits}"] * 2,
-        *[f"This mirror is behind, and stays so: {waits}"] * 4,
+        *[f"This mirror is behind and not catching up: {waits}"] * 4,
     ]
     assert row.startswith("lab-00 critical in quarantine 2018-10-16 12:00 UTC for 1 d ")
     assert figures[1] == "2018-10-16 11:00 UTC 1 d 1 h before this was written"
@@ -116,7 +116,7 @@ def test_an_index_that_is_refused(start_lab: StartLab, make_mirror: MakeMirror) 
     lab.release()
     mirror.run()
     read = page(mirror)
-    assert read.words("h1") == ["This mirror does not get to know what is new."]
+    assert read.words("h1") == ["This mirror cannot see new releases."]
     assert read.rows()[0].startswith("the index stale ")
 
 
@@ -140,9 +140,9 @@ def test_a_run_that_broke_off(make_mirror: MakeMirror) -> None:
     assert [mirror.run().returncode for mirror in mirrors] == [1, 1]
     soon, years_later = map(page, mirrors)
     assert soon.words("h1") == ["This mirror has everything that was announced."]
-    assert "The last run broke off; this is as of the one before." in soon.words("section")[0]
-    assert " broke off by an error, in " in soon.words("dd")[2]
-    assert years_later.words("h1") == ["No run has got through for long: this page says nothing of now."]
+    assert "The last run ended early; this is as of the one before." in soon.words("section")[0]
+    assert " ended early with an error, in " in soon.words("dd")[2]
+    assert years_later.words("h1") == ["No run has completed for a long time: this page is out of date."]
     (until,) = (str(one["data-until"]) for one in years_later.of("section") if one.get("id") == "verdict")
     assert int(until) == NOON + DAY
 

@@ -113,7 +113,7 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
         pytest.param(
             summary(incident(), incident("bar", Level.WARNING)),
             "stale",
-            "This mirror is behind, and stays so: 2 packages wait for their newest page.",
+            "This mirror is behind and not catching up: 2 packages wait for their newest page.",
             id="warning",
         ),
         pytest.param(
@@ -134,22 +134,20 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
             "This mirror is behind: most of what it asks for is old.",
             id="edge",
         ),
-        pytest.param(
-            summary(incident(INDEX)), "stale", "This mirror does not get to know what is new.", id="index-refused"
-        ),
+        pytest.param(summary(incident(INDEX)), "stale", "This mirror cannot see new releases.", id="index-refused"),
         pytest.param(summary(serial=None), "unknown", "This mirror has not been filled yet.", id="never-synced"),
-        pytest.param(summary(runs=()), "unknown", "How fresh this mirror is, is not known.", id="nothing-remembered"),
-        pytest.param(summary(runs=(FAILED,)), "unknown", "How fresh this mirror is, is not known.", id="no-whole-run"),
+        pytest.param(summary(runs=()), "unknown", "The freshness of this mirror is unknown.", id="nothing-remembered"),
+        pytest.param(summary(runs=(FAILED,)), "unknown", "The freshness of this mirror is unknown.", id="no-whole-run"),
         pytest.param(
             summary(problem="/srv/x: not a state file"),
             "unknown",
-            "How fresh this mirror is, is not known.",
+            "The freshness of this mirror is unknown.",
             id="problem",
         ),
         pytest.param(
             summary(runs=(PastRun(NOW - 2 * DAY, NOW - DAY - 1, "fresh", 1, 1), FAILED)),
             "unknown",
-            "No run has got through for long: this page says nothing of now.",
+            "No run has completed for a long time: this page is out of date.",
             id="runs-fail-for-long",
         ),
     ],
@@ -173,8 +171,8 @@ def test_a_run_that_broke_off_is_said() -> None:
     """The mirror is as the run before it left it."""
     text = Page(render(replace(summary(), state=replace(summary().state, runs=[*summary().state.runs, FAILED]))))
     assert text.words("h1") == ["This mirror has everything that was announced."]
-    assert "The last run broke off; this is as of the one before." in text.words("section")[0]
-    assert any("broke off by an error, in 10 s" in words for words in text.words("dd"))
+    assert "The last run ended early; this is as of the one before." in text.words("section")[0]
+    assert any("ended early with an error, in 10 s" in words for words in text.words("dd"))
 
 
 def test_says_since_when_and_by_how_much() -> None:
@@ -190,7 +188,7 @@ def test_says_since_when_and_by_how_much() -> None:
     assert figures == [
         "3,202 serials at serial 4,869,648, of 4,872,850 announced",
         "2018-10-13 12:30 UTC 3 d before this was written",
-        "2018-10-16 12:25 UTC got all that it asked for, in 10 s",
+        "2018-10-16 12:25 UTC got everything it asked for, in 10 s",
         "2 1 critical, 1 stale, 1 in quarantine, 0 still to sync",
     ]
 
@@ -274,11 +272,11 @@ def test_asks_for_nothing() -> None:
     ("history", "bars", "said"),
     [
         pytest.param([], 0, "No run in the last 7 days is remembered.", id="none"),
-        pytest.param([Hour(NOW - NOW % HOUR, 7)], 1, "with runs in 1 of 168 hours. The most were 7 serials", id="one"),
+        pytest.param([Hour(NOW - NOW % HOUR, 7)], 1, "with runs in 1 of 168 hours. The peak was 7 serials", id="one"),
         pytest.param(
             [Hour(NOW - NOW % HOUR - hours * HOUR) for hours in range(7 * 24 - 1, -1, -2)],
             7 * 12,
-            "with runs in 84 of 168 hours. In none were there any serials; the last is 0.",
+            "with runs in 84 of 168 hours. There were no serials at any time; the latest is 0.",
             id="every-other-hour",
         ),
         pytest.param([Hour(NOW - 9 * DAY), Hour(NOW + DAY)], 0, "No run in the last 7 days", id="other-days"),

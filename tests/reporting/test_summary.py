@@ -51,7 +51,10 @@ STALE, WARNING, CRITICAL = (
         pytest.param(summary(runs=(run(2 * DAY), run(5, "failed"))), 3, "UNKNOWN - no run has finished", id="failing"),
         pytest.param(summary(runs=(run(300), run(5, "interrupted"))), 0, "OK - ", id="under-way"),
         pytest.param(
-            summary(runs=(run(-2 * HOUR),)), 3, "UNKNOWN - the last run ended 2 h from now: the clock was", id="future"
+            summary(runs=(run(-2 * HOUR),)),
+            3,
+            "UNKNOWN - the last run ended 2 h in the future: the clock was",
+            id="future",
         ),
         pytest.param(summary(runs=(run(-30),)), 0, "OK - nothing is stale; last run 0 s ago", id="another-clock"),
         pytest.param(summary(problem="x | y\nz"), 3, "UNKNOWN - x / y z | stale=U", id="problem"),

@@ -1,5 +1,5 @@
 "use strict";
-// Runs may have stopped since this page was written: then it is not to say that all is well.
+// If runs have stopped since this page was written, it must not claim that all is well.
 (() => {
   const verdict = document.getElementById("verdict");
   const look = () => {
