@@ -1,1 +1,1 @@
-"""The probe: which difference between two requests decides whether an answer is fresh."""
+"""The probe: finds which difference between two requests decides whether the answer is fresh."""

@@ -1,4 +1,4 @@
-"""The advice: the exact lines for bandersnatch.conf. No I/O."""
+"""Advice: the exact lines to put in bandersnatch.conf. No I/O."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from ..core.variants import PLAIN, Variant
 from ..settings import ADAPTIVE, SECTION, enabled_plugins, read_settings
 
-# What is set there fixes how to ask, so that nothing adapts.
+# Setting one of these fixes how pages are requested, so the ladder no longer adapts.
 _FIXED = ("accept_encoding", "cache_bust")
 
 
 def lines(fresh: Sequence[Variant], enabled: str, section: Mapping[str, str]) -> str:
-    """Return what to set so that one of the fresh variants is used; "" where one is already, or none is fresh.
+    """Return the settings that make Bandersnatch use a fresh variant; "" if it already does, or if none is fresh.
 
-    `enabled` is the value of `[plugins] enabled` as it is, and `section` what `[freshness]` has.
+    `enabled` is the raw value of `[plugins] enabled`, `section` the options in `[freshness]`.
 
     Raises:
-        OptionError: where these can't be followed.
+        OptionError: if the current settings are invalid.
     """
     ours = enabled_plugins(enabled)
     in_use = read_settings(ours, section).rungs if ours else (PLAIN,)

@@ -1,4 +1,4 @@
-"""Asking: the questions on their way, through three clients. Errors are answers too."""
+"""Sends the probe's requests through three clients. Errors count as answers too."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from .ways import Agent, Client, Page, Way
 
 AT_ONCE = 2
 
-# What Python's clients send, where no answer to the base line tells.
+# What Python's clients send; used until the base line's request shows the real value.
 _USUAL_ENCODING = "gzip, deflate"
 
-# A simple index in JSON has some 40 MB, which takes a while on a slow line.
+# The simple index in JSON is about 40 MB, which takes a while on a slow line.
 _INDEX_SECONDS = 120
 
 _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress, "": bytes}
@@ -44,7 +44,7 @@ _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "d
 
 @dataclass(frozen=True)
 class Target:
-    """Whom to ask, in whose name, and by which way out."""
+    """The server to ask, the User-Agents to send, and the proxy and CA file to use."""
 
     master: str
     agents: Mapping[Agent, str]
@@ -52,14 +52,11 @@ class Target:
     way_out: WayOut = field(default_factory=WayOut)
 
     def url(self, way: Way, project: str) -> str:
-        """Return the URL of a page; "" is the index."""
+        """Return the URL of a project's page; a `project` of "" is the index."""
         return self.master.rstrip("/") + way.page.path(project)
 
     def addresses(self) -> list[str]:
-        """Return the addresses of the host; none where a proxy looks it up, or where the name is none.
-
-        Every name has several ways to be said; each address is named once.
-        """
+        """Return the host's addresses, each once; none if a proxy resolves the name or it can't be resolved."""
         parts = urlsplit(self.master)
         if self.way_out.proxy:
             return []
@@ -67,11 +64,12 @@ class Target:
             found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return []
+        # getaddrinfo may list the same address several times.
         return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
 class _Pinned(AbstractResolver):
-    """Resolves every name to one address."""
+    """Resolves every name to one fixed address."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -86,7 +84,7 @@ class _Pinned(AbstractResolver):
 
 
 class Asker:
-    """Asks for the page of one project, or for the index (""); an asynchronous context manager."""
+    """Requests one project's page, or the index (""), in many ways; an asynchronous context manager."""
 
     def __init__(self, target: Target, project: str, asked: Callable[[], None] = lambda: None) -> None:
         """`asked` is called after each answer."""
@@ -100,7 +98,7 @@ class Asker:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Open nothing yet."""
+        """Return self; sessions are opened when first needed."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -108,7 +106,7 @@ class Asker:
         await self._open.aclose()
 
     async def announced(self) -> int | None:
-        """Return the serial that the index announces of the project, None where it can't be had."""
+        """Return the project's serial in the index, None if that can't be read."""
         way = Way(Page.SIMPLE_JSON, AcceptEncoding.GZIP)
         try:
             url = self._target.url(way, "")
@@ -120,7 +118,7 @@ class Asker:
             return None
 
     async def ask_all(self, expected: int | None) -> list[Answer]:
-        """Ask in all ways, and return what came, in that order."""
+        """Ask in every way and return the answers, in the order of asking."""
         project, base = self._project, ways.base(self._project)
         curl = shutil.which("curl") is not None
         answers = [await self.ask(way) for way in ways.first(project)]
@@ -144,7 +142,7 @@ class Asker:
         return await asyncio.gather(*map(self.ask, several))
 
     async def ask(self, way: Way) -> Answer:
-        """Ask once; what goes wrong is an answer too."""
+        """Ask once; an error is returned as an answer."""
         url, read = self._target.url(way, self._project), bool(self._project)
         async with self._at_once:
             started = time.monotonic()
@@ -156,7 +154,7 @@ class Asker:
                         url, _ = self._cache_bust.append(url)
                     client = {Client.REQUESTS: clients.by_requests, Client.CURL: clients.by_curl}[way.client]
                     raw = await asyncio.to_thread(client, self._target.way_out, url, self._headers(way), read)
-            except Exception as error:  # noqa: BLE001 - whatever a client raises is the answer
+            except Exception as error:  # noqa: BLE001 - whatever a client raises counts as the answer
                 observation = Observation(way.variant, problem=problem_of(error))
                 return Answer(way, observation, url, self._headers(way), milliseconds=_since(started))
             finally:
@@ -167,7 +165,7 @@ class Asker:
         return Answer(way, _observed(way, raw), raw.url, raw.sent, size, _since(started))
 
     def _headers(self, way: Way) -> dict[str, str]:
-        """Return the headers of a request, for clients that add none of their own to these."""
+        """Return the complete headers, for the clients that add none of their own."""
         encoding = self._encoding if way.accept_encoding is AcceptEncoding.CLIENT else way.accept_encoding.header
         return {
             "Accept": way.page.accept,
@@ -177,7 +175,7 @@ class Asker:
         }
 
     async def _by_aiohttp(self, url: str, way: Way, *, read: bool, seconds: float | None = None) -> Raw:
-        """Ask as the plugins do, by what they do it with."""
+        """Ask through the plugins' own transport, so the probe sees what they would see."""
         headers = {"Accept": way.page.accept, "User-Agent": self._target.agents[way.agent]}
         options = {"headers": headers, "timeout": aiohttp.ClientTimeout(total=seconds or clients.SECONDS)}
         if self._target.way_out.proxy:
@@ -194,7 +192,7 @@ class Asker:
         if address not in self._sessions:
             trusted = self._target.way_out.ca_file
             connector = aiohttp.TCPConnector(
-                force_close=True,  # each request may meet another node
+                force_close=True,  # a new connection may reach a different node
                 resolver=_Pinned(address) if address else None,
                 ssl=ssl.create_default_context(cafile=trusted) if trusted else True,
             )

@@ -1,4 +1,4 @@
-"""The clients that are no plugin's: `requests`, and the command `curl`; and by which way out they go."""
+"""Clients the plugins don't use: `requests` and the `curl` command. Also the proxy and CA file of all clients."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SECONDS = 10
 
 @dataclass(frozen=True)
 class WayOut:
-    """By which proxy to ask, and whom to trust: `proxy` and `ca_file` are "" where there is none of their own."""
+    """The proxy to use and the CA file to trust; "" means no proxy, or each client's default authorities."""
 
     proxy: str = ""
     ca_file: str = ""
 
 
 def proxy_for(url: str) -> str:
-    """Return the proxy that the environment has for a URL, "" where it has none."""
+    """Return the environment's proxy for a URL, "" if there is none."""
     parts, known = urlsplit(url), getproxies()
     if proxy_bypass(parts.hostname or ""):
         return ""
@@ -41,9 +41,9 @@ def proxy_for(url: str) -> str:
 
 @contextmanager
 def trusted_authorities() -> Iterator[str]:
-    """Give a file of what the environment has requests, curl and OpenSSL trust, for all of them; "" where nothing.
+    """Yield one CA file with everything the environment makes requests, curl and OpenSSL trust; "" if nothing.
 
-    Bandersnatch's client goes by SSL_CERT_FILE alone, requests by the others alone.
+    Without it the clients differ: Bandersnatch's reads only SSL_CERT_FILE, requests only the other two.
     """
     names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
     files = list(dict.fromkeys(os.environ[name] for name in names if os.path.isfile(os.environ.get(name, ""))))
@@ -58,7 +58,7 @@ def trusted_authorities() -> Iterator[str]:
 
 
 class Raw(NamedTuple):
-    """An answer as a client has it: the body as it travelled, None where it was not read."""
+    """An answer as the client got it: the body is still encoded, and None if it was not read."""
 
     status: int
     headers: Mapping[str, str]
@@ -68,16 +68,16 @@ class Raw(NamedTuple):
 
 
 def by_requests(way_out: WayOut, url: str, headers: Mapping[str, str], read: bool) -> Raw:
-    """Ask by `requests`.
+    """GET with `requests`.
 
     Raises:
-        requests.RequestException: as it does.
+        requests.RequestException: from `requests` itself.
     """
     with requests.Session() as session:
-        session.trust_env = False  # proxy and CA bundle are given
+        session.trust_env = False  # proxy and CA bundle come from `way_out`
         if way_out.proxy:
             session.proxies = {"http": way_out.proxy, "https": way_out.proxy}
-        # A header that is just left out is added by http.client, one of None too.
+        # http.client adds Accept-Encoding if the header is missing or None; only this marker keeps it off.
         sent = {"Accept-Encoding": SKIP_HEADER, **headers}
         verify = way_out.ca_file or True
         with session.get(url, headers=sent, timeout=SECONDS, verify=verify, stream=True) as response:
@@ -93,13 +93,13 @@ def by_requests(way_out: WayOut, url: str, headers: Mapping[str, str], read: boo
 
 
 def by_curl(way_out: WayOut, url: str, headers: Mapping[str, str], read: bool) -> Raw:
-    """Ask by the command `curl`.
+    """GET with the `curl` command.
 
     Raises:
-        CurlError: where it fails.
+        CurlError: if curl fails.
     """
     command = ["curl", "--config", "-", "--max-time", str(SECONDS), *curl_arguments(headers)]
-    # What may be secret is in no argument, where any user of the machine reads it.
+    # URL and proxy may hold secrets, so they go in on stdin: any user of the machine can read arguments.
     quiet = ["silent", "include", "suppress-connect-headers", "location", "max-redirs = 10"]
     settings = [*quiet, _curl_setting("url", url), _curl_setting("proxy", way_out.proxy)]
     if way_out.ca_file:
@@ -130,7 +130,7 @@ def _curl_setting(name: str, value: str) -> str:
 
 
 def curl_arguments(headers: Mapping[str, str]) -> Iterator[str]:
-    """Return curl's arguments for a request with just these headers, HTTP/1.1."""
+    """Yield curl's arguments for an HTTP/1.1 request with exactly these headers."""
     yield "--http1.1"
     for name, value in headers.items():
         if name.lower() == "user-agent":

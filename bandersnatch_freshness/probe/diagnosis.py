@@ -1,4 +1,4 @@
-"""The diagnosis: which difference decides, and what to do about it. No I/O."""
+"""The diagnosis: which difference between requests decides, and what to do about it. No I/O."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from ..core.verdicts import Verdict, judge
 from ..exit_codes import ProbeExit
 from .ways import FACTORS, Way
 
-# Differences that ask for no other copy, but for none from a cache.
+# Differences that bypass the cache instead of selecting another of its copies.
 _PAST_CACHES = ("cache_bust", "no_cache")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of asking once.
+    """The answer to one request.
 
-    `url` and `sent` are the request as it went out; `size` is that of the body as it
-    travelled, in bytes, None where it was not read to its end; `milliseconds` is the time
-    until then.
+    `url` and `sent` are the request as it was sent. `size` is that of the encoded body in
+    bytes, None if it was not read to the end. `milliseconds` is how long it all took.
     """
 
     way: Way
@@ -35,11 +34,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the answers say. `required` is the serial that a fresh one has at least.
+    """What the answers show. A fresh answer has at least `required_serial`.
 
-    `decides` are the fields of a way of which one change alone makes a fresh answer of a
-    stale one, or the other way round. `fresh` are the variants of the plugins' ladder that
-    got nothing but fresh answers, in its order. `sentences` say all of it to a person.
+    `decides` names the fields of a way that, changed alone, turn a stale answer into a fresh
+    one, or the other way round. `fresh` lists the variants of the plugins' ladder that got
+    only fresh answers, in ladder order. `sentences` explain it all to people.
     """
 
     outcome: ProbeExit
@@ -51,20 +50,20 @@ class Diagnosis:
 
     @property
     def cure(self) -> Variant | None:
-        """What helps where a plain request does not."""
+        """The variant that helps when a plain request does not."""
         return self.fresh[0] if self.fresh and self.fresh[0] != PLAIN else None
 
 
 def serial_required(answers: Iterable[Answer], expected: int | None) -> int | None:
-    """Return the serial that a fresh answer has at least: what is expected, or more where some answer has more."""
+    """Return the lowest serial that counts as fresh: the highest of the expected one and all answers."""
     serials = [one.observation.serial for one in answers if one.observation.serial is not None]
     return max([*serials, *([] if expected is None else [expected])], default=None)
 
 
 def fresh_variants(answers: Iterable[Answer], base: Way, required_serial: int) -> tuple[Variant, ...]:
-    """Return the variants of the ladder that got nothing but fresh answers, asked for as the plugins do.
+    """Return the ladder's variants that got only fresh answers when asked as the plugins ask.
 
-    Of a plain request only what came before others may have changed what the caches hold.
+    Plain requests count only if they came before any request that may have refreshed a cache.
     """
     answers = list(answers)
     found = []
@@ -81,10 +80,10 @@ def fresh_variants(answers: Iterable[Answer], base: Way, required_serial: int) -
 
 
 def is_fresh(answer: Answer, required_serial: int, base: Way) -> bool | None:
-    """Tell whether an answer is fresh; None where it says nothing of that.
+    """Return whether an answer is fresh; None if it doesn't show that.
 
-    As the plugins do, a missing serial and a 404 are taken for stale; but other pages than
-    the one that Bandersnatch asks for need not have a serial.
+    As in the plugins, a missing serial or a 404 counts as stale. Pages other than the one
+    Bandersnatch asks for need no serial.
     """
     seen = answer.observation
     if seen.serial is not None:
@@ -95,7 +94,7 @@ def is_fresh(answer: Answer, required_serial: int, base: Way) -> bool | None:
 
 
 def diagnose(answers: Sequence[Answer], base: Way, expected: int | None) -> Diagnosis:
-    """Return what the answers say, in the order in which they came."""
+    """Return what the answers show; they must be in the order of asking."""
     required_serial = serial_required(answers, expected)
     if required_serial is None:
         return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, None, (), (), (_nothing(answers),))
@@ -125,14 +124,14 @@ def diagnose(answers: Sequence[Answer], base: Way, expected: int | None) -> Diag
 
 
 def _early(answers: Sequence[Answer]) -> list[Answer]:
-    """Return what came before the first request that may change what a cache holds for others."""
+    """Return the answers from before the first request that may change a cache's copies."""
     return list(takewhile(lambda one: not (one.way.cache_bust or one.way.no_cache), answers))
 
 
 def _decisive(
     answers: Sequence[Answer], base: Way, required_serial: int, plain: set[bool | None]
 ) -> dict[str, list[Way]]:
-    """Return the single differences that turn the base line's answer into its opposite, with the ways that show it."""
+    """Return the single differences that turn the base line's answer into its opposite, each with its ways."""
     states: dict[Way, set[bool | None]] = {}
     for one in answers:
         if len(one.way.differences(base)) == 1:
@@ -182,7 +181,7 @@ def _what_differs(
 
 
 def _by_luck(answers: Sequence[Answer], base: Way, required_serial: int) -> str:
-    """Say that equal questions got different answers, and whether the nodes that answered explain it."""
+    """Say that identical requests got different answers, and whether the nodes that answered explain it."""
     nodes: dict[bool, set[str]] = {True: set(), False: set()}
     for one in _early(answers):
         state = is_fresh(one, required_serial, base)
@@ -243,7 +242,7 @@ def _was_refreshed(answers: Sequence[Answer], base: Way, required_serial: int, p
 
 
 def _failures(answers: Sequence[Answer]) -> list[str]:
-    """Say what was not answered at all, or by an error of the server's."""
+    """Say how many requests got no answer or a server error."""
     problems = [
         one.observation.problem for one in answers if one.observation.status is None or one.observation.status >= 500
     ]
@@ -252,7 +251,7 @@ def _failures(answers: Sequence[Answer]) -> list[str]:
 
 
 def _nothing(answers: Sequence[Answer]) -> str:
-    """Say in one sentence why nothing can be said."""
+    """Say in one sentence why there is no diagnosis."""
     statuses = {one.observation.status for one in answers}
     if statuses == {404}:
         return "It is not found, in any way of asking: is the name right?"

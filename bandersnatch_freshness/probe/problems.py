@@ -1,4 +1,4 @@
-"""Problems: what went wrong with a request, in the words of HTTP and its likes, whichever client says so."""
+"""Problems: names what went wrong with a request in the same words for every client."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _CURL_PROBLEMS = {
 
 
 class CurlError(Exception):
-    """curl ended with an exit code, which is its only argument."""
+    """curl failed; the only argument is its exit code."""
 
 
 def problem_of(error: BaseException) -> str:
-    """Say in a few words what went wrong; of an error's own text nothing, for the secrets that may be in it."""
+    """Return a few words on what went wrong. The error's own text is never used: it may hold secrets."""
     if isinstance(error, CurlError):
         return _CURL_PROBLEMS.get(error.args[0], f"curl exit code {error.args[0]}")
     causes = list(_causes(error))
@@ -48,7 +48,7 @@ def problem_of(error: BaseException) -> str:
 def _problem(causes: Sequence[BaseException]) -> str:
     failed = [one for one in causes if isinstance(one, ssl.SSLError)]
     if failed:
-        # aiohttp's own has the type, and none of the attributes
+        # aiohttp's subclass of SSLError has none of these attributes
         said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in failed)
         return f"TLS: {next(filter(None, said), 'handshake failed')}"
     for kinds, words in (
@@ -67,7 +67,7 @@ def _problem(causes: Sequence[BaseException]) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Return an error and what is behind it, by whichever attribute a library keeps that in."""
+    """Yield an error and its causes, from every attribute in which a library keeps one."""
     seen: list[Any] = []
     waiting: list[Any] = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""The report of a probe: a table for a terminal, curl commands, Markdown, JSON. No I/O."""
+"""A probe's report: as a table for a terminal, curl commands, Markdown or JSON. No I/O."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from .clients import curl_arguments
 from .diagnosis import Answer, Diagnosis, is_fresh
 from .ways import Way
 
-# How wide "how asked" is at least, for its words to stay whole; and what a terminal narrower than this goes without.
+# Minimum width of "how asked", so that its words are not broken.
 _READABLE = 24
+# Terminals narrower than this go without the spared columns.
 _WIDE = 100
 _SPARED = ("bytes", "ms")
 
@@ -34,10 +35,10 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """The probe of one project, or of the index (""), on a master without secrets.
+    """The probe of one project, or of the index ("").
 
-    `advice` are the lines for bandersnatch.conf, "" where nothing is to be set.
-    `announced` is the serial that the index announces, None where it wasn't asked or didn't say.
+    `master` is its URL without secrets. `advice` holds lines for bandersnatch.conf, "" if nothing needs setting.
+    `announced` is the project's serial in the index, None if the index was not asked or has none.
     """
 
     master: str
@@ -54,11 +55,11 @@ class ProbeReport:
 
     @property
     def base(self) -> Way:
-        """The base line of its ways."""
+        """The base line that the other ways are compared with."""
         return ways.base(self.project)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Return the table's cells, an answer a row."""
+        """Return the table's cells, one row per answer."""
         serials = [one.observation.serial for one in self.answers if one.observation.serial is not None]
         marks = {max(serials): " (freshest)", min(serials): " (stalest)"} if len(set(serials)) > 1 else {}
         return [self._row(one, marks) for one in self.answers]
@@ -104,7 +105,7 @@ class ProbeReport:
         return text
 
     def curl(self) -> str:
-        """Return each request as a curl command for a POSIX shell, which prints the answer's headers."""
+        """Return the requests as curl commands for a POSIX shell; they print the answers' headers."""
         return "\n".join(f"# {self._row(one, {})[0]}\n{curl_command(one)}" for one in self.answers)
 
     def markdown(self) -> str:
@@ -116,7 +117,7 @@ class ProbeReport:
         return "\n".join([*head, *map(_cell, self.diagnosis.sentences), *advice, "", *table, ""])
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain data, as docs/schemas/probe.json describes it."""
+        """Return the report as plain data; schema: docs/schemas/probe.json."""
         diagnosis = self.diagnosis
         return {
             "project": self.project,
@@ -149,7 +150,7 @@ class ProbeReport:
 
 
 def curl_command(answer: Answer) -> str:
-    """Return a curl command that asks the same again, but for a cache-bust's timestamp: that is a new one."""
+    """Return a curl command that repeats the request; a cache-bust parameter gets a new timestamp."""
     headers = _without_secrets(answer.sent)
     pinned = []
     if answer.way.address:
@@ -167,7 +168,7 @@ def curl_command(answer: Answer) -> str:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without user and password; what query it has is the suite's own."""
+    """Return a URL without user and password. The query stays: it is the suite's own."""
     query = urlsplit(url).query
     return plain_url(url) + (f"?{query}" if query else "")
 
@@ -178,7 +179,7 @@ def _without_secrets(headers: Any) -> dict[str, str]:
 
 
 def _cell(text: str) -> str:
-    """Return a text as it is to be read in a Markdown table, whatever it has in it."""
+    """Return a text escaped for a Markdown table."""
     for mark in "\\`*_[]<>|#~&":
         text = text.replace(mark, f"\\{mark}")
     return text
@@ -189,9 +190,9 @@ def _indented(text: str) -> str:
 
 
 def exit_code(reports: Iterable[ProbeReport]) -> int:
-    """Return the exit code for all that was probed.
+    """Return the exit code for all probes together.
 
-    What could not be determined comes first; else all must be fresh, or all stale.
+    UNDETERMINED wins; otherwise it is the outcome they all share, or SOME_STALE if they differ.
     """
     outcomes = {one.diagnosis.outcome for one in reports}
     if ProbeExit.UNDETERMINED in outcomes:

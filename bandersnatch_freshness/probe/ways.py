@@ -1,4 +1,4 @@
-"""The ways of asking: a base line, one difference at a time, then what matters together. No I/O."""
+"""Ways of asking: a base line, single differences from it, then useful combinations. No I/O."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields, replace
 
 from ..core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 
-# So many of a host's addresses are asked: a CDN has a few.
+# At most this many of a host's addresses are asked; a CDN has only a few.
 ADDRESSES = 4
 
 
 class Client(enum.Enum):
-    """The program that asks, all of them with HTTP/1.1."""
+    """The HTTP client; all of them use HTTP/1.1."""
 
-    AIOHTTP = "aiohttp"  # as Bandersnatch since 4.0
-    REQUESTS = "requests"  # as Bandersnatch before, and pip
+    AIOHTTP = "aiohttp"  # Bandersnatch since 4.0
+    REQUESTS = "requests"  # Bandersnatch before 4.0, and pip
     CURL = "curl"
 
 
@@ -29,7 +29,7 @@ class Agent(enum.Enum):
 
 
 class Page(enum.Enum):
-    """What is asked for."""
+    """The kind of page."""
 
     JSON_API = "JSON API"
     SIMPLE_JSON = "simple page in JSON"
@@ -41,7 +41,7 @@ class Page(enum.Enum):
         return {Page.SIMPLE_JSON: "application/vnd.pypi.simple.v1+json", Page.SIMPLE_HTML: "text/html"}.get(self, "*/*")
 
     def path(self, project: str) -> str:
-        """Return the path for a project; "" is the index."""
+        """Return the path of a project's page; "" is the index."""
         if self is Page.JSON_API:
             return f"/pypi/{project}/json"
         return f"/simple/{project}/" if project else "/simple/"
@@ -49,10 +49,10 @@ class Page(enum.Enum):
 
 @dataclass(frozen=True)
 class Way:
-    """One way to ask; an `address` of "" leaves the choice to the resolver.
+    """One way to ask; if `address` is "", the resolver chooses.
 
-    A variant with the client's own Accept-Encoding has that of the base line, whichever
-    client asks: that is one difference, not two.
+    `AcceptEncoding.CLIENT` means the base line's header whichever client asks, so that
+    changing the client is one difference and not two.
     """
 
     page: Page
@@ -65,11 +65,11 @@ class Way:
 
     @property
     def variant(self) -> Variant:
-        """How the request is dressed, in the words of the plugins."""
+        """The plugins' variant for this way."""
         return Variant(self.accept_encoding, self.cache_bust, self.no_cache)
 
     def dressed(self, variant: Variant) -> Way:
-        """Return the way with another variant."""
+        """Return this way with another variant."""
         return replace(
             self,
             accept_encoding=variant.accept_encoding,
@@ -78,11 +78,11 @@ class Way:
         )
 
     def differences(self, base: Way) -> tuple[str, ...]:
-        """Return the names of the fields in which this differs."""
+        """Return the names of the fields that differ from the base line."""
         return tuple(one.name for one in fields(self) if getattr(self, one.name) != getattr(base, one.name))
 
     def describe(self, base: Way) -> str:
-        """Say what differs, in the words of HTTP; "" where nothing does."""
+        """Say what differs from the base line, in HTTP's own words; "" if nothing does."""
         return " + ".join(_WORDS[name](self) for name in self.differences(base))
 
 
@@ -105,7 +105,7 @@ _WORDS: Mapping[str, Callable[[Way], str]] = {
     "address": lambda way: f"address {way.address}",
 }
 
-# What a difference is called in a sentence.
+# The name of each difference in a sentence.
 FACTORS: Mapping[str, str] = {
     "accept_encoding": "the Accept-Encoding",
     "cache_bust": "the cache-bust parameter",
@@ -118,17 +118,17 @@ FACTORS: Mapping[str, str] = {
 
 
 def base(project: str) -> Way:
-    """Return the base line: as Bandersnatch asks, without the plugins."""
+    """Return the base line: how Bandersnatch asks without the plugins."""
     return Way(Page.JSON_API if project else Page.SIMPLE_JSON)
 
 
 def first(project: str) -> list[Way]:
-    """Return the base line twice: where that differs, answers are a matter of luck."""
+    """Return the base line twice: if the two answers differ, freshness is a matter of luck."""
     return [base(project)] * 2
 
 
 def one_by_one(project: str, addresses: Sequence[str], *, curl: bool) -> list[Way]:
-    """Return the ways with one difference, but for those that could change what a cache holds."""
+    """Return the ways with one difference, except those that may change what a cache holds."""
     line = base(project)
     encodings = [one for one in AcceptEncoding if one is not AcceptEncoding.CLIENT]
     clients = [Client.REQUESTS, *([Client.CURL] if curl else [])]
@@ -142,7 +142,7 @@ def one_by_one(project: str, addresses: Sequence[str], *, curl: bool) -> list[Wa
 
 
 def together(project: str, *, curl: bool) -> list[Way]:
-    """Return what people try by hand, and the base line again."""
+    """Return the combinations that people try by hand, then the base line again."""
     line = base(project)
     absent = AcceptEncoding.ABSENT
     return [
@@ -158,7 +158,7 @@ def together(project: str, *, curl: bool) -> list[Way]:
 
 
 def past_caches(project: str) -> list[Way]:
-    """Return the rest of the plugins' ladder, which asks the origin, from what changes least in a cache on."""
+    """Return the rest of the plugins' ladder, which bypasses caches, those that change a cache least first."""
     line = base(project)
     asked = {PLAIN, *(way.variant for way in one_by_one(project, (), curl=False))}
     return sorted(
@@ -167,6 +167,6 @@ def past_caches(project: str) -> list[Way]:
 
 
 def again(project: str, cure: Variant | None) -> list[Way]:
-    """Return what is asked in the end: the cure once more, and the base line, which that may have changed."""
+    """Return the last requests: the cure once more, then the base line, which the cure may have refreshed."""
     line = base(project)
     return [line.dressed(cure), line] if cure else []
