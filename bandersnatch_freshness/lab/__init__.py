@@ -1,1 +1,1 @@
-"""The lab: a small PyPI on loopback, with an edge that misbehaves on purpose."""
+"""The lab: a small PyPI on loopback, behind an edge that misbehaves on purpose."""

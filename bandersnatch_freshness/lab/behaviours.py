@@ -1,13 +1,13 @@
-"""Behaviours: what an edge, or the origin behind it, does wrong, by name.
+"""Behaviours: named faults of an edge or of the origin behind it.
 
-Each shows one of the incidents that mirrors of PyPI have met.
+Each reproduces an incident that real mirrors of PyPI have had.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The copies of one page that an edge keeps, by the Accept-Encoding it takes them to be for.
+# The copies an edge keeps of one page, one per Accept-Encoding it distinguishes.
 COPIES = ("br", "gzip", "deflate", "identity")
 ALL_COPIES = frozenset(COPIES)
 
@@ -18,31 +18,31 @@ class Behaviour:
 
     summary: str
     incident: str = ""
-    # Copies of project pages, and of the index, that no purge reaches.
+    # Copies of project pages, and copies of the index, that no purge reaches.
     stuck: frozenset[str] = frozenset()
     stuck_index: frozenset[str] = frozenset()
     # Copies of the index that every purge reaches one release late.
     late_index: frozenset[str] = frozenset()
-    # What is wrong with the index from the origin: "empty", "half", "html", "no-serial", "truncated"
-    # or "static" (as a mirror writes it, with no serials of projects).
+    # What is wrong with the origin's index: "empty", "half", "html", "no-serial", "truncated"
+    # or "static" (like the index a mirror writes, without the projects' serials).
     index: str = ""
-    # The edge does not know HEAD.
+    # The edge answers HEAD with 405.
     refuses_head: bool = False
-    # Only every so many-th project is concerned.
+    # Only every nth project is affected.
     every: int = 1
     # Stuck copies carry no serial header, as from a fallback backend.
     unlabelled: bool = False
-    # The node, of two, that purges don't reach.
+    # Which of two nodes purges don't reach.
     stuck_node: int | None = None
-    # The serial header of every page: as it is, none ("") or this text.
+    # The serial header of every page: unchanged (None), missing ("") or this text.
     serial_header: str | None = None
-    # By how much a project's page reports a lower serial than the index announces.
+    # How far the serial on a project's page is below the one the index announces.
     origin_behind: int = 0
-    # Releases are of new projects, whose 404 the stuck copies hold.
+    # Releases create new projects; the stuck copies hold the 404 from before.
     new_projects: bool = False
     # Pages are gone from the origin, though announced.
     gone: bool = False
-    # What becomes of requests for pages: "error", "reset", "truncated", "silent" or "garbled".
+    # What goes wrong with requests for pages: "error", "reset", "truncated", "silent" or "garbled".
     fault: str = ""
 
 

@@ -1,6 +1,6 @@
 """The edge: a cache in front of the origin, with a copy of each page per Accept-Encoding.
 
-It is stale honestly: it holds what it once fetched, because a purge did not reach it.
+Its staleness is real: a stale copy is one it fetched earlier and that a purge missed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .origin import SIMPLE_JSON, Answer, Origin
 
 @dataclass(frozen=True)
 class Kind:
-    """How an edge treats requests, whatever it does wrong."""
+    """How an edge treats requests, independent of its faults."""
 
     summary: str
     keeps_query: bool = True
@@ -36,17 +36,17 @@ KINDS = {
     "none": Kind("none: the origin itself, for a cache of your own in front of it", caches=False),
 }
 
-# What the origin tells real caches: the first is for all of them, the second for a CDN alone.
+# What the origin tells real caches; Cache-Control is for all of them, Surrogate-Control only for CDNs.
 _LIFETIMES = {"Cache-Control": "max-age=900, public", "Surrogate-Control": "max-age=86400"}
 
-# Which copy an answer of the origin is, for those who purge a real cache of some of them.
+# Says which copy an answer of the origin is, so that a real cache can be purged of some copies only.
 COPY_HEADER = "X-Lab-Copy"
 
 _VARY = "Accept, Accept-Encoding"
 
 
 class Request(NamedTuple):
-    """What of a request the edge looks at."""
+    """The parts of a request that the edge looks at."""
 
     path: str
     query: str = ""
@@ -67,23 +67,23 @@ class Edge:
     """One edge in front of one origin."""
 
     def __init__(self, origin: Origin, behaviour: Behaviour, kind: Kind, base: str) -> None:
-        """`base`: the URL under which clients see the edge."""
+        """`base`: the edge's URL as clients see it."""
         self.origin = origin
         self.kind = kind
         self._base = base
-        # By path, so that a purge of many pages is no search through all of them.
+        # By path, so that a purge need not search all copies.
         self._cached: defaultdict[str, dict[_Key, Answer]] = defaultdict(dict)
         self._asked: Counter[str] = Counter()
         self.behaviour = behaviour
         self.behave(behaviour)
 
     def answer(self, request: Request) -> tuple[Answer, bool]:
-        """Answer a request for metadata, and tell whether it was a hit."""
+        """Return the answer to a request for metadata, and whether it was a hit."""
         if not self.kind.caches:
             return self._from_origin(request), False
         turn = self._asked[request.path]
         self._asked[request.path] += 1
-        # the stuck node takes the first turn
+        # the stuck node answers first
         node = ((self.behaviour.stuck_node or 0) + turn) % self._nodes
         query = request.query if self.kind.keeps_query else ""
         key = _Key(node, request.path, SIMPLE_JSON in request.accept, copy_for(request.accept_encoding), query)
@@ -100,7 +100,7 @@ class Edge:
         return replace(answer, headers={**answer.headers, "Vary": _VARY, COPY_HEADER: copy, **lifetimes})
 
     def release(self, names: Iterable[str]) -> list[str]:
-        """Publish a release of each project, and purge what the behaviour lets purges reach.
+        """Publish a release of each project, and purge the copies that the behaviour doesn't protect.
 
         Returns the names of the projects released.
         """
@@ -125,22 +125,22 @@ class Edge:
         return released
 
     def behave(self, behaviour: Behaviour) -> None:
-        """Do something else wrong from now on."""
+        """Switch to another behaviour; cached copies stay."""
         if behaviour.index:
             self._drop("/simple/", COPIES)
         self.behaviour = behaviour
         self._nodes = 2 if behaviour.stuck_node is not None else 1
 
     def heal(self) -> None:
-        """Behave from now on, with nothing in the cache, and with an origin that is right."""
+        """Switch to `healthy`, empty the cache and correct the origin's serials."""
         self.behave(BEHAVIOURS["healthy"])
         self._cached.clear()
         self.origin.heal()
 
     def roll_back(self, name: str, *, index: bool = False) -> None:
-        """Have the origin's page of a project as it was before its last release, and drop all copies of it.
+        """Undo a project's last release on the origin's page, and drop all copies of it.
 
-        With the `index`, the origin is as a whole where it was.
+        If `index` is true, the index and its serial are rolled back too.
         """
         project = self.origin.projects[name]
         project.versions.pop()
@@ -151,24 +151,24 @@ class Edge:
             self._drop(path, COPIES)
 
     def page(self, name: str) -> Answer:
-        """Return a project's JSON document as the origin has it; a 404 where it has none."""
+        """Return the origin's JSON document of a project; 404 if there is none."""
         return self.origin.page(_pages(name)[0], "text/html", self._base)
 
     def plant(self, name: str, answer: Answer, copies: Iterable[str] = COPIES) -> None:
-        """Have these copies of a project's JSON document hold an answer from another time."""
+        """Replace these copies of a project's JSON document with an answer from another time."""
         for copy in copies:
             for json in (True, False):
                 key = _Key(0, _pages(name)[0], json, copy, "")
                 self._cached[key.path][key] = answer
 
     def remove(self, name: str) -> None:
-        """Purge a project that is gone from the origin."""
+        """Delete a project from the origin, and purge its pages and the index."""
         self.origin.projects.pop(name, None)
         for path in _pages(name):
             self._drop(path, COPIES)
 
     def affects(self, name: str) -> bool:
-        """Tell whether the behaviour concerns this project."""
+        """Return whether the behaviour affects this project (or this path)."""
         known = re.search(r"\d+", name)
         return (int(known[0]) if known else 0) % self.behaviour.every == 0
 
@@ -176,7 +176,7 @@ class Edge:
         return self.behaviour.stuck_index if path == "/simple/" else self.behaviour.stuck
 
     def _cling(self, path: str, copies: Iterable[str]) -> None:
-        """Have copies in the cache, so that a purge can miss them."""
+        """Fetch missing copies into the cache, so that a purge can miss them."""
         for copy in copies:
             for json in (True, False):
                 for node in range(self._nodes):
@@ -217,7 +217,7 @@ class Edge:
 
 
 def copy_for(accept_encoding: str) -> str:
-    """Return which copy an edge such as PyPI's takes a request to be for."""
+    """Return the copy that an edge such as PyPI's picks for this Accept-Encoding."""
     accepted = {part.split(";")[0].strip().lower() for part in accept_encoding.split(",")}
     return next((copy for copy in COPIES if copy in accepted), "identity")
 

@@ -1,4 +1,4 @@
-"""Mirrors of the lab, made by the real `bandersnatch` command."""
+"""Mirrors of the lab, run with the real `bandersnatch` command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .server import Lab
 
-# Everything that Bandersnatch 3.6 and 4.4 insist on; later ones have defaults for most of it.
+# Every option that Bandersnatch 3.6 and 4.4 require; later versions have defaults for most of them.
 _MIRROR_DEFAULTS = {
     "json": "true",
     "timeout": "10",
@@ -55,7 +55,7 @@ class Mirror:
     ) -> None:
         """Write the mirror's configuration.
 
-        `options` go into `[freshness]`, `mirror` over the defaults of `[mirror]`.
+        `options` go into `[freshness]`; `mirror` overrides the defaults of `[mirror]`.
         """
         self.directory = directory / "mirror"
         self.config = directory / "bandersnatch.conf"
@@ -69,7 +69,7 @@ class Mirror:
         self.configure()
 
     def configure(self, section: str = "mirror", **options: str) -> None:
-        """Change options of a section, and write the configuration."""
+        """Change options of a section and rewrite the configuration."""
         self._sections.setdefault(section, {}).update(options)
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_dict(self._sections)
@@ -81,15 +81,15 @@ class Mirror:
         return [bandersnatch_command(), "-c", str(self.config), *arguments]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a run: the lab's authority is trusted."""
+        """Return the environment of a run, which trusts the lab's certificate authority."""
         return {**os.environ, **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(self._ca_file))}
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 120) -> FinishedRun:
-        """Run `bandersnatch`, by default `mirror`, to its end."""
+        """Run `bandersnatch`, by default `bandersnatch mirror`, and wait until it ends; `timeout` is in seconds."""
         started = time.monotonic()
         finished = subprocess.run(
             self.command(*(arguments or ("mirror",))),
-            cwd=self.config.parent,  # where 4.4 writes a list of what it mirrored
+            cwd=self.config.parent,  # 4.4 writes a list of what it mirrored here
             env={**self.environment(), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -101,7 +101,7 @@ class Mirror:
 
     @property
     def serial(self) -> int:
-        """The serial that the mirror has reached; 0 before its first sync."""
+        """The mirror's serial; 0 before its first sync."""
         status = self.directory / "status"
         return int(status.read_text()) if status.exists() else 0
 
@@ -112,10 +112,10 @@ class Mirror:
 
 
 def bandersnatch_command() -> str:
-    """Return the `bandersnatch` of this environment, else of the PATH.
+    """Return the path of `bandersnatch`, from this environment if it has one, else from the PATH.
 
     Raises:
-        FileNotFoundError: where there is none.
+        FileNotFoundError: if neither has it.
     """
     beside = Path(sys.executable).with_name("bandersnatch")
     found = str(beside) if beside.exists() else shutil.which("bandersnatch")

@@ -1,4 +1,4 @@
-"""The origin: projects, releases, serials, and the documents that Warehouse makes of them.
+"""The origin: projects, releases and serials, served as the documents Warehouse would serve.
 
 No I/O: a path in, an answer out.
 """
@@ -18,7 +18,7 @@ from . import wheels
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 
-# Near where the story began, see pypa/bandersnatch#56.
+# Close to the serials in the first report, pypa/bandersnatch#56.
 FIRST_SERIAL = 4_869_648
 
 _DATE = "2018-10-16T12:00:00"
@@ -26,7 +26,7 @@ _DATE = "2018-10-16T12:00:00"
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer, before an edge has encoded its body."""
+    """One HTTP answer, before an edge encodes its body."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass
 class Project:
-    """A project: what its page says, and what the index announces of it."""
+    """A project: `serial` is on its own page, `announced` in the index."""
 
     name: str
     serial: int = 0
@@ -47,7 +47,7 @@ class Origin:
     """A PyPI without caches."""
 
     def __init__(self, listed: int = 0) -> None:
-        """Start with the serial where the story began, and with no projects but so many that are only listed."""
+        """`listed`: how many projects appear in the index but have no page. There are no others yet."""
         self._listed = [Project(f"listed-{number:06}", announced=number + 1) for number in range(listed)]
         self.serial = FIRST_SERIAL
         self.projects: dict[str, Project] = {}
@@ -57,7 +57,7 @@ class Origin:
     def publish(self, name: str, reported_behind: int = 0) -> str:
         """Release the next version of a project, and return it.
 
-        `reported_behind`: by how much the serial of the project's own page is too low.
+        `reported_behind`: how far the serial on the project's own page is below the index's.
         """
         self.serial += 1
         project = self.projects.setdefault(name, Project(name))
@@ -73,20 +73,20 @@ class Origin:
         return version
 
     def heal(self) -> None:
-        """Report on every page the serial that the index announces."""
+        """Set the serial of every page to the one the index announces."""
         for project in self.projects.values():
             project.serial = project.announced
 
     def file(self, path: str) -> Answer:
-        """Return a release file, or the metadata file next to one."""
+        """Return a release file or its `.metadata` file; 404 if there is none."""
         content = self._files.get(path)
         return Answer(404) if content is None else Answer(200, {"Content-Type": "application/octet-stream"}, content)
 
     def page(self, path: str, accept: str, base: str, broken_index: str = "") -> Answer:
         """Return an index, a project page or a JSON document.
 
-        `base` is the URL of the server as the client sees it; files lie below it.
-        `broken_index` is what is wrong with the index, as a behaviour has it.
+        `base` is the server's URL as the client sees it; file URLs start with it.
+        `broken_index` is what is wrong with the index, as in `Behaviour.index`.
         """
         wants_json = SIMPLE_JSON in accept
         if path in ("/simple/", "/simple"):
@@ -109,7 +109,11 @@ class Origin:
         return Answer(404, {"Content-Type": "text/plain"}, b"404 Not Found")
 
     def call(self, method: str, parameters: Sequence[Any]) -> Any:
-        """Answer an XML-RPC call of those that Bandersnatch makes up to 7.1."""
+        """Answer one of the XML-RPC calls that Bandersnatch made until 7.1.
+
+        Raises:
+            LookupError: for any other method.
+        """
         if method == "list_packages_with_serial":
             return {project.name: project.announced for project in self.projects.values()}
         if method == "changelog_since_serial":

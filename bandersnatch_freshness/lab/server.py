@@ -1,4 +1,4 @@
-"""The lab's server: origin and edge behind HTTP and HTTPS on loopback, in a thread."""
+"""The lab's server: serves origin and edge over HTTP and HTTPS on loopback, from a thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflat
 
 @dataclass(frozen=True)
 class LabRequest:
-    """One request as it arrived, and what it got."""
+    """One request as it arrived, and a summary of its answer."""
 
     scheme: str
     method: str
@@ -43,21 +43,21 @@ class LabRequest:
     status: int
     cache: str = ""
     serial: str = ""
-    # Bytes of the body that it got.
+    # Size of the answer's body in bytes.
     size: int = 0
 
     def header(self, name: str) -> str | None:
-        """Return the first header of this name, None where there is none."""
+        """Return the first header of this name, None if there is none."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
     @property
     def path(self) -> str:
-        """The target without its query."""
+        """The part of the target before the query."""
         return self.target.partition("?")[0]
 
     @property
     def query(self) -> str:
-        """The target's query."""
+        """The query of the target, without the question mark."""
         return self.target.partition("?")[2]
 
     @property
@@ -74,10 +74,9 @@ class LabRequest:
 
 
 class Lab:
-    """A running lab; a context manager that starts and stops it.
+    """A lab; a context manager that starts and stops its server.
 
-    Everything a client sees is served by one thread. The methods may be called from any
-    other.
+    One thread serves everything. The methods may be called from any other thread.
     """
 
     def __init__(
@@ -92,10 +91,10 @@ class Lab:
         listed: int = 0,
         on_request: Callable[[LabRequest], None] | None = None,
     ) -> None:
-        """Prepare a lab with so many projects of one release each; port 0 takes a free one.
+        """Prepare a lab whose projects have one release each; port 0 means any free port.
 
-        Every answer comes after a `delay` in seconds, as from afar. The index lists so many further
-        projects, that have no pages and don't change, as `listed` says.
+        Every answer is delayed by `delay` seconds, as from a distant server. `listed` is the number of
+        additional projects that are in the index but have no page and never change.
         """
         self.names = [f"lab-{number:02}" for number in range(projects)]
         self.behaviour = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
@@ -112,7 +111,7 @@ class Lab:
         self._failure: Exception | None = None
 
     def __enter__(self) -> Self:
-        """Start, with every project at its first release."""
+        """Start the server, with every project at its first release."""
         self._thread.start()
         self._started.wait()
         if self._failure:
@@ -123,19 +122,19 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop."""
+        """Stop the server."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         self._directory.cleanup()
 
     @property
     def url(self) -> str:
-        """The master to mirror, over HTTP."""
+        """The `master` URL for HTTP."""
         return f"http://{HOST}:{self._ports['http']}"
 
     @property
     def https_url(self) -> str:
-        """The master to mirror, over HTTPS; `ca_file` vouches for it."""
+        """The `master` URL for HTTPS; clients must trust `ca_file`."""
         return f"https://{HOST}:{self._ports['https']}"
 
     @property
@@ -150,11 +149,11 @@ class Lab:
 
     @property
     def requests(self) -> list[LabRequest]:
-        """What was asked since the start or the last `forget()`."""
+        """All requests since the start or the last `forget()`."""
         return self._call(lambda: list(self._requests))
 
     def forget(self) -> None:
-        """Forget what was asked."""
+        """Empty the list of requests."""
         self._call(self._requests.clear)
 
     def expect(self, path: str) -> threading.Event:
@@ -168,42 +167,42 @@ class Lab:
         return self._call(lambda: self._edge.release(self.names if names is None else names))
 
     def behave(self, behaviour: Behaviour | str) -> None:
-        """Do something else wrong from now on; what the caches hold, and what was released, stays as it is."""
+        """Switch to another behaviour; cached copies and releases stay."""
         self._call(lambda: self._edge.behave(BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour))
 
     def heal(self) -> None:
-        """Let the edge behave from now on, with nothing in its cache, and the origin be right."""
+        """Switch to `healthy`, empty the edge's cache and correct the origin's serials."""
         self._call(lambda: self._edge.heal())
 
     def roll_back(self, name: str, *, index: bool = False) -> None:
-        """Let the origin serve the page of a project as it was before its last release, and no cache a newer one.
+        """Undo a project's last release on the origin's page, and drop all cached copies of it.
 
-        With the `index`, that too is as it was.
+        If `index` is true, the index and its serial are rolled back too.
         """
         self._call(lambda: self._edge.roll_back(name, index=index))
 
     def page(self, name: str) -> Answer:
-        """Return a project's JSON document as the origin has it; a 404 where it has none."""
+        """Return the origin's JSON document of a project; 404 if there is none."""
         return self._call(lambda: self._edge.page(name))
 
     def plant(self, name: str, answer: Answer, copies: Iterable[str] = COPIES) -> None:
-        """Let these copies of a project's JSON document hold an answer from another time."""
+        """Replace these copies of a project's JSON document with an answer from another time."""
         self._call(lambda: self._edge.plant(name, answer, copies))
 
     def remove(self, name: str) -> None:
-        """Let a project be gone from the origin, and from the edge."""
+        """Delete a project from the origin and from the edge's cache."""
         self._call(lambda: self._edge.remove(name))
 
     def announced(self, name: str) -> int:
-        """Return the serial that the index announces of a project."""
+        """Return the serial that the origin's index announces for a project."""
         return self._call(lambda: self._origin.projects[name].announced)
 
     def versions(self, name: str) -> list[str]:
-        """Return the versions that the origin has of a project."""
+        """Return a project's versions at the origin."""
         return self._call(lambda: list(self._origin.projects[name].versions))
 
     def _call(self, function: Callable[[], _T]) -> _T:
-        """Run a function in the lab's thread, so that nothing it touches needs a lock."""
+        """Run a function in the lab's thread, so that nothing needs a lock."""
 
         async def call() -> _T:
             return function()
@@ -227,7 +226,7 @@ class Lab:
             self._edge = Edge(self._origin, self.behaviour, self._kind, self.url)
             for name in self.names:
                 self._origin.publish(name)
-        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+        except Exception as error:  # noqa: BLE001 - __enter__ raises it again, in the thread that waits
             self._failure = error
             self._started.set()
         else:
@@ -312,7 +311,7 @@ class Lab:
             self._on_request(asked)
 
 
-# An edge keeps its copies as they are sent.
+# Cached because a real edge keeps its copies encoded.
 @functools.lru_cache(maxsize=8192)
 def _encode(copy: str, body: bytes) -> bytes:
     return _ENCODERS[copy](body)

@@ -1,4 +1,4 @@
-"""Release files: the smallest wheels that pip installs."""
+"""Release files: the smallest wheels that pip will install."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import io
 import zipfile
 
-# zip can't date a file earlier; a fixed date makes the same wheel every time
+# The earliest date that zip allows; a fixed one makes the wheel the same every time.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -22,7 +22,7 @@ def filename(name: str, version: str) -> str:
 
 
 def wheel(name: str, version: str) -> bytes:
-    """Return a pure Python wheel with one module that knows its version.
+    """Return a pure Python wheel; its one module has only `__version__`.
 
     Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/
     """
