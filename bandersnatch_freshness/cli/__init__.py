@@ -1,4 +1,4 @@
-"""The command `bandersnatch-freshness`: the parser, and one module a command."""
+"""The command `bandersnatch-freshness`: its parser, and one module per command."""
 
 from .parser import main
 

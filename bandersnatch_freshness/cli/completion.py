@@ -1,4 +1,4 @@
-"""Completion: what has a shell complete the command's options and arguments."""
+"""Shell completion for the command's options and arguments."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import shtab
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return what `eval` in this shell, or a file of its completions, makes work."""
+    """Return the completion script, for `eval` or for a file in the shell's completion directory."""
     _complete_files(parser)
     found: str = shtab.complete(parser, shell)
     return found
 
 
 def _complete_files(parser: argparse.ArgumentParser) -> None:
-    """Have --config completed by files, in each command."""
-    for action in parser._actions:  # argparse has no public name for it, and shtab asks for an attribute
+    """Make --config complete file names, in every command."""
+    for action in parser._actions:  # argparse has no public API for this, and shtab needs an attribute
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 _complete_files(command)

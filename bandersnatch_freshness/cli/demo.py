@@ -1,4 +1,4 @@
-"""The demo: the story end to end, bare Bandersnatch against the suite."""
+"""The demo: the problem and its cure end to end, bare Bandersnatch against the suite."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEHAVIOUR = "gzip-stale"
 
 @dataclass(frozen=True)
 class Result:
-    """What one mirror came to, after the edge had gone stale."""
+    """How one mirror fared after the edge went stale."""
 
     run: FinishedRun
     fresh: int
@@ -38,7 +38,7 @@ class Result:
 
 
 def main() -> int:
-    """Tell the story; return 0 only if it went as told."""
+    """Run the demo; return 0 only if the mirrors did as the introduction says."""
     console = terminal.console()
     console.print(
         f"A small PyPI with {PROJECTS} packages, behind an edge that keeps a copy of each page for each "
@@ -57,7 +57,7 @@ def main() -> int:
         and bare.installed != newest == suite.installed
     )
     if not as_told:
-        console.print("[bold red]That is not how the story goes.[/] The last lines of both runs:")
+        console.print("[bold red]The demo did not go as expected.[/] The last lines of both runs:")
         for result in (bare, suite):
             console.print(*result.run.output.splitlines()[-15:], sep="\n", markup=False)
         return DemoExit.FAILED
@@ -120,9 +120,9 @@ def _table(bare: Result, suite: Result, package: str) -> Table:
 
 
 def pip_install(package: str, web: Path) -> str:
-    """Install a package from a mirror's `web` directory, and return the version that came.
+    """Install a package from a mirror's `web` directory; return the installed version, "" if pip installed none.
 
-    It goes into a directory of its own, which is removed again. "" where none came.
+    It is installed into a temporary directory.
     """
     with tempfile.TemporaryDirectory() as target, _serving(web) as url:
         pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install", "--quiet"]
@@ -146,5 +146,5 @@ def _serving(directory: Path) -> Iterator[str]:
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         pass

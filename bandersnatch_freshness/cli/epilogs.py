@@ -1,4 +1,4 @@
-"""Epilogs: what ends the help of each command: examples, and its exit codes."""
+"""Epilogs: the examples and exit codes at the end of each command's help."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "quarantine": ("quarantine list", "quarantine release --all"),
     "list": ("quarantine list --json",),
     "release": ("quarantine release requests", "quarantine release --all"),
-    "run": ("run mirror", "--quiet run mirror        (for cron: silent unless somebody must act)"),
+    "run": ("run mirror", "--quiet run mirror        (for cron: silent unless someone must act)"),
     "probe": ("probe requests", "probe --master https://pypi.example requests --markdown"),
     "lab": ("lab --list", "lab --behaviour gzip-stale"),
     "demo": ("demo",),
@@ -25,7 +25,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 
 
 def epilog(command: str) -> str:
-    """Return it, in lines of no more than 78 columns."""
+    """Return a command's epilog, in lines of at most 78 columns."""
     lines = ["examples:", *(f"  {_PROGRAM} {example}" for example in EXAMPLES[command]), "", "exit codes:"]
     for code in BY_COMMAND.get(command, CommonExit):
         lines += textwrap.wrap(f"{code.value}  {code.when}", COLUMNS, initial_indent="  ", subsequent_indent="     ")

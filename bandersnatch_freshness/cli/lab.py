@@ -15,7 +15,7 @@ from ..lab.server import Lab, LabRequest
 
 
 def main(options: argparse.Namespace) -> int:
-    """Serve a lab until Ctrl-C, with one release of every project that the edge mishandles."""
+    """Serve a lab until Ctrl-C, after one more release of every project for the edge to mishandle."""
     console = Console(highlight=False, emoji=False, soft_wrap=True)
     if options.list:
         console.print(_listing())

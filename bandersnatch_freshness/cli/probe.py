@@ -25,10 +25,10 @@ from ..probe.report import ProbeReport, exit_code
 from ..probe.ways import Agent
 from . import terminal
 
-# About as many questions as there are about one project; it depends on the host's addresses.
+# Roughly the number of requests per project, for the progress bar; it varies with the host's addresses.
 _QUESTIONS = 28
 
-# As of Debian 12; what matters is how it begins.
+# curl's User-Agent in Debian 12; only its beginning matters.
 _CURL_AGENT = "curl/7.88.1"
 
 # Source: the name format in PyPA's core metadata specification
@@ -36,10 +36,10 @@ _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.
 
 
 def main(options: argparse.Namespace) -> int:
-    """Probe, print what is asked for, and return the exit code.
+    """Run the probe, print it in the requested form, and return the exit code.
 
     Raises:
-        OSError, ValueError: where the options or the configuration can't be followed.
+        OSError, ValueError: if the options or the configuration can't be used.
     """
     projects = [_project(name) for name in options.packages] or [""]
     if options.expect is not None and (len(projects) > 1 or options.expect < 1):

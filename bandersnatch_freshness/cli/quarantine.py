@@ -1,4 +1,4 @@
-"""The command `bandersnatch-freshness quarantine`: see what is in quarantine, end it by hand."""
+"""The command `bandersnatch-freshness quarantine`: list what is in quarantine, release packages by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     summary = status.summarize(options)
-    if summary.problem and not summary.state.quarantine:  # which the second copy may know
+    if summary.problem and not summary.state.quarantine:  # the second copy may still have it
         raise ValueError(summary.problem)
     console = terminal.console()
     if options.json:
@@ -44,7 +44,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _release(options: argparse.Namespace) -> int:
-    """Put packages on Bandersnatch's todo list, and only then forget that they were in quarantine."""
+    """Put packages on Bandersnatch's todo list, and only then drop them from quarantine, so none can be lost."""
     from .. import host
 
     if bool(options.packages) is options.all:

@@ -58,7 +58,7 @@ def check(options: argparse.Namespace) -> int:
         code, line = summaries.check(summarize(options))
     except (OSError, ValueError) as error:
         code, line = CheckExit.UNKNOWN, summaries.line(CheckExit.UNKNOWN, str(error))
-    except Exception as error:  # noqa: BLE001 - a traceback's exit code would be that of a warning
+    except Exception as error:  # noqa: BLE001 - a traceback would exit with 1, which means WARNING
         text = f"an error inside bandersnatch-freshness: {type(error).__name__}"
         code, line = CheckExit.UNKNOWN, summaries.line(CheckExit.UNKNOWN, text)
     print(json.dumps({"exit_code": code, "line": line}) if options.json else line)  # noqa: T201
@@ -66,12 +66,12 @@ def check(options: argparse.Namespace) -> int:
 
 
 def summarize(options: argparse.Namespace) -> Summary:
-    """Return how fresh the mirror is that the options name.
+    """Return a summary of the mirror that the options name.
 
     Raises:
-        OSError, ValueError: where its configuration can't be read or followed.
+        OSError, ValueError: if its configuration can't be read or used.
     """
-    # All of Bandersnatch is imported for this, which the other commands do without.
+    # Imported here because it imports all of Bandersnatch, which the other commands don't need.
     from .. import host
 
     files = host.files(options.config)
@@ -118,7 +118,7 @@ def _incidents(summary: Summary) -> Table | Text:
 
 
 def quarantined(summary: Summary) -> Table:
-    """Return what is in quarantine, as a table."""
+    """Return a table of the packages in quarantine."""
     table = Table(title="\nIn quarantine", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("package", "for", "wanted", "synced at", "asked", "next"):
         table.add_column(column, overflow="fold")

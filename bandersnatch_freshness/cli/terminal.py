@@ -1,6 +1,6 @@
-"""Terminal: how the commands print, for people and into pipes.
+"""Terminal output of the commands, for people and for pipes.
 
-Colour is rich's business, by NO_COLOR, FORCE_COLOR and TERM.
+Rich decides on colour, from NO_COLOR, FORCE_COLOR and TERM.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
-# Of what is no terminal: nothing is folded there, for grep and awk to find it in one line.
+# Width when output is not a terminal: wide enough never to wrap, so that grep and awk see whole lines.
 _WIDE = 1000
 
 
 def console(**more: Any) -> Console:
-    """Return a console on standard output, unless told otherwise, as wide as what it prints to."""
+    """Return a console on standard output (or standard error, with `stderr=True`), as wide as the terminal."""
     stream = sys.stderr if more.get("stderr") else sys.stdout
-    is_told = stream.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, emoji=False, width=None if is_told else _WIDE, **more)
+    has_width = stream.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, emoji=False, width=None if has_width else _WIDE, **more)

@@ -31,4 +31,4 @@ def test_fails_where_there_is_nothing_to_cure(
     monkeypatch.setattr(demo, "BEHAVIOUR", "healthy")
     monkeypatch.setattr(demo, "PROJECTS", 2)
     assert cli.main(["demo"]) == 1
-    assert "That is not how the story goes." in capsys.readouterr().out
+    assert "The demo did not go as expected." in capsys.readouterr().out
