@@ -1,1 +1,1 @@
-"""Transports: each dresses the requests of one HTTP client and reports what it saw."""
+"""Transports: each dresses the requests of one HTTP client and reports what the answers showed."""

@@ -1,6 +1,6 @@
-"""The transport for aiohttp: a client session whose metadata requests are dressed.
+"""The transport for aiohttp: a client session that dresses metadata requests.
 
-It uses aiohttp's public interface only, and passes on every option that it was given.
+It uses only aiohttp's public interface, and passes on every option it is given.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .climber import SCOUT_SECONDS, AdaptiveClimber, RequestFailedError
 
 log = logging.getLogger("bandersnatch.freshness")
 
-# aiohttp refuses an answer with a header field of more than 8190 bytes. Where that field
-# is the serial, such an answer is one to judge, not an error.
+# By default aiohttp rejects header fields of more than 8190 bytes. An answer with an overlong
+# serial should be judged like any other, not end in an error.
 _MAX_FIELD_SIZE = 64 * 1024
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -38,40 +38,40 @@ AiohttpPage = PageResult[aiohttp.ClientResponse]
 
 
 def is_client_session(session: object) -> bool:
-    """Return whether this is aiohttp's session: by its type, as a mock claims to be anything."""
+    """Return whether this is aiohttp's session, by its real type: a mock's `__class__` can claim anything."""
     return issubclass(type(session), ClientSession)
 
 
 class FreshSession:
-    """A client session in front of aiohttp's: the same, but for metadata requests."""
+    """Wraps aiohttp's client session; only metadata requests are different."""
 
     def __init__(
         self, session: ClientSession, master: str, settings: Settings, climber: AdaptiveClimber | None = None
     ) -> None:
-        """`master`: the URL whose metadata is the suite's business; `climber`: with what earlier sessions taught it."""
+        """`master`: the URL whose metadata requests are dressed; `climber`: one that learned from earlier sessions."""
         self.wrapped = session
         self.settings = settings
         self.climber = climber or AdaptiveClimber(master, settings.rungs, settings.cache_bust_parameter)
-        # What the copies of the index showed when they were compared last.
+        # The observations of the latest comparison of the index's copies.
         self.index_observations: Sequence[Observation] = ()
         self._scout: asyncio.Event | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the wrapped session has, in everything else."""
+        """Delegate everything else to the wrapped session."""
         return getattr(self.wrapped, name)
 
     def get(self, url: str | URL, **options: Any) -> Any:
-        """GET as `aiohttp.ClientSession.get` does, dressed where it asks for metadata."""
+        """GET like `aiohttp.ClientSession.get`, dressed if it is for metadata."""
         return self.request("GET", url, **options)
 
     def head(self, url: str | URL, **options: Any) -> Any:
-        """HEAD as `aiohttp.ClientSession.head` does, dressed likewise."""
+        """HEAD like `aiohttp.ClientSession.head`, dressed if it is for metadata."""
         return self.request("HEAD", url, **{"allow_redirects": False, **options})
 
     def request(self, method: str, url: str | URL, **options: Any) -> Any:
-        """Request as `aiohttp.ClientSession.request` does, dressed likewise.
+        """Request like `aiohttp.ClientSession.request`, dressed if it is for metadata.
 
-        Where the suite guards, the simple index comes from the copy with the highest serial.
+        If the settings guard, the simple index comes from the copy with the highest serial.
         """
         try:
             sending = self._dressed_request(method, url, options)
@@ -85,7 +85,7 @@ class FreshSession:
     def _dressed_request(
         self, method: str, url: str | URL, options: dict[str, Any]
     ) -> Coroutine[Any, Any, aiohttp.ClientResponse] | None:
-        """Return what sends a request otherwise than the wrapped session does; None if nothing differs."""
+        """Return the coroutine that sends a dressed request; None if the wrapped session should send it as it is."""
         if not self.climber.covers(method, str(url)):
             return None
         if self.settings.guards and method == "GET" and self.climber.scope.is_index(str(url)):
@@ -96,16 +96,16 @@ class FreshSession:
     async def fetch(
         self, url: str, required_serial: int, budget: RecheckBudget | None = None, **options: Any
     ) -> AiohttpPage:
-        """GET a page that must carry at least the required serial, climbing if it doesn't.
+        """GET a page that must carry at least the required serial, climbing the ladder if it doesn't.
 
-        The response of the result is open, and the caller's to close.
+        The caller must close the result's response.
         """
         scout = None
         if self._scout is None and len(self.settings.rungs) > 1:
-            # The first page is asked for alone: what it teaches spares every other worker a stale answer of its own.
+            # The first page is requested alone: what it teaches spares every other worker a stale answer of its own.
             scout = self._scout = asyncio.Event()
         elif self._scout is not None and not self._scout.is_set():
-            # Only the very first is waited for, whatever becomes of it, and not for long.
+            # Others wait only for the very first one, even if it fails, and not for long.
             with suppress(TimeoutError):
                 async with asyncio.timeout(SCOUT_SECONDS):
                     await self._scout.wait()
@@ -142,33 +142,34 @@ class FreshSession:
     async def _look_closer(
         self, response: aiohttp.ClientResponse, seen: Observation
     ) -> tuple[Observation, Exception | None]:
-        """Return what an answer shows that has no serial in its header, or is an error: then with that."""
+        """Return what an answer without a serial header or an error answer shows, and the client's error if any."""
         try:
-            response.raise_for_status()  # for sessions that don't by themselves
+            response.raise_for_status()  # for sessions that don't raise by themselves
             body = await response.read() if seen.status == 200 else b""
-        except Exception as error:  # noqa: BLE001 - the client's, for the caller to judge
+        except Exception as error:  # noqa: BLE001 - the client's error, which the caller judges
             response.close()
             return _observed_failure(seen.variant, error), error
         return self.climber.read_body(seen, body) if body else seen, None
 
     async def _freshest_index(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
-        """GET the index from the copy with the highest serial, by what headers show before a body is read."""
+        """GET the index from the copy whose header has the highest serial; only that copy's body is downloaded."""
         variant = self.climber.ladder.start
         response = await self._send("GET", url, variant, options)
         comparison = IndexComparison(observe(variant, response.status, response.headers), self.settings.rungs)
         self.index_observations = comparison.observations
         try:
-            # Past a redirect, which would cost each of them a request more; but not to another host.
+            # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
             there = url if variant.cache_bust else response.url
             if self.climber.covers("GET", str(there)):
                 while (copy := comparison.next_copy()) is not None:
                     comparison.saw(await self._peek(*copy, there, options))
             if comparison.is_blind:
                 self.climber.log_once(
-                    "No copy of the index has a serial in its header: which one is the freshest is unknown, "
-                    "only the serial in the body of the one that is used is checked"
+                    "No copy of the index has a serial in its header, so the freshest one is unknown: "
+                    "only the serial in the body of the copy in use is checked"
                 )
-            if response.content.exception() is not None:  # a small body's connection, used for a peek that broke
+            # A small body's connection is free at once; a peek that reused it and broke has spoiled the response.
+            if response.content.exception() is not None:
                 response.close()
                 response = await self._send("GET", url, variant, options)
             for seen in comparison.newer():
@@ -190,7 +191,7 @@ class FreshSession:
     async def _newer_index(
         self, comparison: IndexComparison, url: URL, variant: Variant, options: dict[str, Any]
     ) -> aiohttp.ClientResponse | None:
-        """GET a copy that was seen to be newer; None if that can't be had, as another node may answer."""
+        """GET a copy that a peek showed to be newer; None if it isn't newer now, because another node may answer."""
         try:
             response = await self._send("GET", url, variant, options)
         except RequestFailedError:
@@ -203,7 +204,7 @@ class FreshSession:
         return None
 
     async def _peek(self, method: str, variant: Variant, url: URL, options: dict[str, Any]) -> Observation:
-        """Look at the headers of one copy; nothing is read of a body."""
+        """Look at the headers of one copy, without reading its body."""
         try:
             response = await self._send(method, url, variant, {**options, "allow_redirects": True})
         except RequestFailedError as failed:
@@ -218,7 +219,7 @@ class FreshSession:
     async def _failing_open(
         self, sending: Awaitable[aiohttp.ClientResponse], method: str, url: str | URL, options: dict[str, Any]
     ) -> aiohttp.ClientResponse:
-        """Send a request that nothing is required of."""
+        """Await a dressed request that has no required serial; after an error of our own, send it undressed."""
         try:
             return await sending
         except RequestFailedError as failed:
@@ -226,10 +227,10 @@ class FreshSession:
         except Exception:  # noqa: BLE001 - fail open; it is logged
             self.climber.step_aside()
             return await self.wrapped.request(method, url, **options)
-        raise error  # outside of the handler, so that it looks as the client raised it
+        raise error  # outside the handler, so that it looks as the client raised it
 
     async def ask(self, url: str, variant: Variant, **options: Any) -> aiohttp.ClientResponse:
-        """GET once in a given variant; what is learned elsewhere plays no part.
+        """GET once in the given variant, without climbing or learning.
 
         Raises:
             Exception: what the wrapped session raises.
@@ -238,17 +239,17 @@ class FreshSession:
             return await self._send("GET", URL(url), variant, options)
         except RequestFailedError as failed:
             error = failed.error
-        raise error  # outside of the handler, so that it looks as the client raised it
+        raise error  # outside the handler, so that it looks as the client raised it
 
     async def _send(self, method: str, url: URL, variant: Variant, options: dict[str, Any]) -> aiohttp.ClientResponse:
-        """Send one request, and keep the variant through redirects.
+        """Send one request, and keep its variant across redirects.
 
         Raises:
-            RequestFailedError: with what the wrapped session raises.
+            RequestFailedError: wraps what the wrapped session raises.
         """
         options = {"max_field_size": _MAX_FIELD_SIZE, **options}
         follow, most = True, 0
-        if variant != PLAIN:  # a plain one is the client's own to redirect
+        if variant != PLAIN:  # the client follows a plain request's redirects itself
             follow, most = options.pop("allow_redirects", True), options.pop("max_redirects", 10)
         history: list[aiohttp.ClientResponse] = []
         appended = None
@@ -276,7 +277,7 @@ class FreshSession:
 
 
 class _Request(Awaitable[aiohttp.ClientResponse]):
-    """What aiohttp returns from `session.get()`: to be awaited, or entered."""
+    """Like the result of aiohttp's `session.get()`: can be awaited or used in `async with`."""
 
     def __init__(self, sending: Coroutine[Any, Any, aiohttp.ClientResponse]) -> None:
         self._sending = sending
@@ -295,7 +296,7 @@ class _Request(Awaitable[aiohttp.ClientResponse]):
 
 
 def _observed_failure(variant: Variant, error: Exception) -> Observation:
-    """Return what an error of the client's shows."""
+    """Return the observation for an error that the client raised."""
     if isinstance(error, aiohttp.ClientResponseError):
         return observe(variant, error.status, error.headers or {})
     return Observation(variant, problem=type(error).__name__)
@@ -306,7 +307,7 @@ def _dress(variant: Variant, options: dict[str, Any]) -> dict[str, Any]:
     skip = set(options.get("skip_auto_headers") or ())
     if variant.accept_encoding is not AcceptEncoding.CLIENT:
         headers.popall("Accept-Encoding", None)
-        skip.add("Accept-Encoding")  # or aiohttp puts its own back
+        skip.add("Accept-Encoding")  # otherwise aiohttp adds its own
     if variant.accept_encoding.header is not None:
         headers["Accept-Encoding"] = variant.accept_encoding.header
     if variant.no_cache:
@@ -315,7 +316,7 @@ def _dress(variant: Variant, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _redirected(url: URL, target: URL, options: dict[str, Any]) -> tuple[URL, dict[str, Any]]:
-    """Return where a redirect leads and with which options, as aiohttp follows one."""
+    """Return a redirect's URL and options, by the same rules as aiohttp."""
     options = {name: value for name, value in options.items() if name != "params"}
     target = url.join(target)
     if target.origin() == url.origin():

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class CacheBust:
-    """Appends `parameter=<timestamp>` to URLs, each time with another timestamp."""
+    """Appends `parameter=<timestamp>` to URLs, with a new timestamp each time."""
 
     def __init__(self, parameter: str, clock: Callable[[], int] = time.time_ns) -> None:
         """`clock` returns nanoseconds since the epoch."""
@@ -26,8 +26,8 @@ class CacheBust:
     def append(self, url: str, previous: str | None = None) -> tuple[str, str]:
         """Return the URL with the parameter appended, and the parameter as appended.
 
-        `previous` is what was appended before a redirect; where the redirect brought it
-        along, it is replaced. The rest of the query stays to the letter.
+        `previous` is what was appended before a redirect; if the new URL still has it, it is
+        replaced. The rest of the query stays exactly as it is.
         """
         added = f"{self.parameter}={self.timestamp()}"
         base, hash_, fragment = (without(url, previous) if previous else url).partition("#")
@@ -36,7 +36,7 @@ class CacheBust:
 
 
 def without(url: str, added: str) -> str:
-    """Return the URL without a parameter as it was appended."""
+    """Return the URL without the parameter that `CacheBust.append` added."""
     base, hash_, fragment = url.partition("#")
     path, mark, query = base.partition("?")
     kept = "&".join(part for part in query.split("&") if part and part != added)

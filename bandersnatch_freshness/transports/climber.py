@@ -1,4 +1,4 @@
-"""The climber: what both transports share. It drives the ladder for one master, and logs what came of it."""
+"""The climber, shared by both transports: drives the ladder for one master and logs the results."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from .cache_bust import CacheBust
 
 log = logging.getLogger("bandersnatch.freshness")
 
-# The longest that other workers wait for the first answer of a run.
+# The longest that other workers wait for the first answer of a run, in seconds.
 SCOUT_SECONDS = 2
 
-# How many pages that stay stale a run logs at INFO; more are at DEBUG.
+# A run logs this many pages that stay stale at INFO, the others at DEBUG.
 STALE_PAGES_LOGGED = 10
 
 
 class RequestFailedError(Exception):
-    """Carries what the HTTP client raised, to keep it apart from errors of our own; never seen outside."""
+    """Wraps what the HTTP client raised, to tell it from our own errors; never leaves the transports."""
 
     def __init__(self, error: Exception) -> None:
-        """`error` is the client's."""
+        """`error`: what the client raised."""
         super().__init__(error)
         self.error = error
 
 
 class AdaptiveClimber:
-    """What the answers of one run have taught about one master. Threads may share it."""
+    """What one run has learned about one master from its answers. Thread-safe."""
 
     def __init__(self, master: str, rungs: Sequence[Variant], cache_bust_parameter: str) -> None:
-        """`master`: the URL whose metadata is the suite's business; `rungs`: the variants to ask in."""
+        """`master`: the URL whose metadata requests are dressed; `rungs`: the variants to use."""
         self.scope = Scope(master)
         self.cache_bust = CacheBust(cache_bust_parameter)
         self.ladder = Ladder(rungs)
@@ -45,20 +45,20 @@ class AdaptiveClimber:
         self._logged: set[str] = set()
         self._stale_pages = 0
         self._is_broken = False
-        # Guards all of these but `cache_bust`, which has its own.
+        # Guards everything above except `cache_bust`, which has its own lock.
         self._lock = threading.RLock()
 
     def covers(self, method: str, url: str) -> bool:
-        """Return whether a request is the suite's business."""
+        """Return whether a request is for metadata on this master, and the suite is still active."""
         return not self._is_broken and self.scope.covers(method, url)
 
     def step_aside(self) -> None:
-        """Leave every later request as it is, because of the error that is being handled."""
+        """Log the error being handled, and leave all later requests unchanged."""
         log_error()
         self._is_broken = True
 
     def climb(self, url: str, required_serial: int, budget: RecheckBudget | None = None) -> Climb:
-        """Begin to ask for a page that must carry at least the required serial."""
+        """Start the climb for a page that must carry at least the required serial."""
         with self._lock:
             is_known = url in self._given_up or self.ladder.exhausted
             is_gone = url in self._gone
@@ -66,20 +66,20 @@ class AdaptiveClimber:
         return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone)
 
     def read_body(self, seen: Observation, body: bytes) -> Observation:
-        """Return what an answer without a serial header shows, its body included."""
+        """Return the observation with the serial from the body, unchanged if the body has none."""
         serial = serial_in_body(body)
         if serial is None:
             return seen
-        self.log_once(f"Judging pages by the last_serial in their body where the header is no help: {seen}")
+        self.log_once(f"Judging pages by the last_serial in their body if the header has no valid serial: {seen}")
         return seen._replace(serial=serial, problem="")
 
     def learn(self, climb: Climb) -> None:
-        """Learn from a climb that is over, and log its result."""
+        """Learn from a finished climb, and log its result."""
         with self._lock:
             seen, extra = climb.observations, len(climb.observations) - 1
             if climb.is_fresh and climb.budget is None:
                 self.ladder.fresh_at(seen[-1].variant, extra)
-            if extra > 0:  # unlike nearly every page
+            if extra > 0:  # rare: nearly every page is fresh at once
                 self._learn(climb, extra)
 
     def _learn(self, climb: Climb, extra: int) -> None:
@@ -105,10 +105,10 @@ class AdaptiveClimber:
         if level == logging.DEBUG:
             self.log_once("More pages are stale in every variant: each is logged at DEBUG only")
         if self.ladder.exhausted:
-            self.log_once("Many pages are stale in every variant: asking for further ones just once")
+            self.log_once("Many pages are stale in every variant: asking for further ones only once")
 
     def log_once(self, line: str) -> None:
-        """Log a line, unless it was logged before."""
+        """Log a line at INFO, unless this climber has logged it before."""
         with self._lock:
             is_new = line not in self._logged
             self._logged.add(line)

@@ -1,8 +1,8 @@
-"""The transport for `requests`: an adapter whose metadata requests are dressed.
+"""The transport for `requests`: an adapter that dresses metadata requests.
 
-For any session of any program: mount it for the host whose pages are to be fresh. It
-speaks the public interface of requests only, passes on every option that it was given, and
-may be used by several threads.
+It works in any session of any program: mount it for the host whose pages must be fresh. It
+uses only the public interface of requests, passes on every option it is given, and may be
+used by several threads.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _Send = Callable[[PreparedRequest], Response]
 
 
 class StaleError(requests.RequestException):
-    """No way of asking gets a page of the required serial."""
+    """No way of asking gets a page with the required serial."""
 
     def __init__(self, climb: Climb, request: PreparedRequest) -> None:
-        """`climb`: how it was asked for."""
+        """`climb`: the ways in which the page was requested."""
         self.required_serial = climb.required_serial
         self.observations: Sequence[Observation] = climb.observations
         ways = ", ".join(map(str, self.observations))
@@ -41,14 +41,14 @@ class StaleError(requests.RequestException):
 
 
 class Asking:
-    """What is required of the pages that a thread asks for, and what it saw of the last one."""
+    """The serial required of the pages that a thread requests, and what the last one's answers showed."""
 
     def __init__(self, required_serial: int, budget: RecheckBudget | None = None) -> None:
         """The page must carry at least the required serial."""
         self.required_serial = required_serial
         self.budget = budget
         self.climb: Climb | None = None
-        self.kept: Response | Exception | None = None  # what is the caller's to handle
+        self.kept: Response | Exception | None = None  # for the caller to handle
 
     @property
     def observations(self) -> Sequence[Observation]:
@@ -56,14 +56,14 @@ class Asking:
         return self.climb.observations if self.climb else ()
 
     def keep(self, error: Response | Exception | None) -> None:
-        """Keep an answer or a failure for the caller, and nothing of before."""
+        """Keep an error answer or an exception for the caller; it replaces an earlier one."""
         if isinstance(self.kept, Response):
             self.kept.close()
         self.kept = error
 
 
 class FreshAdapter(BaseAdapter):
-    """An adapter in front of another one: the same, but for metadata requests."""
+    """Wraps another adapter; only metadata requests are different."""
 
     def __init__(
         self,
@@ -72,10 +72,10 @@ class FreshAdapter(BaseAdapter):
         cache_bust_parameter: str = "cache-bust",
         inner: BaseAdapter | None = None,
     ) -> None:
-        """`master`: the URL of the index, such as https://pypi.example; `rungs`: the ways to ask.
+        """`master`: the server's URL, such as https://pypi.example; `rungs`: the ways to ask.
 
-        With more than one rung it asks in the first of them, and in the others when a page
-        is stale; with one, always in that. `inner` does the sending.
+        It asks in the first way, and in the others if a page is stale; with only one rung,
+        always in that way. `inner` sends the requests.
         """
         super().__init__()
         self.inner = inner or HTTPAdapter()
@@ -86,10 +86,10 @@ class FreshAdapter(BaseAdapter):
 
     @contextmanager
     def requiring(self, serial: int, budget: RecheckBudget | None = None) -> Iterator[Asking]:
-        """Require a serial of each page that this thread asks for inside of the block.
+        """Require at least this serial of each page that this thread requests inside the block.
 
-        A page that is older is asked for again in other ways. Where none gets a newer one,
-        `StaleError` is raised; an error of the first answer (404, 503) is handed on.
+        An older page is requested again in other ways. If none gets a newer one, requests raise
+        `StaleError`; an error in the first answer (404, 503) is passed on.
         """
         before = getattr(self._here, "asking", None)
         asking = self._here.asking = Asking(serial, budget)
@@ -106,7 +106,7 @@ class FreshAdapter(BaseAdapter):
         budget: RecheckBudget | None = None,
         **options: Any,
     ) -> PageResult[Response]:
-        """GET a page that must carry at least the required serial, through a session this is mounted on."""
+        """GET a page that must carry at least the required serial, through a session with this adapter mounted."""
         with self._after_the_first(), self.requiring(required_serial, budget) as asking:
             try:
                 response = session.get(url, **options)
@@ -117,7 +117,7 @@ class FreshAdapter(BaseAdapter):
                 return PageResult(asking.observations, error=error)
             if asking.climb is not None and asking.climb.is_fresh:
                 return PageResult(asking.observations, response)
-            # It was not for us to judge yet: a redirect has led away from the master.
+            # Not judged yet, because a redirect led away from the master.
             climb = Climb(url, required_serial, self.climber.ladder.rungs[:1])
             climb.saw(self._look(climb, self.climber.ladder.rungs[0], response))
             return PageResult(climb.observations, response if climb.is_fresh else None)
@@ -131,7 +131,7 @@ class FreshAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
-        """Send a request, dressed if it is for metadata, and again in other ways if the answer is too old."""
+        """Send a request, dressed if it is for metadata, and again in other ways if the answer is stale."""
 
         def send(dressed: PreparedRequest) -> Response:
             return self.inner.send(dressed, stream, timeout, verify, cert, proxies)  # type: ignore[arg-type]
@@ -146,7 +146,7 @@ class FreshAdapter(BaseAdapter):
         except Exception:  # noqa: BLE001 - fail open; it is logged
             self.climber.step_aside()
         if error is not None:
-            raise error  # outside of the handler, so that it looks as the client raised it
+            raise error  # outside the handler, so that it looks as the client raised it
         return send(request) if response is None else response
 
     def close(self) -> None:
@@ -154,10 +154,11 @@ class FreshAdapter(BaseAdapter):
         self.inner.close()
 
     def _answer(self, request: PreparedRequest, send: _Send) -> Response | None:
-        """Return the answer to a metadata request, None where it is none.
+        """Return the answer to a metadata request, None if the request is not for metadata.
 
         Raises:
-            StaleError: where it is too old in every way.
+            StaleError: if the page is stale in every way.
+            RequestFailedError: if the inner adapter failed.
         """
         if not self.climber.covers(request.method or "", request.url or ""):
             return None
@@ -167,17 +168,17 @@ class FreshAdapter(BaseAdapter):
         climb = asking.climb
         if climb is None or climb.way is None:
             climb = asking.climb = self.climber.climb(request.url or "", asking.required_serial, asking.budget)
-        # Else a redirect was followed: it goes on in the way that got it.
+        # Otherwise a redirect was followed: go on in the way that got it.
         return self._climb(request, asking, climb, send)
 
     def _climb(self, request: PreparedRequest, asking: Asking, climb: Climb, send: _Send) -> Response:
-        """Ask until an answer is fresh; return that, or an error that is the caller's, or a redirect."""
+        """Ask until an answer is fresh; return that, or a redirect, or an error answer for the caller."""
         while (way := climb.way) is not None:
             response, failure = None, None
             try:
                 response = self._ask(request, way, send)
                 if response.is_redirect:
-                    return response  # for the session to follow
+                    return response  # the session follows it
                 seen = self._look(climb, way, response)
             except RequestFailedError as failed:
                 failure = failed
@@ -198,24 +199,24 @@ class FreshAdapter(BaseAdapter):
         raise asking.kept or StaleError(climb, request)
 
     def _ask(self, request: PreparedRequest, way: Variant, send: _Send) -> Response:
-        """Send a request in one way; what is returned looks as if it had been sent as it is."""
+        """Send a request in one way; the response looks as if it had been sent undressed."""
         dressed, added = self._dress(request, way)
         try:
             response = send(dressed)
         except Exception as error:
             raise RequestFailedError(error) from error
         if added and "Location" in response.headers:
-            # The next request has a timestamp of its own.
+            # The next request gets its own timestamp.
             response.headers["Location"] = without(response.headers["Location"], added)
         response.request, response.url = request, request.url or ""
         return response
 
     def _dress(self, request: PreparedRequest, way: Variant) -> tuple[PreparedRequest, str]:
-        """Return a copy of the request, and the parameter that was appended."""
+        """Return a dressed copy of the request, and the cache-bust parameter appended to it, "" if none."""
         dressed, added = request.copy(), ""
         if way.accept_encoding is not AcceptEncoding.CLIENT:
-            # Without it, http.client sends "Accept-Encoding: identity" by itself. Only
-            # urllib3's marker keeps it off.
+            # If the header is missing, http.client sends "Accept-Encoding: identity" by itself.
+            # Only urllib3's marker prevents that.
             header = way.accept_encoding.header
             dressed.headers["Accept-Encoding"] = SKIP_HEADER if header is None else header
         if way.no_cache:
@@ -225,7 +226,7 @@ class FreshAdapter(BaseAdapter):
         return dressed, added
 
     def _look(self, climb: Climb, way: Variant, response: Response) -> Observation:
-        """Return what an answer shows, in its body where the header is no help."""
+        """Return what an answer shows; its body is read if the header has no valid serial."""
         seen = climb.look(way, response.status_code, response.headers)
         if seen.serial is not None or seen.status != 200:
             return seen
@@ -238,10 +239,10 @@ class FreshAdapter(BaseAdapter):
 
     @contextmanager
     def _after_the_first(self) -> Iterator[None]:
-        """Let the first page be asked for alone.
+        """Make other threads wait while the first page is requested.
 
-        What it teaches spares every other thread a stale answer of its own. Only the very
-        first is waited for, whatever becomes of it, and not for long.
+        What it teaches spares every other thread a stale answer of its own. Others wait only
+        for the very first one, even if it fails, and not for long.
         """
         with self._scout_lock:
             is_first = self._scout is None and len(self.climber.ladder.rungs) > 1
