@@ -1,4 +1,4 @@
-"""The exit codes: what each command can end with, and when. The reference in the docs is made of this."""
+"""The exit codes of each command, and when it ends with them. The docs' reference is generated from this."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Self
 
 
 class ExitCode(enum.IntEnum):
-    """An exit code, and when a command ends with it."""
+    """An exit code; `when` says when a command ends with it."""
 
     when: str
 
     def __new__(cls, code: int, when: str) -> Self:
-        """Make a member of a number and a sentence."""
+        """Make a member from a number and a sentence."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.when = when
@@ -21,7 +21,7 @@ class ExitCode(enum.IntEnum):
 
 
 class CommonExit(ExitCode):
-    """Those of a command that has none of its own."""
+    """The exit codes of commands without their own."""
 
     DONE = 0, "it did what it was asked for"
     FAILED = 1, "it could not: one line on standard error says why"
@@ -29,48 +29,48 @@ class CommonExit(ExitCode):
 
 
 class CheckExit(ExitCode):
-    """Those of `check`, as monitoring plugins have them."""
+    """The exit codes of `check`, as monitoring systems expect them of a plugin."""
 
     OK = 0, "no incident is a warning or worse"
-    WARNING = 1, "one is"
-    CRITICAL = 2, "one is critical"
+    WARNING = 1, "an incident is a warning"
+    CRITICAL = 2, "an incident is critical"
     UNKNOWN = (
         3,
-        "no run has finished for longer than `critical_after`, the last one did so in the future (a clock was wrong), "
-        "nothing is remembered, or anything else keeps `check` from telling, a usage error included",
+        "no run has finished for longer than `critical_after`, the last one finished in the future (a clock was "
+        "wrong), no run is remembered, or `check` failed for another reason, such as a usage error",
     )
 
 
 class RunExit(ExitCode):
-    """Those of `run`."""
+    """The exit codes of `run`."""
 
-    FRESH = 0, "all is fresh, or will be soon: nothing but stale pages has failed, and none is critical"
-    FAILED = 1, "Bandersnatch failed, or a package did for another reason"
+    FRESH = 0, "all is fresh, or will be soon: only stale pages have failed, and none is critical"
+    FAILED = 1, "Bandersnatch failed, or a package failed for a reason other than staleness"
     CRITICAL = 2, "there are critical incidents"
     USAGE = 64, "no command of Bandersnatch was named"
 
 
 class ProbeExit(ExitCode):
-    """Those of `probe`: what all ways together came to.
+    """The exit codes of `probe`: the result of all ways together.
 
-    Of several packages, 3 comes first; else it is 0 or 2 if that holds for all of them.
+    Of several packages, 3 wins; otherwise it is 0 or 2 if all of them agree on that, else 1.
     """
 
     FRESH = 0, "every way of asking is fresh"
     SOME_STALE = 1, "some ways are stale, or packages differ"
-    ALL_STALE = 2, "all ways are stale"
-    UNDETERMINED = 3, "it can't be told: no answer, no serial, or the command line was wrong"
+    ALL_STALE = 2, "every way of asking is stale"
+    UNDETERMINED = 3, "freshness is unknown: no answer, no serial, or the command line was wrong"
 
 
 class DemoExit(ExitCode):
-    """Those of `demo`."""
+    """The exit codes of `demo`."""
 
     CURED = 0, "the suite cured what bare Bandersnatch could not"
-    FAILED = 1, "the story went otherwise than told, or could not be played: its last lines say why"
+    FAILED = 1, "the demo did not go as expected, or could not run: its last lines say why"
     USAGE = 2, "the command line was wrong"
 
 
 INTERRUPTED = 130
 
-# Of the commands that have codes of their own.
+# The commands that have their own exit codes.
 BY_COMMAND: Mapping[str, type[ExitCode]] = {"check": CheckExit, "run": RunExit, "probe": ProbeExit, "demo": DemoExit}

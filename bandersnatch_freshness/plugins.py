@@ -1,8 +1,8 @@
-"""The plugins: what Bandersnatch loads by entry point.
+"""The plugins, which Bandersnatch loads by entry point.
 
-Bandersnatch imports this module and builds these classes on every start, enabled or not,
-and once more for every package that `bandersnatch verify` looks at. All else is imported
-when a plugin is enabled.
+Bandersnatch imports this module and instantiates these classes on every start, enabled or
+not, and again for every package that `bandersnatch verify` checks. Everything else is
+imported only when a plugin is enabled.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from bandersnatch.filter import FilterReleasePlugin
 
 
 class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
-    """A plugin of ours: as a filter, it keeps every release."""
+    """Base class of our plugins; as filters they keep every release."""
 
-    # Said once: Bandersnatch 4.4 builds its plugins twice, and `verify` anew for each package.
+    # Logged as an error only once: Bandersnatch 4.4 instantiates its plugins twice, `verify` again for each package.
     _has_failed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Not only where the name is right, or a slip of the pen would go unnoticed.
+        # Not only if a name is spelled right, or a typo would go unnoticed.
         if "freshness" in self.configuration.get("plugins", "enabled", fallback="").lower():
             self._ask_host("check_names")
 
     def initialize_plugin(self) -> None:
-        """Put the suite in place."""
+        """Start the suite."""
         self._ask_host("start")
 
     def _ask_host(self, step: str) -> None:
@@ -38,16 +38,16 @@ class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
             level = logging.DEBUG if _Plugin._has_failed else logging.ERROR
             _Plugin._has_failed = True
             logging.getLogger("bandersnatch.freshness").log(
-                level, "bandersnatch-freshness can't start: going on as without it", exc_info=True
+                level, "bandersnatch-freshness can't start: Bandersnatch continues without it", exc_info=True
             )
 
     def filter(self, metadata: dict[str, Any], releases: dict[str, Any] | None = None) -> bool:
-        """Keep the release; Bandersnatch 3.6 gives all of a project at once, to take away from."""
+        """Keep the release; Bandersnatch 3.6 passes all releases of a project at once, for filters to remove some."""
         return True
 
 
 class Freshness(_Plugin):
-    """Ask plainly while answers are fresh, climb the ladder when one is not; guard, escalate, quarantine.
+    """Ask plainly while answers are fresh and climb the ladder when one is stale; guard, escalate, quarantine.
 
     Stage: request, filter
     """
@@ -74,7 +74,7 @@ class FreshnessCacheBust(_Plugin):
 
 
 class FreshnessGuard(_Plugin):
-    """Let nothing in that is older than what the mirror has: the index, `sync`, `verify --json-update`.
+    """Reject anything older than the mirror's own copy: from the index, in `sync` and in `verify --json-update`.
 
     Stage: request, filter
     """
@@ -83,7 +83,7 @@ class FreshnessGuard(_Plugin):
 
 
 class FreshnessQuarantine(_Plugin):
-    """Keep one persistently stale package from freezing the mirror: quarantine it, and ask for it again.
+    """Keep one persistently stale package from freezing the mirror: put it in quarantine and try it again later.
 
     Stage: filter
     """
@@ -92,7 +92,7 @@ class FreshnessQuarantine(_Plugin):
 
 
 class FreshnessEscalation(_Plugin):
-    """Remember stale serials across runs, quiet the first failures, escalate those that persist, say when they end.
+    """Remember stale serials across runs: keep the first failures quiet, escalate persistent ones, report their end.
 
     Stage: request, filter
     """

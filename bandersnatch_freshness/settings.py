@@ -1,6 +1,6 @@
 """The settings: the section `[freshness]` of bandersnatch.conf, and which plugins are enabled.
 
-`OPTIONS` is the one table of options: the reader, its errors and the docs come from it.
+`OPTIONS` is the only table of options: the reader, its errors and the docs use it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class OptionError(ValueError):
-    """The configuration can't be followed; one line says why."""
+    """The configuration is invalid; the message is one line and says why."""
 
 
 class _BadValueError(ValueError):
-    """A value is not allowed: with the problem, and what replaces the value and what is allowed in the error."""
+    """A value is not allowed. If set, `shown` replaces the value in the error, and `allowed` the option's own."""
 
     def __init__(self, problem: str, shown: str = "", allowed: str = "") -> None:
         super().__init__(problem)
@@ -46,7 +46,7 @@ class _BadValueError(ValueError):
 class Option(NamedTuple):
     """An option. `default` is a value, or says in words what it depends on; `parse` reads a value.
 
-    `allowed` completes "allowed: …" in errors; docs have `noun` before it. Both, and `meaning`, are Markdown.
+    `allowed` completes "allowed: …" in errors; the docs put `noun` before it. Both, and `meaning`, are Markdown.
     """
 
     default: str
@@ -96,7 +96,10 @@ def _required_path(value: str) -> str:
 
 
 def _notify(value: str) -> tuple[str, ...]:
-    """Return the URLs, one a line; an error names the line and not the URL, which may hold secrets."""
+    """Return the URLs, of which there is one per line.
+
+    Errors give the number of the line instead of the URL, which may hold secrets.
+    """
     urls = tuple(line for line in map(str.strip, value.split("\n")) if line)
     for number, url in enumerate(urls, 1):
         found, shown = _URL.fullmatch(url), f"(line {number}, of {len(url)} characters)"
@@ -130,20 +133,20 @@ OPTIONS: Mapping[str, Option] = {
         "`always` with `freshness_cache_bust`, else `auto` with `freshness` or `freshness_guard`, else `never`",
         _one_of(auto=None, always=True, never=False),
         "`auto`, `always`, `never`",
-        "Which metadata requests carry the cache-bust parameter. `always`: every one. `never`: none. `auto`: none, "
+        "Which metadata requests carry the cache-bust parameter. `always`: all. `never`: none. `auto`: none, "
         "until an answer is stale; then it is tried.",
     ),
     "cache_bust_parameter": Option(
         "cache-bust",
         _parameter,
         "letters, digits and `. _ ~ -`",
-        "The name of the query parameter. Its value is the time in nanoseconds since 1970, and never the same twice.",
+        "The name of the query parameter. Its value is the time in nanoseconds since 1970, never the same twice.",
     ),
     "state": Option(
         "freshness.json",
         _required_path,
         _PATHS,
-        "Where the state is kept; a relative path lies in the mirror's directory.",
+        "The file that holds the state; a relative path is relative to the mirror's directory.",
     ),
     "warn_after": Option(
         "1h",
@@ -163,51 +166,51 @@ OPTIONS: Mapping[str, Option] = {
         "1d",
         _duration,
         _DURATIONS,
-        "How often a channel hears again of an incident that is still open.",
+        "How often a channel is reminded of an incident that is still open.",
         "a duration ",
     ),
     "quarantine_after": Option(
         "6h",
         _duration_or_never,
         f"{_DURATIONS}; or `never`",
-        "A package that has been stale for so long, in at least 3 runs, goes into quarantine. `never` switches that "
-        "off, and hands back to Bandersnatch what is in quarantine.",
+        "A package that has been stale for this long, in at least 3 runs, goes into quarantine. `never` switches that "
+        "off, and hands what is in quarantine back to Bandersnatch.",
         "a duration ",
     ),
     "index_max_age": Option(
         "6h",
         _duration,
         _DURATIONS,
-        "An index whose serial has not moved for so long is an incident.",
+        "An index whose serial has not moved for this long is an incident.",
         "a duration ",
     ),
-    "notify": Option("", _notify, "Apprise URLs and `alertmanager://host:port`, one a line", "Where warnings go."),
+    "notify": Option("", _notify, "Apprise URLs and `alertmanager://host:port`, one a line", "Where notifications go."),
     "metrics_file": Option(
         "",
         _path,
         _PATHS,
-        "A textfile for node_exporter, which takes those whose names end in `.prom`; written after each run. A "
-        "relative path lies in the mirror's directory.",
+        "A textfile for node_exporter, which reads only names that end in `.prom`; written after each run. A "
+        "relative path is relative to the mirror's directory.",
     ),
     "status_page": Option(
         "",
         _path,
         _PATHS,
-        "An HTML page that says how fresh the mirror is, written after each run. A relative path lies in the mirror's "
-        "`web` directory, where its users find it.",
+        "An HTML page that says how fresh the mirror is, written after each run. A relative path is relative to the "
+        "mirror's `web` directory, where its users find it.",
     ),
 }
 
-# The options that name a file of the suite's own, and where below the mirror's directory a relative path lies.
+# The options that name one of the suite's own files, and the directory below the mirror's for relative paths.
 _FILES = {"state": "", "metrics_file": "", "status_page": "web"}
 
 
 class TrackingSettings(NamedTuple):
-    """Where stale serials are remembered, what becomes of those that persist, and where that is shown.
+    """Where stale serials are remembered, what happens to those that persist, and where they are reported.
 
     Times are in seconds. `quarantine_after` is None if nothing goes into quarantine, `index_max_age` if
-    nothing is guarded. If `escalates` is false, no notifications are sent. An empty `metrics_file` or
-    `status_page` is not written.
+    the guard is off. If `escalates` is false, no notifications are sent. If `metrics_file` or
+    `status_page` is empty, that file is not written.
     """
 
     state: str
@@ -222,9 +225,9 @@ class TrackingSettings(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What the suite is to do; `tracking` is None if it is to remember nothing.
+    """What the suite does; `tracking` is None if it remembers nothing.
 
-    If it `guards`, nothing older than the mirror's own gets in.
+    If `guards` is true, anything older than the mirror's own copy is rejected.
     """
 
     rungs: tuple[Variant, ...]
@@ -237,7 +240,7 @@ def enabled_plugins(enabled: str) -> tuple[str, ...]:
     """Return which of our plugins `[plugins] enabled` names.
 
     Raises:
-        OptionError: if a name starts like ours and is none of them.
+        OptionError: if a name begins with `freshness` but is not one of our plugins.
     """
     names = [name.strip() for name in enabled.split("\n")]
     for name in names:
@@ -249,10 +252,10 @@ def enabled_plugins(enabled: str) -> tuple[str, ...]:
 
 
 def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Settings:
-    """Return what `[freshness]` asks for, given which of our plugins are enabled.
+    """Return the settings from `[freshness]`, given which of our plugins are enabled.
 
     Raises:
-        OptionError: for an unknown option and for a value that is not allowed.
+        OptionError: if an option is unknown or a value is not allowed.
     """
     values = _values(enabled, section)
     guards = not {ADAPTIVE, GUARD}.isdisjoint(enabled)
@@ -267,19 +270,19 @@ def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Setti
 
 
 def read_tracking(enabled: Collection[str], section: Mapping[str, str]) -> TrackingSettings:
-    """Return what `[freshness]` says of remembering, whether or not that is enabled.
+    """Return the tracking settings from `[freshness]`, whether or not tracking is enabled.
 
     Raises:
-        OptionError: as `read_settings`.
+        OptionError: like `read_settings`.
     """
     return _tracking(enabled, _values(enabled, section))
 
 
 def with_underscores(section: Mapping[str, str]) -> dict[str, str]:
-    """Return a section with the names of our options as the table has them: a hyphen is as good as an underscore.
+    """Return a section with our option names as in `OPTIONS`: hyphens are accepted for underscores.
 
     Raises:
-        OptionError: if an option is there in both spellings.
+        OptionError: if an option appears in both spellings.
     """
     found: dict[str, str] = {}
     for name, value in section.items():
@@ -292,10 +295,10 @@ def with_underscores(section: Mapping[str, str]) -> dict[str, str]:
 
 
 def refuse_paths(section: Mapping[str, str], files: Collection[str], directories: Collection[str]) -> None:
-    """Refuse to write over the files and below the directories of somebody else: relative to the mirror's directory.
+    """Refuse paths that are another program's files or in its directories, both relative to the mirror's directory.
 
     Raises:
-        OptionError: for a path that is one of these.
+        OptionError: if an option names such a path.
     """
     for option, within in _FILES.items():
         value = section.get(option, OPTIONS[option].default)
@@ -312,8 +315,8 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
         if name not in OPTIONS:
             shown = f"{printable(name)} = {_shown(value)}"
             raise OptionError(f"[{SECTION}] {shown}: no such option; allowed: {', '.join(OPTIONS)}")
-    # What a plugin doesn't exist for, it leaves as it is. The guard refuses what is too old,
-    # and asks for something newer.
+    # A plugin changes only what it is for. The guard rejects what is too old and asks for something
+    # newer, so it adapts too.
     guards = not {ADAPTIVE, GUARD}.isdisjoint(enabled)
     defaults = {
         "accept_encoding": "strip" if ENCODING in enabled else "auto" if guards else "keep",
@@ -351,5 +354,5 @@ def _tracking(enabled: Collection[str], values: Mapping[str, Any]) -> TrackingSe
 
 
 def _shown(value: str) -> str:
-    """Return a value for an error's one line; a URL, which may hold a secret, is not shown."""
+    """Return a value as an error shows it, on one line; a URL may hold a secret and is not shown."""
     return "(a URL, not shown)" if "://" in value else printable(value)
