@@ -24,7 +24,7 @@ MakeMirror = Callable[..., Mirror]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the soak be as long as one likes."""
+    """Add options for the length and the random seed of the soak."""
     parser.addoption("--soak-runs", type=int, default=40, help="how many runs of the soak (default: %(default)s)")
     parser.addoption("--soak-seed", type=int, default=1, help="what its chance begins with (default: %(default)s)")
 
@@ -35,9 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def interruptible() -> None:
-    """Let a child process be ended by Ctrl-C, also where the tests run in the background.
+    """Make Ctrl-C end a child process even if the tests run in the background.
 
-    There a shell has Ctrl-C ignored, and children inherit that.
+    Shells make background jobs ignore Ctrl-C, and children inherit that.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

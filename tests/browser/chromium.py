@@ -54,11 +54,11 @@ class Browser:
         return [line["message"] for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
     def prefer(self, scheme: str) -> None:
-        """Have the user prefer light or dark."""
+        """Emulate a user who prefers light or dark."""
         self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def resize(self, width: int, height: int) -> None:
-        """Have a window of this size."""
+        """Set the size of the window, in pixels."""
         self.devtools(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )

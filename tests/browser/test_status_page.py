@@ -73,7 +73,7 @@ class Served:
     """A page on loopback; `asked` are the paths that were asked for."""
 
     def __init__(self, url: str) -> None:
-        """Be at this address."""
+        """`url`: the page's address."""
         self.url = url
         self.page = ""
         self.asked: list[str] = []

@@ -100,7 +100,7 @@ class Cache(abc.ABC):
         return Got(answer.status, answer.headers, serial)
 
     def fill(self, paths: Iterable[str], copies: Collection[str] = ALL_COPIES) -> None:
-        """Have these copies of pages in every node, as clients of all kinds would."""
+        """Fill every node with these copies of pages, by asking as clients of all kinds do."""
         for path in paths:
             for node in range(len(self.nodes)):
                 for accept, copy in product(accepted(path), sorted(copies)):

@@ -206,7 +206,7 @@ class Player:
                 raise RuntimeError(f"Bandersnatch sends another Accept-Encoding than caches are filled with: {sent}")
 
     def play(self, incident: str, cache: str, make: MakeCache | None = None) -> Replay:
-        """Let it happen, and run both mirrors: first bare Bandersnatch, which asks for nothing past a cache.
+        """Cause the incident, and run both mirrors: first bare Bandersnatch, because it never bypasses a cache.
 
         `make` is for a cache that isn't in the table.
         """

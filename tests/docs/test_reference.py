@@ -102,7 +102,7 @@ def test_what_lacks_a_text_fails_the_build(reference: ModuleType, monkeypatch: p
 
 
 def test_metrics_are_a_table(reference: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what the code says of them; one that says nothing fails the build."""
+    """Each row comes from the code; a metric without help fails the build."""
     serial = SimpleNamespace(name="mirror_serial", type="gauge", help="The serial.", labels=())
     runs = SimpleNamespace(name="runs_total", type="counter", help="Runs.", labels=("outcome",))
     metrics: Any = ModuleType("metrics")

@@ -35,7 +35,7 @@ args = ("/var/log/bandersnatch/bandersnatch.log",)
 
 
 def log_to(mirror: Mirror, log_config: str) -> Path:
-    """Have a mirror log as told, with the log in its own directory; return that."""
+    """Make a mirror use this log-config, but log to a file beside its configuration; return that file."""
     log = mirror.config.with_name("bandersnatch.log")
     path = mirror.config.with_name("log-config.ini")
     assert "/var/log/bandersnatch/bandersnatch.log" in log_config

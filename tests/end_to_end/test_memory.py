@@ -133,7 +133,7 @@ def fill(disk: Path) -> None:
 
 
 def make_read_only(disk: Path) -> None:
-    """Let nothing be written to a disk."""
+    """Remount a disk read-only."""
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
 

@@ -58,7 +58,7 @@ class Soak:
         self.killed = 0
 
     def begins(self, number: int) -> None:
-        """Let a third of the packages be stale for so long that they are in quarantine, while others have releases."""
+        """Keep a third of the packages stale until they are in quarantine, while others have releases."""
         if number == 0:
             self.lab.behave(SPELLS[0])
             self.lab.release()
@@ -66,7 +66,7 @@ class Soak:
             self.lab.release(self.random.sample([name for name in self.lab.names if int(name[-2:]) % 3], 2))
 
     def something_happens(self) -> None:
-        """Let the edge or the origin fail, heal, and release."""
+        """Make the edge or the origin fail or heal, and publish releases, at random."""
         event = self.random.random()
         if event < 0.15:
             self.lab.behave(self.random.choice(SPELLS))

@@ -62,7 +62,7 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Take down a text for all elements that it is in."""
+        """Record a text for every element that it is in."""
         for tag in set(self._open):
             self.texts[tag][-1] += data
 
