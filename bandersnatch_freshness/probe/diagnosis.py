@@ -203,7 +203,7 @@ def _what_helps(fresh: Sequence[Variant], plain: set[bool | None]) -> str:
     if len(plain) > 1:
         return "What helps: the plugins, which ask again in other ways, and may meet another node each time."
     if fresh:
-        return f"What helps: the plugins' variant {fresh[0]}, of all that are fresh the one they try first."
+        return f"What helps: the plugins' variant {fresh[0]}, the first fresh one on their ladder."
     return (
         "None of the ways in which the plugins ask gets a fresh answer every time; whoever runs the cache has to act."
     )
@@ -222,22 +222,22 @@ def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required_serial:
         seen = past.observation
         how = f"X-Cache: {seen.x_cache}" if seen.x_cache else f"Cache-Status: {seen.cache_status}"
         return (
-            f"{agree}, and at least one answer came past all caches ({how}): the origin itself is behind. "
-            "Nothing helps but a report to whoever runs it."
+            f"{agree}, and at least one answer bypassed all caches ({how}): the origin itself is behind. "
+            "Only whoever runs it can fix that: report it to them."
         )
     if verdict is Verdict.EDGE_STALE:
         return (
             f"Every way of asking is stale, at different serials from {min(serials)} to {max(serials)}: caches differ."
         )
     return (
-        f"{agree}. Whether a cache or the origin is behind can't be told: no answer says that it came past all caches."
+        f"{agree}. It is unknown whether a cache or the origin is behind: no answer says that it bypassed all caches."
     )
 
 
 def _was_refreshed(answers: Sequence[Answer], base: Way, required_serial: int, plain: set[bool | None]) -> list[str]:
     later = [one for one in answers[len(_early(answers)) :] if one.way == base]
     if plain == {False} and any(is_fresh(one, required_serial, base) for one in later):
-        return ["Asking past the cache has refreshed its copy: as Bandersnatch asks, the answer is fresh by now."]
+        return ["Asking past the cache has refreshed its copy: as Bandersnatch asks, the answer is now fresh."]
     return []
 
 
@@ -254,8 +254,8 @@ def _nothing(answers: Sequence[Answer]) -> str:
     """Say in one sentence why there is no diagnosis."""
     statuses = {one.observation.status for one in answers}
     if statuses == {404}:
-        return "It is not found, in any way of asking: is the name right?"
+        return "No way of asking finds it: is the name right?"
     if 200 in statuses:
-        return "No answer carries a serial, in its header or in its body: what is fresh can't be told."
+        return "No answer carries a serial, in its header or in its body, so freshness is unknown."
     problems = dict.fromkeys(one.observation.problem for one in answers)
     return f"No way of asking gets the page: {', '.join(problems)}."

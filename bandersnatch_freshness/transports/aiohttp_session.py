@@ -178,7 +178,7 @@ class FreshSession:
                     response.close()
                     response = found
                     log.info(
-                        "The index was stale, taken by %s: %s",
+                        "The index was stale, cured by %s: %s",
                         *(seen.variant.name, ", ".join(map(str, comparison.observations))),
                         extra=log_fields(project=INDEX, got_serial=seen.serial, variant=seen.variant.name),
                     )

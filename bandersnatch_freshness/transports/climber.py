@@ -93,7 +93,7 @@ class AdaptiveClimber:
         self._given_up.add(climb.url)
         if climb.error is not None and is_gone(seen):
             self._gone.add(climb.url)
-            log.info("%s is not found, asked for in %d ways: gone, it seems", title, len(seen), extra=fields)
+            log.info("%s is not found, asked for in %d ways: probably gone", title, len(seen), extra=fields)
             return
         self.ladder.in_vain(extra)
         self._stale_pages += 1

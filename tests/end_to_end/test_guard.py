@@ -60,7 +60,7 @@ def test_the_index_is_taken_from_the_freshest_copy(start_lab: StartLab, make_mir
     assert is_fresh(mirror, lab)
     assert index_requests(lab) == ["GET", "HEAD", "HEAD", "HEAD", "GET"]
     (line,) = lines(run, "The index was stale")
-    assert "taken by deflate" in line
+    assert "cured by deflate" in line
 
 
 @needs_simple
@@ -137,7 +137,7 @@ def test_a_newer_index_that_is_not_got_at_once_is_asked_for_again(start_lab: Sta
     lab.release(["lab-00"])
     run = mirror.run()
     assert index_requests(lab)[-6:] == ["GET", "HEAD", "HEAD", "HEAD", "GET", "GET"]
-    assert len(lines(run, "The index was stale, taken by")) == 1
+    assert len(lines(run, "The index was stale, cured by")) == 1
     assert is_fresh(mirror, lab)
 
 
@@ -260,7 +260,7 @@ STALE = Behaviour("all copies of pages are stuck", stuck=ALL_COPIES)
 
 
 def synced(lab: Lab, mirror: Mirror) -> None:
-    """Let the mirror have the second release of all projects, and the edge only the first."""
+    """Set up a mirror with the second release of all projects, and an edge with only the first."""
     lab.behave(STALE)
     lab.release()  # the edge has the first in its cache
     stuck = lab.serial
