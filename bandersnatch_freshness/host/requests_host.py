@@ -235,7 +235,7 @@ class RequestsHost:
         return self.suite.quarantining(filter_packages)
 
     def unless_refused(self, wrapup: Callable[..., None]) -> Callable[..., None]:
-        """Let no serial advance in a run that was refused its list."""
+        """Keep the serial where it is in a run that was refused its list."""
 
         @functools.wraps(wrapup)
         def unless_refused(mirror: HostMirror) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+from ..core import wording
 from ..core.observations import Observation
 from ..core.variants import LADDER, PLAIN, Variant
 from ..core.verdicts import Verdict, judge
@@ -222,8 +223,8 @@ def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required_serial:
         seen = past.observation
         how = f"X-Cache: {seen.x_cache}" if seen.x_cache else f"Cache-Status: {seen.cache_status}"
         return (
-            f"{agree}, and at least one answer bypassed all caches ({how}): the origin itself is behind. "
-            "Only whoever runs it can fix that: report it to them."
+            f"{agree}, and at least one answer bypassed all caches ({how}): {wording.meaning(verdict)}. "
+            f"To do: {wording.advice(verdict)}."
         )
     if verdict is Verdict.EDGE_STALE:
         return (
