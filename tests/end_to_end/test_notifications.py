@@ -11,7 +11,7 @@ from packaging.version import Version
 from bandersnatch_freshness.lab.behaviours import Behaviour
 
 from ..conftest import MakeMirror, StartLab
-from ..notify.test_channels import active_alerts, receiver
+from ..notify.test_channels import active_alerts, patience, receiver
 from ..staged import ahead
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
 from .observe import BANDERSNATCH, interrupt, lines, needs_ctrl_c
@@ -166,9 +166,9 @@ def test_no_log_is_so_detailed_that_it_has_secrets(
 
 def test_a_service_that_hangs_holds_no_run_up(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
     """It never comes to the end of its answer, and the run does to its own."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "from bandersnatch_freshness.notify import channels\nchannels.SECONDS = 3\n"
-    )
+    seconds = patience()
+    limit = f"from bandersnatch_freshness.notify import channels\nchannels.SECONDS = {seconds}\n"
+    (tmp_path / "sitecustomize.py").write_text(limit)
     lab = start_lab(ONE_STALE, projects=1)
     with receiver(0) as server:
         options = {"notify": f"json://{server.address}\n{AM}://{server.address}"}
@@ -177,7 +177,7 @@ def test_a_service_that_hangs_holds_no_run_up(start_lab: StartLab, make_mirror: 
         with cron(mirror) as runs:
             runs.run(0, MINUTE)
         run = mirror.run(environment={"PYTHONPATH": str(tmp_path)})
-        assert len(lines(run, "not delivered, trying again in the next run: no answer in 3 seconds")) == 2
+        assert len(lines(run, f"not delivered, trying again in the next run: no answer in {seconds} seconds")) == 2
         assert server.left.wait(30)
 
 
