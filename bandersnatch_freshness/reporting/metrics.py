@@ -150,7 +150,7 @@ METRICS = (
     ),
     _gauge(
         "oldest_quarantined_age_seconds",
-        "How long a package had been in quarantine, at most, when this was written; 0 if there is none.",
+        "How long the oldest entry in quarantine had been there when this was written; 0 if there is none.",
         lambda summary: max(0, 0, *(summary.now - one.since for one in summary.state.quarantine.values())),
     ),
     _counter(
