@@ -21,7 +21,7 @@ from ..core.run import PageAction, PageRequirement, decide
 from ..fail_open import fail_open, log_error
 from ..formatting import printable
 from ..settings import OptionError
-from ..transports.aiohttp_session import AiohttpPage, FreshSession
+from ..transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
 from . import pages
 from .log_lines import QuietStaleSerials, at_warning, is_quiet_in
 from .protocols import HostMirror
@@ -110,8 +110,7 @@ class AiohttpHost:
     def _session(self, master: Any, session: Any) -> FreshSession | None:
         """Return the session in front of a real client session, None for anything else."""
         settings = self.suite.settings
-        # By its type, as a mock claims to be anything.
-        if settings is None or not issubclass(type(session), aiohttp.ClientSession):
+        if settings is None or not is_client_session(session):
             return None
         fresh: FreshSession | None = vars(master).get(_KEY)
         if fresh is None or fresh.wrapped is not session or fresh.settings is not settings:

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from bandersnatch_freshness.core.climb import RecheckBudget
 from bandersnatch_freshness.core.variants import LADDER, AcceptEncoding, Variant
+from bandersnatch_freshness.fail_open import begin_run
 from bandersnatch_freshness.settings import Settings
 from bandersnatch_freshness.transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
 
@@ -475,6 +476,7 @@ async def test_a_bug_of_ours_leaves_unjudged_requests_as_they_are(
     mocker: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Logged once; the request is sent plainly, and so are all later ones."""
+    begin_run()
     mocker.patch("bandersnatch_freshness.transports.aiohttp_session._dress", side_effect=RuntimeError("a bug"))
     upstream = Upstream(lambda _: page())
     async with upstream.session([ALL]) as session:
