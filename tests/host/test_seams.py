@@ -20,6 +20,7 @@ from bandersnatch_freshness.host import suite
 from bandersnatch_freshness.host.protocols import HostMaster, HostMirror
 from bandersnatch_freshness.host.seams import SEAMS, Hooks, Kind, Seam, Stage, lacking, seams_of
 from bandersnatch_freshness.host.suite import Suite
+from bandersnatch_freshness.settings import read_settings
 
 HOST = suite().adapter.host
 HERE = seams_of(HOST)
@@ -52,6 +53,27 @@ def test_nothing_is_lacking() -> None:
     assert lacking(HOST) is None
 
 
+@pytest.mark.parametrize(
+    "seam",
+    [
+        seam
+        for seam in HERE
+        if seam.kind not in (Kind.INSTANCE, Kind.LOGGER) and not seam.is_optional and seam.stage is not Stage.COMMAND
+    ],
+    ids=str,
+)
+def test_steps_aside_without_it(seam: Seam, fresh_suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, and nothing is hooked."""
+    owner = seam.resolve()
+    for one in getattr(owner, "__mro__", [owner]):
+        if seam.attribute in vars(one):
+            monkeypatch.delattr(one, seam.attribute)
+    get = vars(bandersnatch.master.Master).get("get")
+    assert fresh_suite.enable(read_settings(["freshness"], {}), configparser.ConfigParser()) == str(seam)
+    assert fresh_suite.settings is None
+    assert vars(bandersnatch.master.Master).get("get") is get
+
+
 @pytest.mark.parametrize("seam", [seam for seam in HERE if seam.parameters], ids=str)
 def test_another_signature_is_noticed(seam: Seam, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function of the same name that takes something else is as good as none."""
@@ -79,8 +101,6 @@ def test_all_that_is_hooked_can_be_taken_back(stage: Stage, fresh_suite: Suite) 
 
 def test_a_suite_can_be_disabled(fresh_suite: Suite) -> None:
     """And enabled anew."""
-    from bandersnatch_freshness.settings import read_settings
-
     get = bandersnatch.master.Master.get
     settings = read_settings(["freshness"], {})
     for _ in range(2):
