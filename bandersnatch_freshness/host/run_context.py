@@ -17,7 +17,7 @@ class RunContext:
 
     mirror: HostMirror
     # Bandersnatch's storage backend.
-    storage: Any
+    storage: Any = None
     memory: Memory | None = None
     run: Run | None = None
     guard: IndexGuard | None = None

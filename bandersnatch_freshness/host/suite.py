@@ -79,8 +79,7 @@ class Suite:
         """Remember what a run saw, unless it is of single packages."""
         begin_run()
         begin = self._begin_run if is_of_all else self._begin_sync
-        storage = self.adapter.storage_of(mirror)
-        context = self.context = fail_open(RunContext(mirror, storage), begin, mirror, storage)
+        context = self.context = fail_open(RunContext(mirror), begin, mirror)
 
         def end(outcome: str) -> None:
             if self.context is context:  # only once
@@ -103,14 +102,16 @@ class Suite:
             atexit.unregister(end)
             end(outcome)
 
-    def _begin_run(self, mirror: HostMirror, storage: Any) -> RunContext:
+    def _begin_run(self, mirror: HostMirror) -> RunContext:
+        storage = self.adapter.storage_of(mirror)
         memory = self._memory_of(mirror, storage)
         run = memory.begin() if memory else None
         if memory is None or not (self.settings and self.settings.guards):
             return RunContext(mirror, storage, memory if run else None, run)
         return RunContext(mirror, storage, memory if run else None, run, memory.guard(), memory.pages())
 
-    def _begin_sync(self, mirror: HostMirror, storage: Any) -> RunContext:
+    def _begin_sync(self, mirror: HostMirror) -> RunContext:
+        storage = self.adapter.storage_of(mirror)
         memory = self._memory_of(mirror, storage)
         if memory is None or not (self.settings and self.settings.guards):
             return RunContext(mirror, storage)
