@@ -7,10 +7,10 @@ export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: check demo test test-all incidents matrix soak bench docs lint clean
 
-TESTS ?= tests --ignore tests/end_to_end --ignore tests/caches --ignore tests/cli/test_demo.py --ignore tests/docs/test_examples.py
+TESTS ?= tests
 
-check: .venv/tested  ## the quick tests, for who changes something
-	.venv/bin/python -m pytest -q -n 4 -m 'not (slow or caches or prometheus or browser)' $(TESTS)
+check: .venv/tested  ## the quick tests, those without a mirror
+	.venv/bin/python -m pytest -q -n 4 -m 'not (mirror or slow or caches or prometheus or browser)' $(TESTS)
 
 demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
 	.venv/bin/bandersnatch-freshness demo

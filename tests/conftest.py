@@ -34,6 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(NotRun(config))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what makes a mirror, before anything is deselected by markers."""
+    for item in items:
+        if "make_mirror" in getattr(item, "fixturenames", ()):
+            item.add_marker("mirror")
+
+
 def interruptible() -> None:
     """Make Ctrl-C end a child process even if the tests run in the background.
 

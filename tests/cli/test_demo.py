@@ -10,6 +10,7 @@ from bandersnatch_freshness.cli import parser as cli
 from ..staged import without_pauses
 
 
+@pytest.mark.mirror
 def test_shows_the_cure(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Bare misses every release, the suite none, and pip sees the difference."""
     for name, value in without_pauses().items():
@@ -24,6 +25,7 @@ def test_shows_the_cure(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert table["pip install lab-00 gets"] == ["1.0", "2.0"]
 
 
+@pytest.mark.mirror
 def test_fails_where_there_is_nothing_to_cure(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def differs(shown: str, printed: str) -> bool:
     return not pattern(shown).fullmatch(normal)
 
 
+@pytest.mark.mirror
 @pytest.mark.skipif(
     Version("6.6") > BANDERSNATCH, reason="the lab is asked by http, which Bandersnatch can from 6.6 on"
 )
