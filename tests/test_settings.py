@@ -209,3 +209,16 @@ def test_a_name_that_starts_like_ours_must_be_ours(name: str) -> None:
     """A slip of the pen must not switch the suite off without a word."""
     with pytest.raises(OptionError, match=r"\[plugins\] enabled = .*: no such plugin; allowed: freshness,"):
         enabled_plugins(f"\nblocklist_project\n{name}")
+
+
+@pytest.mark.parametrize("option", ["warn_after", "warn-after"])
+def test_the_section_outranks_what_it_inherits_in_either_spelling(option: str) -> None:
+    """`[DEFAULT]` is no second spelling."""
+    configuration = configparser.ConfigParser()
+    configuration.read_dict({"DEFAULT": {"warn_after": "1h"}, "plugins": {"enabled": "freshness"}, "freshness": {}})
+    inherited = read_configured(configuration).tracking
+    configuration.set("freshness", option, "2h")
+    own = read_configured(configuration).tracking
+    assert inherited
+    assert own
+    assert (inherited.thresholds.warn_after, own.thresholds.warn_after) == (3600, 7200)

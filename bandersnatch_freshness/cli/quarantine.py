@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from ..core.observations import parse_serial
 from ..formatting import timestamp
 from ..host import todo
+from ..host.layout import STATUS, TODO
 from ..state.records import QUARANTINE_FILE
 from . import status, terminal
 
@@ -53,7 +54,7 @@ def _release(options: argparse.Namespace) -> int:
     log = logging.getLogger("bandersnatch.freshness")
     log.addHandler(logging.StreamHandler())
     records = files.records(host.clock)
-    listed = files.store("todo")
+    listed = files.store(TODO)
     if records.store.read() is None and files.store(QUARANTINE_FILE).read() is None:
         raise ValueError(f"{records.store.path}: no run is remembered yet")
     try:
@@ -64,7 +65,7 @@ def _release(options: argparse.Namespace) -> int:
             unknown = [name for name in names if name not in state.quarantine]
             if unknown:
                 raise ValueError(f"not in quarantine: {', '.join(unknown)}")
-            content, reached = listed.read(), files.store("status").read() or b""
+            content, reached = listed.read(), files.store(STATUS).read() or b""
             try:
                 text = todo.add(
                     None if content is None else content.decode(),

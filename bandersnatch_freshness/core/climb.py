@@ -142,7 +142,7 @@ class Ladder:
         self._vain = 0
         self._until_trial = self._trial_after = TRIAL_AFTER
 
-    def climb(self, budget: RecheckBudget | None = None) -> tuple[Variant, ...]:
+    def order(self, budget: RecheckBudget | None = None) -> tuple[Variant, ...]:
         """Return the variants for one page, in the order to try them."""
         if budget is not None:
             turn = budget.first % len(self.rungs)

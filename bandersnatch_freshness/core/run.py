@@ -46,9 +46,9 @@ class PageAction(enum.Enum):
 
 
 class PageDecision(NamedTuple):
-    """What to do about a page, and if an older one fails to come.
+    """What to do about a page.
 
-    With an `older_serial`, a page of at least that serial is to be asked for first.
+    If `older_serial` is set, ask for a page of at least that serial first; `action` applies only if none arrives.
     """
 
     action: PageAction
@@ -100,7 +100,7 @@ class Run:
         self.synced: dict[str, int] = {}
         self._report = RunReport()
         self._quarantine: Mapping[str, QuarantineEntry] = {}
-        self._copies: Mapping[str, int] = {}
+        self._own_serials: Mapping[str, int] = {}
         self._taken: dict[str, int] = {}
         self._known = known
         self._quiets = quiets
@@ -113,15 +113,15 @@ class Run:
     @property
     def report(self) -> RunReport:
         """What the run has seen so far."""
-        for project, required_serial in self._unjudged.items():
+        unjudged, self._unjudged = self._unjudged, {}
+        for project, required_serial in unjudged.items():
             self._report.stale[project] = self._sighting(project, required_serial)
-        self._unjudged.clear()
         return self._report
 
-    def follow(self, plan: QuarantinePlan, copies: Mapping[str, int]) -> None:
-        """Follow a plan for the packages in quarantine; `copies` are the serials of the mirror's own pages of them."""
+    def follow(self, plan: QuarantinePlan, own_serials: Mapping[str, int]) -> None:
+        """Follow a plan for the packages in quarantine; `own_serials` are those of the mirror's own pages of them."""
         self._quarantine = plan.quarantine
-        self._copies = copies
+        self._own_serials = own_serials
         for name, ways in plan.ask.items():
             known = self._known.get(name)
             newest = known.newest if known else None
@@ -173,7 +173,7 @@ class Run:
         sighting = self.report.stale.get(project) if project in self.rechecks else None
         if sighting is None or sighting.got is None:
             return None
-        has = max(self._quarantine[project].synced or 0, self._copies.get(project, 0))
+        has = max(self._quarantine[project].synced or 0, self._own_serials.get(project, 0))
         return sighting.got if sighting.verdict is Verdict.ORIGIN_STALE and sighting.got > has else None
 
     def takes(self, project: str, serial: int) -> None:

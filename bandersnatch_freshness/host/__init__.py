@@ -21,6 +21,7 @@ from .configuration import config_file
 from .layout import STATUS
 from .mirror_files import MirrorFiles
 from .protocols import HostAdapter
+from .seams import lacking
 from .suite import Suite, clock, files_of
 
 __all__ = [
@@ -54,6 +55,14 @@ class Upstream(NamedTuple):
     serial: int | None = None
 
 
+class _UnknownBandersnatchError(ValueError):
+    """This Bandersnatch is of no known kind; `lacking` is what it would need to be of one."""
+
+    def __init__(self, lacking: str) -> None:
+        super().__init__(f"Bandersnatch {_version()} is of no known kind, it lacks {lacking}")
+        self.lacking = lacking
+
+
 class _Started:
     """The suite of this process, made when it is first asked for, and what it was started from."""
 
@@ -71,8 +80,7 @@ def suite() -> Suite:
         try:
             _Started.suite = _adapter().suite
         except ImportError as error:
-            missing = error.name or str(error)
-            raise ValueError(f"Bandersnatch {_version()} is of no known kind, it lacks {missing}") from error
+            raise _UnknownBandersnatchError(error.name or str(error)) from error
     return _Started.suite
 
 
@@ -104,9 +112,11 @@ def start(configuration: Any) -> None:
         stop(error)
     _Started.configured_from = configured_from
     try:
-        missing = suite().enable(settings, configuration)
-    except ValueError as error:
-        missing = str(getattr(error.__cause__, "name", None) or error.__cause__ or error)
+        here = suite()
+    except _UnknownBandersnatchError as error:
+        missing: str | None = error.lacking
+    else:
+        missing = here.enable(settings, configuration)
     if missing:
         log.warning("Bandersnatch %s lacks %s: the freshness plugins step aside", _version(), missing)
 
@@ -189,6 +199,9 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
             log.warning("%s: [plugins] enabled has no freshness plugin: as plain bandersnatch", config_file())
 
     adapter = suite().adapter
+    missing = lacking(adapter.client, command=True)
+    if missing:
+        raise ValueError(f"Bandersnatch {_version()} lacks {missing}, which `run` needs: use the command bandersnatch")
     sys.argv = ["bandersnatch", *arguments]
     try:
         code = adapter.run_command(start_first, quiet=quiet)

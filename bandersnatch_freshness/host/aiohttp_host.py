@@ -38,7 +38,7 @@ _IS_LOGGED = "_freshness_is_logged"
 class AiohttpHost:
     """What this Bandersnatch does in its own way."""
 
-    host = AIOHTTP
+    client = AIOHTTP
 
     def __init__(self) -> None:
         """Make the suite in front of it; nothing is hooked yet."""
@@ -65,7 +65,7 @@ class AiohttpHost:
 
     def asks(self, master: Any) -> bool:
         """Return whether what a master asks for is the suite's business."""
-        return self._session(master, vars(master).get("session")) is not None
+        return self._fresh_session(master, vars(master).get("session")) is not None
 
     def spelled(self, mirror: HostMirror, projects: Collection[str]) -> Mapping[str, str]:
         """Return nothing: this Bandersnatch asks for projects, and stores them, by their normalized names."""
@@ -77,8 +77,8 @@ class AiohttpHost:
 
         self._start, self._is_quiet = start, quiet
         hooks = Hooks(self)
-        hooks.hook(Stage.COMMAND)
         try:
+            hooks.hook(Stage.COMMAND)
             return main.main()
         finally:
             hooks.unhook()
@@ -107,7 +107,7 @@ class AiohttpHost:
         """Return a descriptor in front of the instance attribute."""
         return _SessionSeam(self)
 
-    def _session(self, master: Any, session: Any) -> FreshSession | None:
+    def _fresh_session(self, master: Any, session: Any) -> FreshSession | None:
         """Return the session in front of a real client session, None for anything else."""
         settings = self.suite.settings
         if settings is None or not is_client_session(session):
@@ -122,7 +122,7 @@ class AiohttpHost:
         try:
             session, client = vars(master).get(_KEY), vars(master).get("session")
             if session is None or session.wrapped is not client or session.settings is not self.suite.settings:
-                session = self._session(master, client)
+                session = self._fresh_session(master, client)
             return session if session is not None and session.climber.covers("GET", url) else None
         except Exception:  # noqa: BLE001 - fail open; it is logged
             log_error()
@@ -214,7 +214,7 @@ class AiohttpHost:
         return guarded_index
 
     def quarantining(self, filter_packages: Callable[..., None]) -> Callable[..., None]:
-        """Leave on the list what of all that is in quarantine is to be asked for."""
+        """Keep on the list only those packages in quarantine that are due."""
         return self.suite.quarantining(filter_packages)
 
     def judged_index(self, fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
@@ -235,7 +235,7 @@ class AiohttpHost:
             except ValueError as error:
                 guard.refuse(f"it is no JSON: {printable(str(error))}")
             finally:
-                session = fail_open(None, self._session, master, vars(master).get("session"))
+                session = fail_open(None, self._fresh_session, master, vars(master).get("session"))
                 guard.observations = session.index_observations if session else ()
             self.suite.admit(guard.admit_index, index)
             return index
@@ -362,7 +362,7 @@ class _SessionSeam:
             session = vars(master)["session"]
         except KeyError:
             raise AttributeError("session") from None
-        return fail_open(None, self._host._session, master, session) or session
+        return fail_open(None, self._host._fresh_session, master, session) or session
 
     def __set__(self, master: Any, session: Any) -> None:
         vars(master)["session"] = session

@@ -76,8 +76,14 @@ def section(configuration: Any) -> Mapping[str, str]:
         return {}
     inherited = configuration.defaults()
     written = dict(configuration.items(settings.SECTION, raw=True))
-    ours = {name: value for name, value in written.items() if name.replace("-", "_") in settings.OPTIONS}
-    return ours | {name: value for name, value in written.items() if name not in inherited}
+    own = {name: value for name, value in written.items() if name not in inherited}
+    spelled = {name.replace("-", "_") for name in own}
+    # An option of ours may be inherited, unless the section has it itself, in whichever spelling.
+    return own | {
+        name: value
+        for name, value in written.items()
+        if name.replace("-", "_") in settings.OPTIONS and (name in own or name.replace("-", "_") not in spelled)
+    }
 
 
 def read_settings(configuration: Any) -> Settings:
@@ -93,7 +99,7 @@ def read_settings(configuration: Any) -> Settings:
 
 
 def read_tracking(configuration: Any) -> TrackingSettings:
-    """Return what the configuration says of remembering, whether or not that is enabled.
+    """Return the tracking settings, whether or not tracking is enabled.
 
     Raises:
         OptionError: if it can't be followed.

@@ -57,7 +57,7 @@ class _HasContext(Protocol):
 
 
 def is_quiet_in(suite: _HasContext) -> Callable[[str], bool]:
-    """Return what tells whether the staleness of a subject is no news yet in the run under way."""
+    """Return a function that says whether a subject's staleness is not yet worth reporting."""
 
     def is_quiet(subject: str) -> bool:
         context = suite.context

@@ -40,12 +40,12 @@ def plan(memory: Memory, run: Run, adapter: HostAdapter, mirror: HostMirror, nam
     held = memory.count_quarantined(listed)
     memory.begin_batch(run, target, len(packages) - held, resumed=resumed, announced=target - synced)
     made = memory.plan(run, {name: int(packages[raw]) for name, raw in listed.items()}, others)
-    copies = {name: own_serial(adapter, storage, mirror, name) for name in made.ask}
-    run.follow(made, copies)
+    own_serials = {name: own_serial(adapter, storage, mirror, name) for name in made.ask}
+    run.follow(made, own_serials)
     for name, raw in listed.items():
         if name in made.hold:
             del packages[raw]
         elif name in made.ask:
             # Of another master any serial is new, but a page must have one, and a 404 is to be looked into.
             required_serial = made.quarantine[name].required_serial
-            packages[raw] = max(required_serial, copies[name]) if required_serial else 1
+            packages[raw] = max(required_serial, own_serials[name]) if required_serial else 1

@@ -58,9 +58,9 @@ def serial_of_document(storage: Any, path: str) -> int:
 
 
 def _read(storage: Any, path: str, end: int = 0) -> bytes:
-    """Return what a file has; empty if it can't be read, as it can be replaced then.
+    """Return a file's content; b"" if it can't be read, as such a page may be replaced.
 
-    With an `end` only so many bytes at its end are needed; an object store gives all.
+    With `end`, only the last `end` bytes; an object store returns all.
     """
     try:
         if storage.PATH_BACKEND is not Path:

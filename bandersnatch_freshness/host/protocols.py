@@ -37,11 +37,11 @@ class HostMirror(Protocol):
 class HostAdapter(Protocol):
     """What differs between a Bandersnatch that asks through aiohttp and one that asks through requests.
 
-    It also has the methods that the seams of its `host` name.
+    It also has the methods that the seams of its `client` name.
     """
 
     # The HTTP client by which the table of seams tells them apart.
-    host: str
+    client: str
 
     def storage(self, configuration: Any) -> Any:
         """Return the storage backend of a configuration."""

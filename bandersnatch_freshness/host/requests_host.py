@@ -62,7 +62,7 @@ class Disk:
 class RequestsHost:
     """What this Bandersnatch does in its own way."""
 
-    host = REQUESTS
+    client = REQUESTS
 
     def __init__(self) -> None:
         """Make the suite in front of it; nothing is hooked yet."""
@@ -87,7 +87,7 @@ class RequestsHost:
 
     def asks(self, master: Any) -> bool:
         """Return whether what a master asks for is the suite's business."""
-        return self._adapter(master) is not None
+        return self._fresh_adapter(master) is not None
 
     def spelled(self, mirror: HostMirror, projects: Collection[str]) -> Mapping[str, str]:
         """Return how projects spell their names, by the JSON documents that the mirror has of them.
@@ -106,8 +106,8 @@ class RequestsHost:
 
         self._start, self._is_quiet = start, quiet
         hooks = Hooks(self)
-        hooks.hook(Stage.COMMAND)
         try:
+            hooks.hook(Stage.COMMAND)
             return main.main()
         finally:
             hooks.unhook()
@@ -132,7 +132,7 @@ class RequestsHost:
         """Return what lowers lines about a staleness that is no news yet."""
         return QuietStaleSerials(is_quiet_in(self.suite), bandersnatch.master.StalePage)
 
-    def _adapter(self, master: Any) -> FreshAdapter | None:
+    def _fresh_adapter(self, master: Any) -> FreshAdapter | None:
         """Return the adapter on a master's session, mounted by now; None where that is no session of requests."""
         session, settings = vars(master).get("session"), self.suite.settings
         if settings is None or not issubclass(type(session), requests.Session):
@@ -153,7 +153,7 @@ class RequestsHost:
 
     def _covering(self, master: Any, url: str) -> FreshAdapter | None:
         """Return a master's adapter where a page is its business."""
-        adapter = self._adapter(master)
+        adapter = self._fresh_adapter(master)
         return adapter if adapter is not None and adapter.climber.covers("GET", url) else None
 
     def checked_get(self, get: Callable[..., Any]) -> Callable[..., Any]:
@@ -168,9 +168,9 @@ class RequestsHost:
                 return get(master, path, required_serial, **options)
             plain = adapter.climber.scope.plain(url)
             logging.getLogger("bandersnatch.master").debug("Getting %s (serial %s)", plain, required_serial)
-            options = {"timeout": master.timeout, **options}
             try:
-                result, failure = self._fresh_page(master.session, adapter, url, required_serial, options)
+                all_options = {"timeout": master.timeout, **options}
+                result, failure = self._fresh_page(master.session, adapter, url, required_serial, all_options)
             except Exception:  # noqa: BLE001 - ours: the result carries the request's own
                 adapter.climber.step_aside()
                 return get(master, path, required_serial, **options)
@@ -213,7 +213,7 @@ class RequestsHost:
         def remembered(mirror: HostMirror) -> Any:
             with self.suite.remembered(mirror):
                 # Mounted by now, before there are threads that look for an adapter.
-                fail_open(None, self._adapter, mirror.master)
+                fail_open(None, self._fresh_adapter, mirror.master)
                 return synchronize(mirror)
 
         return remembered
@@ -231,7 +231,7 @@ class RequestsHost:
         return guarded_index
 
     def quarantining(self, filter_packages: Callable[..., None]) -> Callable[..., None]:
-        """Leave on the list what of all that is in quarantine is to be asked for."""
+        """Keep on the list only those packages in quarantine that are due."""
         return self.suite.quarantining(filter_packages)
 
     def unless_refused(self, wrapup: Callable[..., None]) -> Callable[..., None]:
@@ -301,6 +301,7 @@ def _failure(
     stale = pages.stale_message(url, requirement, result) if result.observations else ""
     if action is PageAction.STAY_IN_QUARANTINE:
         return _StaysInQuarantineError(result.error or stale)
+    # Nothing asks this Bandersnatch for a page of no serial, so that the mirror's own would be kept.
     error: Exception = bandersnatch.master.StalePage(stale)
     return error
 

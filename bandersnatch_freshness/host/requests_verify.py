@@ -29,7 +29,7 @@ class DocumentFetcher:
     def __init__(self, suite: Suite) -> None:
         """`suite` knows the configuration."""
         self._suite = suite
-        self._climbers: dict[Settings, AdaptiveClimber] = {}
+        self._climbers: dict[tuple[str, Settings], AdaptiveClimber] = {}
 
     def guarded_fetch(self, url_fetch: Callable[..., Any]) -> Callable[..., Any]:
         """Return a `url_fetch` whose metadata requests are dressed, and that replaces no document by an older one.
@@ -82,9 +82,10 @@ class DocumentFetcher:
         settings = self._suite.settings
         if settings is None:
             return None
-        if settings not in self._climbers:
-            self._climbers[settings] = AdaptiveClimber(self._master(), settings.rungs, settings.cache_bust_parameter)
-        return self._climbers[settings]
+        key = master, settings = self._master(), settings
+        if key not in self._climbers:
+            self._climbers[key] = AdaptiveClimber(master, settings.rungs, settings.cache_bust_parameter)
+        return self._climbers[key]
 
     def _own_document(self, file_path: Path) -> tuple[bytes, int]:
         """Return the mirror's own document, and the least serial of one that may replace it."""

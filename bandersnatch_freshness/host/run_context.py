@@ -13,7 +13,7 @@ from .protocols import HostMirror
 
 @dataclass
 class RunContext:
-    """A `mirror` or `sync` under way; a `sync` has what guards it at most."""
+    """A `mirror` or `sync` under way; for a `sync`, only `guard` and `pages` are set."""
 
     mirror: HostMirror
     # Bandersnatch's storage backend.

@@ -42,12 +42,12 @@ class Stage(enum.Enum):
 class Seam(NamedTuple):
     """One place in Bandersnatch.
 
-    `host` is the HTTP client of the Bandersnatch that has it; `parameters` are those that its
+    `client` is the HTTP client of the Bandersnatch that has it; `parameters` are those that its
     signature must have; one that `is_optional` may be missing. `wrapped_by` names the method of the
     host adapter that makes what takes its place. `tried` are the releases that it was tried on.
     """
 
-    host: str
+    client: str
     owner: str
     attribute: str
     kind: Kind
@@ -326,28 +326,31 @@ SEAMS: tuple[Seam, ...] = (
 )
 
 
-def seams_of(host: str) -> tuple[Seam, ...]:
+def seams_of(client: str) -> tuple[Seam, ...]:
     """Return the seams of a Bandersnatch that asks through this HTTP client."""
-    return tuple(seam for seam in SEAMS if seam.host == host)
+    return tuple(seam for seam in SEAMS if seam.client == client)
 
 
-def lacking(host: str) -> str | None:
-    """Return the first thing that Bandersnatch lacks of what the suite needs, None if it has all."""
-    found = (seam.lacking() for seam in seams_of(host) if not seam.is_optional and seam.stage is not Stage.COMMAND)
-    return next(filter(None, found), None)
+def lacking(client: str, *, command: bool = False) -> str | None:
+    """Return the first thing that Bandersnatch lacks of what the suite needs, None if it has all.
+
+    With `command`, of what only `bandersnatch-freshness run` needs.
+    """
+    needed = (seam for seam in seams_of(client) if not seam.is_optional and (seam.stage is Stage.COMMAND) is command)
+    return next(filter(None, (seam.lacking() for seam in needed)), None)
 
 
 class Hooks:
     """What is hooked, and can be taken back."""
 
     def __init__(self, adapter: Any) -> None:
-        """`adapter` has `host` and the methods that the seams name."""
+        """`adapter` has `client` and the methods that the seams name."""
         self._adapter = adapter
         self._undo = ExitStack()
 
     def hook(self, stage: Stage) -> None:
         """Hook every seam of this stage that is there."""
-        for seam in seams_of(self._adapter.host):
+        for seam in seams_of(self._adapter.client):
             if seam.stage is stage and not (seam.is_optional and seam.lacking()):
                 self._hook(seam)
 

@@ -1,4 +1,4 @@
-"""The suite in this process: what is enabled, and what is under way."""
+"""The suite in this process: what is enabled, and the run in progress."""
 
 from __future__ import annotations
 
@@ -58,17 +58,21 @@ class Suite:
         """Follow these settings from now on; return what Bandersnatch lacks for that, None if it has all."""
         self.configuration = configuration
         if self.settings is None:
-            missing = lacking(self.adapter.host)
+            missing = lacking(self.adapter.client)
             if missing:
                 return missing
-            self.hooks.hook(Stage.START)
+            try:
+                self.hooks.hook(Stage.START)
+            except Exception:
+                self.hooks.unhook()
+                raise
         self.settings = settings
         return None
 
-    def disable(self) -> None:
-        """Take everything back, and leave Bandersnatch as without the suite."""
+    def unhook(self) -> None:
+        """Take everything back; what asks by then, such as an adapter that is mounted, asks plainly from now on."""
         self.hooks.unhook()
-        self.settings = self.configuration = self.context = None
+        self.settings = self.configuration = self.context = self._known_pages = None
 
     def files(self, tracking: TrackingSettings) -> MirrorFiles:
         """Return the files of the mirror that the configuration is of."""
@@ -161,7 +165,7 @@ class Suite:
             context.guard.expect(int(mirror.synced_serial or 0), count_own)
 
     def admit(self, step: Callable[..., None], *args: Any) -> None:
-        """Do a step of the guard's; if it fails otherwise than by a refusal, log that and guard this run no more."""
+        """Do a step of the guard's; if it fails other than by a refusal, log that, and guard nothing in this run."""
         try:
             step(*args)
         except IndexRefusedError:
@@ -169,7 +173,7 @@ class Suite:
         except Exception:  # noqa: BLE001 - fail open; it is logged
             log_error()
             if self.context:
-                self.context.guard = None
+                self.context.guard = self.context.pages = None
 
     def least_document(self, project: str, document: Path) -> int:
         """Return the least serial of what may replace a JSON document, outside of any run."""
@@ -179,12 +183,12 @@ class Suite:
             hashed = self.configuration.getboolean("mirror", "hash-index", fallback=False)
             simple = pages.simple_directory(document.parent.parent, project, hashed=hashed)
             own = pages.serial_of_simple(self.files(tracking).storage, simple)
-        if self._known_pages is None and tracking:  # read once for a command that has no mirror object
+        if self._known_pages is None and tracking:  # `verify` has no mirror object: read once
             self._known_pages = Memory(self.files(tracking).records(clock), tracking, clock).look()
         return self._known_pages.floor(project, own) if self._known_pages else own
 
     def quarantining(self, filter_packages: Callable[..., None]) -> Callable[..., None]:
-        """Return a `_filter_packages` that leaves on the list what of all that is in quarantine is to be asked for."""
+        """Return a `_filter_packages` that keeps on the list only those packages in quarantine that are due."""
 
         @functools.wraps(filter_packages)
         def quarantining(mirror: HostMirror) -> None:

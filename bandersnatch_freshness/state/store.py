@@ -48,24 +48,6 @@ class Store:
             content = self._storage.read_file(self.path, text=False)
         return content if isinstance(content, bytes) else str(content).encode()
 
-    def read_end(self, size: int) -> bytes | None:
-        """Return the last `size` bytes (in an object store, all of them), None if there is no such file.
-
-        Raises:
-            OSError: if it can't be read.
-        """
-        if not self._is_local:
-            return self.read()
-        # Plain os calls, without a path object, for speed: a run does this for every package.
-        try:
-            handle = os.open(os.path.join(self._directory, self.name), os.O_RDONLY)
-        except FileNotFoundError:
-            return None
-        try:
-            return os.pread(handle, size, max(0, os.fstat(handle).st_size - size))
-        finally:
-            os.close(handle)
-
     def version(self) -> object:
         """Return a value that changes when the file is replaced; in an object store it is always None."""
         if self._local is None:

@@ -256,6 +256,7 @@ class FreshSession:
         while True:
             sent_url, sent_options = url, options
             if variant != PLAIN:
+                # Whoever sends the first request has asked whether it is covered.
                 if not history or self.climber.scope.covers(method, str(url)):
                     sent_options = _dress(variant, options)
                     if variant.cache_bust:

@@ -1,4 +1,4 @@
-"""The climber, shared by both transports: drives the ladder for one master and logs the results."""
+"""The climber, shared by both transports: starts climbs, learns from them and logs the results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RequestFailedError(Exception):
 
 
 class AdaptiveClimber:
-    """What one run has learned about one master from its answers. Thread-safe."""
+    """What the answers of one master have taught so far, in a run or a `verify`. Thread-safe."""
 
     def __init__(self, master: str, rungs: Sequence[Variant], cache_bust_parameter: str) -> None:
         """`master`: the URL whose metadata requests are dressed; `rungs`: the variants to use."""
@@ -62,7 +62,7 @@ class AdaptiveClimber:
         with self._lock:
             is_known = url in self._given_up or self.ladder.exhausted
             is_gone = url in self._gone
-            ways = self.ladder.climb(budget)
+            ways = self.ladder.order(budget)
         return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone)
 
     def read_body(self, seen: Observation, body: bytes) -> Observation:

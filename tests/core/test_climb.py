@@ -13,7 +13,7 @@ def play(ladder: Ladder, fresh: set[Variant], pages: int) -> int:
     """Ask for so many pages that are fresh in these variants; return the requests it took."""
     requests = 0
     for _ in range(pages):
-        for extra, variant in enumerate(ladder.climb()):
+        for extra, variant in enumerate(ladder.order()):
             requests += 1
             if variant in fresh:
                 ladder.fresh_at(variant, extra)
@@ -56,7 +56,7 @@ def test_a_later_answer_to_an_earlier_plan_teaches_nothing() -> None:
     """A worker that was under way when the trial succeeded must not undo what it taught."""
     ladder = Ladder(LADDER)
     play(ladder, {STRIP}, 1 + 25)
-    assert ladder.climb()[0] == PLAIN
+    assert ladder.order()[0] == PLAIN
     ladder.fresh_at(PLAIN, 0)
     ladder.fresh_at(STRIP, 0)
     assert ladder.start == PLAIN
@@ -67,14 +67,14 @@ def test_a_failed_trial_falls_back_on_what_worked() -> None:
     ladder = Ladder(LADDER)
     bust = LADDER[2]
     play(ladder, {bust}, 1 + 25)
-    assert ladder.climb()[:2] == (PLAIN, bust)
+    assert ladder.order()[:2] == (PLAIN, bust)
 
 
 def test_a_trial_is_one_page_only() -> None:
     """While one worker tries the first rung, the others go on as before."""
     ladder = Ladder(LADDER)
     play(ladder, {STRIP}, 1 + 25)
-    assert [ladder.climb()[0] for _ in range(3)] == [PLAIN, STRIP, STRIP]
+    assert [ladder.order()[0] for _ in range(3)] == [PLAIN, STRIP, STRIP]
 
 
 def test_backing_off_starts_anew_after_a_success() -> None:
@@ -109,7 +109,7 @@ def test_what_is_known_to_be_stale_is_asked_for_in_other_ways_each_time() -> Non
     """Whatever was learned of other pages; with the whole ladder behind, should there be news."""
     ladder = Ladder(LADDER)
     ladder.fresh_at(STRIP, 1)
-    climbs = [ladder.climb(RecheckBudget(1, turn, 41)) for turn in range(8)]
+    climbs = [ladder.order(RecheckBudget(1, turn, 41)) for turn in range(8)]
     assert [climb[0] for climb in climbs] == [*LADDER, LADDER[0]]
     assert {frozenset(climb) for climb in climbs} == {frozenset(LADDER)}
 

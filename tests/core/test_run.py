@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bandersnatch_freshness.core.climb import RecheckBudget
+from bandersnatch_freshness.core.climb import PageResult, RecheckBudget
 from bandersnatch_freshness.core.incidents import EDGE, Incident, Level
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.quarantine import QuarantineEntry, QuarantinePlan
-from bandersnatch_freshness.core.run import Run
+from bandersnatch_freshness.core.run import PageAction, PageDecision, PageRequirement, Run, decide
 from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.core.verdicts import Verdict
 
@@ -143,3 +143,63 @@ def test_what_is_in_quarantine_may_fail_until_its_page_is_there() -> None:
     run.saw("baz", 42, [Observation(PLAIN, 200, 42)], fresh=True, gone=False)
     assert not run.processed("baz")
     assert run.synced == {"foo": 42}
+
+
+PLAIN_OLD = Observation(PLAIN, 200, 41)
+
+
+def required(requested: int = 42, floor: int = 0, announced: int = 0) -> PageRequirement:
+    """Return what is required of foo."""
+    return PageRequirement("foo", requested, floor, announced, max(requested, floor, announced), None)
+
+
+FRESH = PageResult([Observation(PLAIN, 200, 42)], response="a page")
+STALE = PageResult[str]([PLAIN_OLD])
+FAILED = PageResult[str]([Observation(PLAIN)], error=OSError("reset"))
+GONE = PageResult[str]([Observation(PLAIN, 404)], error=OSError("404"))
+
+
+@pytest.mark.parametrize(
+    ("run", "requirement", "result", "decision"),
+    [
+        pytest.param(Run(0, {}), required(), FRESH, PageDecision(PageAction.TAKE), id="fresh"),
+        pytest.param(Run(0, {}), required(), STALE, PageDecision(PageAction.STALE), id="stale"),
+        pytest.param(Run(0, {}), required(), FAILED, PageDecision(PageAction.FAIL), id="another-error"),
+        pytest.param(Run(0, {}), required(), GONE, PageDecision(PageAction.FAIL), id="gone"),
+        pytest.param(None, required(), STALE, PageDecision(PageAction.STALE), id="no-run"),
+        pytest.param(
+            Run(0, {"foo": Incident("foo", 0, 0, 3, 42, 41, Verdict.UNKNOWN)}),
+            required(),
+            STALE,
+            PageDecision(PageAction.GIVE_UP),
+            id="was-stale-in-many-runs",
+        ),
+        pytest.param(None, required(0, 41), STALE, PageDecision(PageAction.KEEP_OWN), id="the-own-page-is-newest"),
+        pytest.param(
+            None, required(0, 41, 43), STALE, PageDecision(PageAction.KEEP_OWN, 41), id="one-as-new-as-the-own-will-do"
+        ),
+        pytest.param(following(), required(), FAILED, PageDecision(PageAction.STAY_IN_QUARANTINE), id="excused"),
+        pytest.param(following(), required(), GONE, PageDecision(PageAction.FAIL), id="gone-is-no-excuse"),
+        pytest.param(
+            following(), required(), STALE, PageDecision(PageAction.STAY_IN_QUARANTINE, 41), id="the-origin-s-newest"
+        ),
+    ],
+)
+def test_decides_what_becomes_of_a_page(
+    run: Run | None, requirement: PageRequirement, result: PageResult[str], decision: PageDecision
+) -> None:
+    """All of it at once; a transport only carries it out."""
+    assert decide(run, requirement, result) == decision
+
+
+def test_what_is_decided_on_is_recorded() -> None:
+    """But for an error that says nothing of the page."""
+    run = Run(0, {})
+    decide(run, required(), STALE)
+    assert run.report.stale["foo"].got == 41
+    decide(run, required(), FAILED)
+    assert run.report.stale["foo"].got == 41
+    decide(run, required(), GONE)
+    assert (run.report.stale, run.report.gone) == ({}, {"foo"})
+    decide(run, required(), FRESH)
+    assert (run.report.gone, run.report.fresh) == (set(), {"foo"})

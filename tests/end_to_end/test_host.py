@@ -338,7 +338,7 @@ def test_verify_looks_entry_points_up_as_without_the_suite(
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        pytest.param("climb.Ladder.climb", "An error inside bandersnatch-freshness", id="in-a-request"),
+        pytest.param("climb.Ladder.order", "An error inside bandersnatch-freshness", id="in-a-request"),
         pytest.param("settings.read_settings", "bandersnatch-freshness can't start", id="at-start"),
     ],
 )
@@ -362,7 +362,7 @@ def test_an_error_of_our_own_leaves_bandersnatch_to_itself(
     assert len(lines(mirror.run("verify", environment={"PYTHONPATH": str(tmp_path)}), said)) <= 1
 
 
-GENERATION = f"bandersnatch_freshness.host.{'aiohttp_host' if BANDERSNATCH.major > 3 else 'requests_host'}"
+ADAPTER = f"bandersnatch_freshness.host.{'aiohttp_host' if BANDERSNATCH.major > 3 else 'requests_host'}"
 
 
 def remove(seam: str) -> str:
@@ -378,7 +378,7 @@ def remove(seam: str) -> str:
 
 
 # One of what is needed stands for all of it, which tests/host/test_seams.py removes.
-FIRST = str(seams_of(suite().adapter.host)[0])
+FIRST = str(seams_of(suite().adapter.client)[0])
 
 
 def change(function: str) -> str:
@@ -393,7 +393,7 @@ def change(function: str) -> str:
         pytest.param(
             change("master.Master.get"), "the required_serial of bandersnatch.master.Master.get", id="required_serial"
         ),
-        pytest.param(f"import sys\nsys.modules['{GENERATION}'] = None\n", GENERATION, id="generation"),
+        pytest.param(f"import sys\nsys.modules['{ADAPTER}'] = None\n", ADAPTER, id="host-adapter"),
     ],
 )
 def test_steps_aside_where_bandersnatch_lacks_what_is_needed(

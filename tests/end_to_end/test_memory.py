@@ -176,9 +176,9 @@ setattr(owner, name, broken)
 """
 
 
-OF_ITS_GENERATION = (
+OF_THIS_HOST = (
     [
-        "host.aiohttp_host:AiohttpHost._session",
+        "host.aiohttp_host:AiohttpHost._fresh_session",
         "host.aiohttp_host:AiohttpHost._failure",
         "host.pages:require",
         "transports.aiohttp_session:FreshSession.__init__",
@@ -188,7 +188,7 @@ OF_ITS_GENERATION = (
     if BANDERSNATCH.major > 3
     else [
         "host.requests_host:_failure",
-        "host.requests_host:RequestsHost._adapter",
+        "host.requests_host:RequestsHost._fresh_adapter",
         "host.requests_host:RequestsHost._fresh_page",
         "transports.requests_adapter:FreshAdapter.__init__",
         "transports.requests_adapter:FreshAdapter._after_the_first",
@@ -229,7 +229,7 @@ OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_session:FreshSes
         "core.run:Run.is_quiet",
         "core.run:Run.saw",
         "core.scope:Scope.covers",
-        *OF_ITS_GENERATION,
+        *OF_THIS_HOST,
         *(pytest.param(place, marks=needs_simple) for place in OF_AN_INDEX),
     ],
 )

@@ -159,7 +159,7 @@ def test_no_log_is_so_detailed_that_it_has_secrets(
             runs.run(0, MINUTE)
         run = mirror.run()
     assert len(server.received) == 2
-    assert "\nCRITICAL: lab-00 is stale" in run.output
+    assert "\nCRITICAL: lab-00 has been stale" in run.output
     assert "s3cret" not in run.output
     assert "t0ken" not in run.output
 

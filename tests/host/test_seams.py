@@ -22,7 +22,7 @@ from bandersnatch_freshness.host.seams import SEAMS, Hooks, Kind, Seam, Stage, l
 from bandersnatch_freshness.host.suite import Suite
 from bandersnatch_freshness.settings import read_settings
 
-HOST = suite().adapter.host
+HOST = suite().adapter.client
 HERE = seams_of(HOST)
 
 
@@ -38,7 +38,7 @@ def fresh_suite() -> Iterator[Suite]:
     kind: Any = type(suite().adapter)
     made: Suite = kind().suite
     yield made
-    made.disable()
+    made.unhook()
 
 
 @pytest.mark.parametrize("seam", HERE, ids=str)
@@ -99,14 +99,14 @@ def test_all_that_is_hooked_can_be_taken_back(stage: Stage, fresh_suite: Suite) 
     assert all(one is other or one == other for one, other in zip(after, before, strict=True))
 
 
-def test_a_suite_can_be_disabled(fresh_suite: Suite) -> None:
+def test_a_suite_can_be_unhooked(fresh_suite: Suite) -> None:
     """And enabled anew."""
     get = bandersnatch.master.Master.get
     settings = read_settings(["freshness"], {})
     for _ in range(2):
         assert fresh_suite.enable(settings, configparser.ConfigParser()) is None
         assert bandersnatch.master.Master.get is not get
-        fresh_suite.disable()
+        fresh_suite.unhook()
         assert bandersnatch.master.Master.get is get
 
 
