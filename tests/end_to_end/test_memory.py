@@ -178,6 +178,8 @@ setattr(owner, name, broken)
 
 OF_THIS_HOST = (
     [
+        "core.run:Run.concerns",
+        "core.run:Run.excuses",
         "host.aiohttp_host:AiohttpHost._fresh_session",
         "host.aiohttp_host:AiohttpHost._failure",
         "host.pages:require",
@@ -223,9 +225,8 @@ OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_session:FreshSes
         "state.memory:Memory.plan",
         "host.log_lines:QuietStaleSerials._project",
         "state.records:dump",
-        "core.run:Run.concerns",
-        "core.run:Run.excuses",
         "core.run:Run.is_persistent",
+        "core.run:decide",
         "core.run:Run.is_quiet",
         "core.run:Run.saw",
         "core.scope:Scope.covers",
