@@ -115,7 +115,7 @@ METRICS = (
     _gauge(
         "fresh_timestamp_seconds",
         "When the mirror last had everything announced, and nothing was stale or in quarantine.",
-        lambda summary: summary.state.fresh or None,
+        lambda summary: summary.state.fresh_at or None,
     ),
     Exported(
         f"{PREFIX}runs_total",

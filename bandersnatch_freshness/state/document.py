@@ -86,7 +86,7 @@ class State:
     another_master: bool = False
     # The last days, hour by hour, and when the mirror last had all that was announced.
     history: list[Hour] = field(default_factory=list)
-    fresh: int = 0
+    fresh_at: int = 0
     totals: Totals = field(default_factory=Totals)
 
     def announced(self) -> int | None:
@@ -122,8 +122,8 @@ def dump(state: State, now: int) -> Iterator[str]:
         yield f',\n"index": {json.dumps({**state.index._asdict(), "moved": timestamp(state.index.moved)})}'
     if state.another_master:
         yield ',\n"another_master": true'
-    if state.fresh:
-        yield f',\n"fresh": "{timestamp(state.fresh)}"'
+    if state.fresh_at:
+        yield f',\n"fresh": "{timestamp(state.fresh_at)}"'
     yield f',\n"totals": {json.dumps(vars(state.totals))},\n"history": ['
     yield ",".join(f"\n{json.dumps({**hour._asdict(), 'at': timestamp(hour.at)})}" for hour in state.history)
     yield '\n],\n"runs": ['
@@ -182,7 +182,7 @@ def load(text: str | bytes) -> State:
             index=_index_in(document["index"]) if "index" in document else None,
             another_master=document.get("another_master") is True,
             history=[_hour_in(hour) for hour in document.get("history", ())],
-            fresh=seconds(document["fresh"]) if "fresh" in document else 0,
+            fresh_at=seconds(document["fresh"]) if "fresh" in document else 0,
             totals=_totals_in(document.get("totals", {})),
             batch=Batch(**{name: int(value) for name, value in document["batch"].items()})
             if "batch" in document

@@ -236,7 +236,7 @@ def _sum_up(state: State, run: Run, guard: IndexGuard | None, now: int) -> None:
     lag = max(0, (state.announced() or 0) - last.serial)
     state.history = history.after_run(state.history, now, lag, state.incidents)
     if last.outcome == "fresh" and not (lag or state.incidents or state.quarantine):
-        state.fresh = now
+        state.fresh_at = now
     state.totals.runs[last.outcome] += 1
     state.totals.requests += run.requests
     state.totals.requests.update(str(one.variant) for one in (guard.observations if guard else ()))

@@ -58,7 +58,7 @@ def busy() -> Summary:
     reported = summary(STALE, WARNING, CRITICAL, runs=(run()._replace(target=50), failed))
     state = reported.state
     state.index = Index(51, NOW - HOUR, 8)
-    state.fresh = NOW - DAY
+    state.fresh_at = NOW - DAY
     state.quarantine = {"bar": QuarantineEntry(42, NOW - HOUR, NOW), "baz": QuarantineEntry(42, NOW - DAY, NOW)}
     state.totals.runs.update(fresh=7, failed=2)
     state.totals.requests.update({"plain": 90, "strip+cache-bust": 3})

@@ -45,7 +45,7 @@ def test_comes_back_as_it_was() -> None:
     """Every field of an incident and a run, and what is counted."""
     totals = Totals(Counter(fresh=3), Counter(plain=9, strip=1), 4, 5)
     history = [Hour(NOON, 1, 2, 3, 4), Hour(NOON + 3600)]
-    state = State("https://master.example", {"foo": FULL}, [RUN], history=history, fresh=NOON, totals=totals)
+    state = State("https://master.example", {"foo": FULL}, [RUN], history=history, fresh_at=NOON, totals=totals)
     assert load("".join(dump(state, NOON))) == state
 
 

@@ -168,5 +168,5 @@ def test_runs_are_summed_up(tmp_path: Path) -> None:
     with read.lock():
         assert read.state.totals.runs == {"fresh": 2, "errors": 1, "failed": 1}
         assert read.state.totals.requests == {"plain": 4, "strip": 4}
-        assert read.state.fresh == read.state.runs[0].finished
+        assert read.state.fresh_at == read.state.runs[0].finished
         assert [(hour.at, hour.lag) for hour in read.state.history] == [(NOON, 43)]
