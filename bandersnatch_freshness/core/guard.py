@@ -20,12 +20,13 @@ class IndexRefusedError(Exception):
 class Index(NamedTuple):
     """The newest index seen from a master, and when its serial moved, in seconds since 1970.
 
-    `projects` is how many it listed, 0 if that is unknown.
+    `projects` is how many it listed, and `highest` the highest serial of these; 0 if unknown.
     """
 
     serial: int
     moved: int
     projects: int = 0
+    highest: int = 0
 
 
 class IndexGuard:
@@ -46,6 +47,7 @@ class IndexGuard:
         self._count_own: Callable[[], int] = lambda: 0
         self._serial: int | None = None
         self._projects = 0
+        self._highest = 0
 
     def expect(self, synced: int, count_own: Callable[[], int]) -> None:
         """Set the lowest acceptable serial of the index; `synced` is the mirror's own serial.
@@ -71,9 +73,10 @@ class IndexGuard:
             IndexRefusedError: if it is broken or older than the mirror.
         """
         try:
-            self._admit(*measure(index))
+            serial, projects, self._highest = measure(index)
         except ValueError as error:
             self.refuse(str(error))
+        self._admit(serial, projects)
 
     def _admit(self, serial: int | None, projects: int | None) -> None:
         self.is_judged = True
@@ -103,13 +106,19 @@ class IndexGuard:
         """
         if self.is_judged:
             return
-        newest = max(map(int, changes.values()), default=parse_serial(str(last)))
+        self._highest = max(map(int, changes.values()), default=0)
+        newest = self._highest if changes else parse_serial(str(last))
         if since is None:
             self._admit(newest, len(changes))
         elif newest is not None:
             self._admit(newest, None)
         else:  # as far as we know, it has not moved
             self._serial = self.least or None
+
+    def reconsider(self) -> None:
+        """Judge another copy of an index that was refused."""
+        self.refusal = ""
+        self.is_judged = False
 
     def refuse(self, reason: str) -> NoReturn:
         """Record the reason and raise.
@@ -135,9 +144,10 @@ class IndexGuard:
         seen = max((one.serial for one in self.observations if one.serial is not None), default=0)
         missed = max(seen, self._synced if self.stands_still else 0)
         wrong = self._sighting(missed) if missed > self._serial else None
+        highest = self._highest or (known.highest if known else 0)
         if known is None or self._serial > known.serial or known.moved > now:
-            return Index(self._serial, now, self._projects), wrong, wrong is None
-        known = Index(known.serial, known.moved, self._projects)
+            return Index(self._serial, now, self._projects, highest), wrong, wrong is None
+        known = Index(known.serial, known.moved, self._projects, highest)
         if wrong is None and now - known.moved >= max_age:
             wrong = self._sighting(known.serial + 1)
         return known, wrong, wrong is None
@@ -152,8 +162,10 @@ class IndexGuard:
         return Sighting(required_serial, got, verdict, tuple(evidence.values()))
 
 
-def measure(index: Any) -> tuple[int | None, int]:
-    """Return the serial and the number of projects of a simple index in JSON.
+def measure(index: Any) -> tuple[int | None, int, int]:
+    """Return the serial of a simple index in JSON, the number of its projects, and the highest serial of these.
+
+    The last event may be a removal: then the index's own serial is above every project's.
 
     Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project.
     Bandersnatch uses only the projects' serials, so an index whose projects have none has no serial.
@@ -163,9 +175,9 @@ def measure(index: Any) -> tuple[int | None, int]:
     """
     try:
         projects = index["projects"]
-        serials = [_serial(index.get("meta", {})), max(map(_serial, projects), default=0)]
-        has = serials[1] or (serials[0] and not projects)
-        return (max(serials) if has else None), len(projects)
+        own, highest = _serial(index.get("meta", {})), max(map(_serial, projects), default=0)
+        has = highest or (own and not projects)
+        return (max(own, highest) if has else None), len(projects), highest
     except (TypeError, AttributeError, LookupError) as error:
         raise ValueError("it is not a simple index in JSON") from error
 

@@ -11,7 +11,6 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from typing import Any
 
-import aiohttp
 import bandersnatch.errors
 import bandersnatch.master
 from bandersnatch.storage import storage_backend_plugins
@@ -23,6 +22,7 @@ from ..formatting import printable
 from ..settings import OptionError
 from ..transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
 from . import pages
+from .index_judge import IndexJudge
 from .log_lines import QuietStaleSerials, at_warning, is_quiet_in
 from .protocols import HostMirror
 from .seams import AIOHTTP, Hooks, Stage
@@ -218,51 +218,15 @@ class AiohttpHost:
         return self.suite.quarantining(filter_packages)
 
     def judged_index(self, fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
-        """Raise `IndexRefusedError` for an index that must not be acted on."""
-
-        @functools.wraps(fetch_simple_index)
-        async def judged_index(master: Any) -> Any:
-            guard = self.suite.context.guard if self.suite.context else None
-            if guard is None:
-                return await fetch_simple_index(master)
-            try:
-                index = await fetch_simple_index(master)
-            except aiohttp.ContentTypeError as error:
-                kind = error.headers.get("Content-Type", "") if error.headers else ""
-                guard.refuse(f"it is no JSON, but {printable(kind) or 'of no type'}")
-            except aiohttp.ClientPayloadError:
-                guard.refuse("it breaks off")
-            except ValueError as error:
-                guard.refuse(f"it is no JSON: {printable(str(error))}")
-            finally:
-                session = fail_open(None, self._fresh_session, master, vars(master).get("session"))
-                guard.observations = session.index_observations if session else ()
-            self.suite.admit(guard.admit_index, index)
-            return index
-
-        return judged_index
+        """Take the best copy of the index that may be acted on."""
+        return IndexJudge(self.suite, self._session_of).judged_index(fetch_simple_index)
 
     def judged_changes(self, ask: Callable[..., Any]) -> Callable[..., Any]:
-        """Do the same for what XML-RPC answers."""
+        """Act on what XML-RPC answers only if that may be."""
+        return IndexJudge(self.suite, self._session_of).judged_changes(ask)
 
-        @functools.wraps(ask)
-        async def judged_changes(master: Any, last_serial: int | None = None) -> Any:
-            guard = self.suite.context.guard if self.suite.context else None
-            try:
-                changes = await (ask(master) if last_serial is None else ask(master, last_serial))
-            except getattr(bandersnatch.master, "XmlRpcError", ()):
-                if guard is None:
-                    raise
-                guard.refuse("it lists no project")
-            if guard is not None:
-                newest = None
-                if not changes and not guard.is_judged and hasattr(master, "rpc"):
-                    # A backend that is behind has no changes either. It is asked for its last one.
-                    newest = await master.rpc("changelog_last_serial")
-                self.suite.admit(guard.admit_changes, changes, last_serial, newest)
-            return changes
-
-        return judged_changes
+    def _session_of(self, master: Any) -> FreshSession | None:
+        return fail_open(None, self._fresh_session, master, vars(master).get("session"))
 
     def guarded_fetch(self, url_fetch: Callable[..., Any]) -> Callable[..., Any]:
         """Replace no JSON document by an older one."""

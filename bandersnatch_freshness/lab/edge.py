@@ -161,9 +161,15 @@ class Edge:
                 key = _Key(0, _pages(name)[0], json, copy, "")
                 self._cached[key.path][key] = answer
 
-    def remove(self, name: str) -> None:
-        """Delete a project from the origin, and purge its pages and the index."""
+    def plant_index(self, answer: Answer, copies: Iterable[str]) -> None:
+        """Replace these copies of the JSON index with another answer."""
+        for copy in copies:
+            self._cached["/simple/"][_Key(0, "/simple/", True, copy, "")] = answer
+
+    def remove(self, name: str, *, counts: bool = False) -> None:
+        """Delete a project from the origin, and purge its pages and the index; PyPI counts that as an event."""
         self.origin.projects.pop(name, None)
+        self.origin.serial += counts
         for path in _pages(name):
             self._drop(path, COPIES)
 

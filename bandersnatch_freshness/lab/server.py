@@ -22,7 +22,7 @@ from aiohttp import web
 from ..core.observations import SERIAL_HEADER
 from .behaviours import BEHAVIOURS, COPIES, Behaviour
 from .edge import KINDS, Edge, Kind, Request, copy_for
-from .origin import Answer, Origin
+from .origin import SIMPLE_JSON, Answer, Origin
 
 HOST = "127.0.0.1"
 
@@ -189,9 +189,14 @@ class Lab:
         """Replace these copies of a project's JSON document with an answer from another time."""
         self._call(lambda: self._edge.plant(name, answer, copies))
 
-    def remove(self, name: str) -> None:
-        """Delete a project from the origin and from the edge's cache."""
-        self._call(lambda: self._edge.remove(name))
+    def plant_index(self, serial: int, body: str, copies: Iterable[str], kind: str = SIMPLE_JSON) -> None:
+        """Replace these copies of the index with this one."""
+        answer = Answer(200, {"Content-Type": kind, SERIAL_HEADER: str(serial)}, body.encode())
+        self._call(lambda: self._edge.plant_index(answer, copies))
+
+    def remove(self, name: str, *, counts: bool = False) -> None:
+        """Delete a project from the origin and from the edge's cache; if it `counts`, as an event of its own."""
+        self._call(lambda: self._edge.remove(name, counts=counts))
 
     def announced(self, name: str) -> int:
         """Return the serial that the origin's index announces for a project."""

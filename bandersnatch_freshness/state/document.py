@@ -94,7 +94,8 @@ class State:
         target = next((run.target for run in reversed(self.runs) if run.target), None)
         if self.index is None:
             return target
-        return max(self.index.serial, target or 0)
+        # Of projects: what was announced last may be a removal, which no mirror ever reaches.
+        return max(self.index.highest or self.index.serial, target or 0)
 
     def last_run(self) -> int:
         """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""
@@ -253,7 +254,8 @@ def _serial(value: Any) -> int | None:
 
 
 def _index_in(document: Mapping[str, Any]) -> Index:
-    return Index(int(document["serial"]), seconds(document["moved"]), int(document["projects"]))
+    highest = int(document.get("highest", 0))
+    return Index(int(document["serial"]), seconds(document["moved"]), int(document["projects"]), highest)
 
 
 def _hour_in(document: Mapping[str, Any]) -> Hour:

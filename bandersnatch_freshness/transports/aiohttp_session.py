@@ -54,6 +54,9 @@ class FreshSession:
         self.climber = climber or AdaptiveClimber(master, settings.rungs, settings.cache_bust_parameter)
         # The observations of the latest comparison of the index's copies.
         self.index_observations: Sequence[Observation] = ()
+        # The copy that the index was last taken from, None if that is the one asked for first; and those refused.
+        self._index_copy: Variant | None = None
+        self._refused_copies: set[Variant] = set()
         self._scout: asyncio.Event | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -151,12 +154,20 @@ class FreshSession:
             return _observed_failure(seen.variant, error), error
         return self.climber.read_body(seen, body) if body else seen, None
 
+    def refuse_index_copy(self) -> bool:
+        """Leave out the copy that the index was last taken from; return whether there is another one to take."""
+        if self._index_copy is None:
+            return False
+        self._refused_copies.add(self._index_copy)
+        return True
+
     async def _freshest_index(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """GET the index from the copy whose header has the highest serial; only that copy's body is downloaded."""
         variant = self.climber.ladder.start
         response = await self._send("GET", url, variant, options)
         comparison = IndexComparison(observe(variant, response.status, response.headers), self.settings.rungs)
         self.index_observations = comparison.observations
+        self._index_copy = None
         try:
             # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
             there = url if variant.cache_bust else response.url
@@ -173,10 +184,13 @@ class FreshSession:
                 response.close()
                 response = await self._send("GET", url, variant, options)
             for seen in comparison.newer():
+                if seen.variant in self._refused_copies:
+                    continue
                 found = await self._newer_index(comparison, there, seen.variant, options)
                 if found is not None:
                     response.close()
                     response = found
+                    self._index_copy = seen.variant
                     log.info(
                         "The index was stale, cured by %s: %s",
                         *(seen.variant.name, ", ".join(map(str, comparison.observations))),

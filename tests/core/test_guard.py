@@ -75,11 +75,11 @@ def test_an_index_is_admitted_or_refused(made: IndexGuard, serial: int | None, p
 @pytest.mark.parametrize(
     ("serial", "now", "index", "is_stuck"),
     [
-        pytest.param(60, NOON, Index(60, NOON, 101), False, id="moved"),
-        pytest.param(50, NOON, Index(50, NOON - HOUR, 101), False, id="not-moved"),
-        pytest.param(50, NOON + 5 * HOUR - 1, Index(50, NOON - HOUR, 101), False, id="not-for-long"),
-        pytest.param(50, NOON + 5 * HOUR, Index(50, NOON - HOUR, 101), True, id="for-too-long"),
-        pytest.param(50, NOON - 2 * HOUR, Index(50, NOON - 2 * HOUR, 101), False, id="clock-jumped-back"),
+        pytest.param(60, NOON, Index(60, NOON, 101, 1), False, id="moved"),
+        pytest.param(50, NOON, Index(50, NOON - HOUR, 101, 1), False, id="not-moved"),
+        pytest.param(50, NOON + 5 * HOUR - 1, Index(50, NOON - HOUR, 101, 1), False, id="not-for-long"),
+        pytest.param(50, NOON + 5 * HOUR, Index(50, NOON - HOUR, 101, 1), True, id="for-too-long"),
+        pytest.param(50, NOON - 2 * HOUR, Index(50, NOON - 2 * HOUR, 101, 1), False, id="clock-jumped-back"),
     ],
 )
 def test_an_index_that_does_not_move_is_noticed(serial: int, now: int, index: Index, is_stuck: bool) -> None:
@@ -141,7 +141,7 @@ def test_what_was_judged_is_not_judged_again() -> None:
     made = guard()
     made.admit_index(index_of(60, 100))
     made.admit_changes({"foo": 60}, None)
-    assert made.after(NOON, 6 * HOUR)[0] == Index(60, NOON, 100)
+    assert made.after(NOON, 6 * HOUR)[0] == Index(60, NOON, 100, 1)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_newer_index_that_is_not_to_be_had_is_wrong() -> None:
     made.observations = [observation(60), observation(61)]
     made.admit_index(index_of(60, 100))
     index, sighting, is_right = made.after(NOON, 6 * HOUR)
-    assert (index, is_right) == (Index(60, NOON, 100), False)
+    assert (index, is_right) == (Index(60, NOON, 100, 1), False)
     assert sighting is not None
     assert (sighting.required_serial, sighting.got, sighting.verdict) == (61, 60, Verdict.EDGE_STALE)
 
@@ -204,18 +204,20 @@ def test_another_master_may_be_smaller() -> None:
 @pytest.mark.parametrize(
     ("index", "measured"),
     [
-        pytest.param({"meta": {"_last-serial": 42}, "projects": [{"_last-serial": 40}, {}]}, (42, 2), id="pypi"),
-        pytest.param({"meta": {"_last-serial": 42}, "projects": [{}, {}]}, (None, 2), id="of-a-static-mirror"),
-        pytest.param({"meta": {"_last-serial": 42}, "projects": [{"_last-serial": 43}]}, (43, 1), id="projects-newer"),
-        pytest.param({"meta": {"_last-serial": "42"}, "projects": []}, (42, 0), id="text"),
+        pytest.param({"meta": {"_last-serial": 42}, "projects": [{"_last-serial": 40}, {}]}, (42, 2, 40), id="pypi"),
+        pytest.param({"meta": {"_last-serial": 42}, "projects": [{}, {}]}, (None, 2, 0), id="of-a-static-mirror"),
         pytest.param(
-            {"meta": {}, "projects": [{"_last-serial": 41}, {"_last-serial": 42}, {}]}, (42, 3), id="of-projects"
+            {"meta": {"_last-serial": 42}, "projects": [{"_last-serial": 43}]}, (43, 1, 43), id="projects-newer"
         ),
-        pytest.param({"projects": [{"name": "foo"}]}, (None, 1), id="none"),
+        pytest.param({"meta": {"_last-serial": "42"}, "projects": []}, (42, 0, 0), id="text"),
+        pytest.param(
+            {"meta": {}, "projects": [{"_last-serial": 41}, {"_last-serial": 42}, {}]}, (42, 3, 42), id="of-projects"
+        ),
+        pytest.param({"projects": [{"name": "foo"}]}, (None, 1, 0), id="none"),
     ],
 )
-def test_measures_an_index(index: Any, measured: tuple[int | None, int]) -> None:
-    """Its own serial, else that of its newest project."""
+def test_measures_an_index(index: Any, measured: tuple[int | None, int, int]) -> None:
+    """Its own serial, else that of its newest project, and that."""
     assert measure(index) == measured
 
 
@@ -224,3 +226,14 @@ def test_refuses_what_is_no_index(index: Any) -> None:
     """Instead of an error from inside."""
     with pytest.raises(IndexRefusedError, match="it is not a simple index in JSON"):
         guard().admit_index(index)
+
+
+def test_the_highest_project_is_known_until_a_list_says_otherwise() -> None:
+    """No change says nothing of it, nor does the number of the last event."""
+    known = Index(50, NOON - HOUR, 100, 48)
+    made = guard(known)
+    made.admit_changes({}, 50, 52)
+    assert made.after(NOON, 6 * HOUR)[0] == Index(52, NOON, 100, 48)
+    made = guard(known)
+    made.admit_changes({"foo": 51}, 50)
+    assert made.after(NOON, 6 * HOUR)[0] == Index(51, NOON, 100, 51)

@@ -15,6 +15,7 @@ from packaging.version import Version
 from bandersnatch_freshness.core.observations import serial_in_html
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.origin import SIMPLE_JSON
 from bandersnatch_freshness.lab.server import Lab
 
 from ..cli.test_status import command
@@ -125,6 +126,62 @@ def test_a_broken_index_is_never_acted_on(
     mirror.run()
     assert is_fresh(mirror, lab)
     assert state(mirror)["incidents"] == {}
+
+
+@needs_simple
+@pytest.mark.parametrize(
+    ("body", "kind", "copies"),
+    [
+        pytest.param('{"meta": {"_last-serial": 9', SIMPLE_JSON, ("deflate",), id="cut-off"),
+        pytest.param("<html>Login</html>", "text/html", ("deflate", "identity"), id="html-twice"),
+        pytest.param('{"meta": {"_last-serial": 9}, "projects": []}', SIMPLE_JSON, ("identity",), id="empty"),
+        pytest.param(
+            '{"meta": {}, "projects": [{"name": "lab-00", "_last-serial": 4900000}]}',
+            SIMPLE_JSON,
+            ("deflate", "identity"),
+            id="one-project-twice",
+        ),
+    ],
+)
+def test_a_broken_copy_that_claims_to_be_newer_is_left_for_the_next_best(
+    body: str, kind: str, copies: tuple[str, ...], start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """In every run, as long as it is there: bare Bandersnatch, which asks for the good copy only, is complete too."""
+    lab = start_lab(projects=3)
+    mirrors = [make_mirror(lab, *plugins, mirror=SIMPLE) for plugins in ((), ("freshness",))]
+    for mirror in mirrors:
+        mirror.run()
+    for _ in range(2):
+        lab.release()
+        lab.plant_index(lab.serial + 1000, body, copies, kind)
+        for mirror in mirrors:
+            run = mirror.run()
+            assert is_fresh(mirror, lab)
+            assert run.returncode == 0
+        assert len(lines(run, "A copy of the index is not used, the next best is")) == len(copies)
+        assert not lines(run, "The index is not used")
+        assert mirrors[0].serial == mirrors[1].serial == lab.serial
+
+
+@needs_simple
+def test_a_removal_upstream_leaves_no_lag(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Its event is the last of all, and no project's: bare Bandersnatch, too, is at the highest of these."""
+    lab = start_lab(projects=3)
+    mirrors = [make_mirror(lab, *plugins, mirror=SIMPLE) for plugins in ((), ("freshness",))]
+    for mirror in mirrors:
+        mirror.run()
+    before = lab.serial
+    for _ in range(2):
+        lab.remove("lab-00", counts=True)
+        for mirror in mirrors:
+            assert mirror.run().returncode == 0
+        assert [mirror.serial for mirror in mirrors] == [before, before]
+        status = json.loads(command("status", mirrors[1], "--json").stdout)
+        assert (status["serial_lag"], status["serial"]) == (0, before)
+    lab.release(["lab-01"])
+    for mirror in mirrors:
+        mirror.run()
+        assert mirror.serial == lab.serial
 
 
 @needs_simple

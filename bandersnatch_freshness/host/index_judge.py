@@ -1,0 +1,95 @@
+"""The index judge of Bandersnatch 4.4 and later: acts on the index, and on changes by XML-RPC, only if they may be."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import bandersnatch.master
+
+from ..core.guard import IndexGuard, IndexRefusedError
+from ..core.incidents import INDEX
+from ..core.log_fields import log_fields
+from ..formatting import printable
+from ..transports.aiohttp_session import FreshSession
+from .suite import Suite
+
+log = logging.getLogger("bandersnatch.freshness")
+
+
+class IndexJudge:
+    """Judges what a master lists, by the guard of the run in progress."""
+
+    def __init__(self, suite: Suite, session_of: Callable[[Any], FreshSession | None]) -> None:
+        """`session_of` returns the session of a master, None if it has no real one."""
+        self._suite = suite
+        self._session_of = session_of
+
+    def _guard(self) -> IndexGuard | None:
+        return self._suite.context.guard if self._suite.context else None
+
+    def judged_index(self, fetch_simple_index: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a `fetch_simple_index` that raises `IndexRefusedError` if no copy may be acted on.
+
+        The newest copy is taken first. If that is broken, the next best is, at last the one that Bandersnatch
+        would have taken.
+        """
+
+        @functools.wraps(fetch_simple_index)
+        async def judged_index(master: Any) -> Any:
+            while True:
+                guard = self._guard()
+                if guard is None:
+                    return await fetch_simple_index(master)
+                try:
+                    return await self._judged_copy(fetch_simple_index, master, guard)
+                except IndexRefusedError as refusal:
+                    session = self._session_of(master)
+                    if session is None or not session.refuse_index_copy():
+                        raise
+                    fields = log_fields(project=INDEX)
+                    log.info("A copy of the index is not used, the next best is: %s", refusal, extra=fields)
+                    guard.reconsider()
+
+        return judged_index
+
+    async def _judged_copy(self, fetch_simple_index: Callable[..., Any], master: Any, guard: IndexGuard) -> Any:
+        try:
+            index = await fetch_simple_index(master)
+        except aiohttp.ContentTypeError as error:
+            kind = error.headers.get("Content-Type", "") if error.headers else ""
+            guard.refuse(f"it is no JSON, but {printable(kind) or 'of no type'}")
+        except aiohttp.ClientPayloadError:
+            guard.refuse("it breaks off")
+        except ValueError as error:
+            guard.refuse(f"it is no JSON: {printable(str(error))}")
+        finally:
+            session = self._session_of(master)
+            guard.observations = session.index_observations if session else ()
+        self._suite.admit(guard.admit_index, index)
+        return index
+
+    def judged_changes(self, ask: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an `all_packages` or `changed_packages` that raises `IndexRefusedError` likewise."""
+
+        @functools.wraps(ask)
+        async def judged_changes(master: Any, last_serial: int | None = None) -> Any:
+            guard = self._guard()
+            try:
+                changes = await (ask(master) if last_serial is None else ask(master, last_serial))
+            except getattr(bandersnatch.master, "XmlRpcError", ()):
+                if guard is None:
+                    raise
+                guard.refuse("it lists no project")
+            if guard is not None:
+                newest = None
+                if not changes and not guard.is_judged and hasattr(master, "rpc"):
+                    # A backend that is behind has no changes either. It is asked for its last one.
+                    newest = await master.rpc("changelog_last_serial")
+                self._suite.admit(guard.admit_changes, changes, last_serial, newest)
+            return changes
+
+        return judged_changes
