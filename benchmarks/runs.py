@@ -131,8 +131,8 @@ def verify(size: Size, place: Path) -> Iterator[Row]:
         there = str(bare.mirror.directory)
         installed = Measured(place / "verified-installed", lab, SUITE, mirror={"directory": there})
         enabled = Measured(place / "verified-enabled", lab, SUITE, "freshness", mirror={"directory": there})
-        # Bandersnatch's own loader takes the longer, the more distributions are installed, whoever they are of: what the
-        # suite adds by its own doing is the difference between installed and enabled.
+        # Bandersnatch's own loader takes the longer, the more distributions are installed, whoever they are of:
+        # what the suite adds by its own doing is the difference between installed and enabled.
         for how, before, suite in (
             ("installed, not enabled", bare, installed),
             ("enabled, against installed", installed, enabled),
