@@ -122,7 +122,7 @@ def start(configuration: Any) -> None:
 
 
 def check_names(configuration: Any) -> None:
-    """End the run if a plugin name that starts like ours is none of ours.
+    """End the run if the name of an enabled plugin starts like ours and is unknown.
 
     Raises:
         SystemExit: likewise.

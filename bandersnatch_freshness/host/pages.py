@@ -12,6 +12,7 @@ from ..core.log_fields import log_fields
 from ..core.observations import serial_in_body, serial_in_html
 from ..core.run import PageRequirement
 from ..formatting import printable
+from ..state.store import Store
 from .layout import HTML_END, HTML_PAGE, JSON_PAGE
 from .protocols import HostAdapter, HostMirror
 from .run_context import RunContext
@@ -64,9 +65,7 @@ def _read(storage: Any, path: str, end: int = 0) -> bytes:
     """
     try:
         if storage.PATH_BACKEND is not Path:
-            there = storage.PATH_BACKEND(path)
-            content = storage.read_file(there, text=False) if storage.exists(there) else b""
-            return content if isinstance(content, bytes) else str(content).encode()
+            return Store(storage, *os.path.split(path)).read() or b""
         # As raw as it gets, without a path object: a run does this for every package.
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -74,7 +73,7 @@ def _read(storage: Any, path: str, end: int = 0) -> bytes:
             return os.pread(handle, end or size, max(0, size - end) if end else 0)
         finally:
             os.close(handle)
-    except Exception:  # noqa: BLE001 - an object store's errors are of any kind
+    except OSError:
         return b""
 
 
