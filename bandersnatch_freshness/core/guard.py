@@ -29,6 +29,31 @@ class Index(NamedTuple):
     highest: int = 0
 
 
+class Doubt(NamedTuple):
+    """What runs in a row saw of an index that differs from what is remembered of it; not believed yet.
+
+    `kind` says how it differs, `serial` and `projects` what the last of the runs saw. The first of them began at
+    `first` and the last at `last`, in seconds since 1970.
+    """
+
+    kind: str
+    serial: int
+    projects: int
+    first: int
+    last: int
+    runs: int = 1
+
+
+class Ceiling(NamedTuple):
+    """The highest serial that the master had given out by its own account, when it was asked `at`.
+
+    In seconds since 1970. A `serial` of 0: it gave no account.
+    """
+
+    serial: int
+    at: int
+
+
 class IndexGuard:
     """Decides whether one run may use the index."""
 
