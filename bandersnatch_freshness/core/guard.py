@@ -1,149 +1,319 @@
-"""The index guard: rejects an index that is broken or older than the mirror. No I/O, no clock."""
+"""The index guard: what of an index a run may act on, and what of it may be believed. No I/O, no clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from .agreement import HOUR, are_three_runs
 from .incidents import Sighting
-from .observations import Observation, parse_serial
+from .index import Ceiling, Doubt, Index, Listing, plausible, read_changes, read_index
+from .observations import Observation
 from .verdicts import Verdict, judge
 
-# An index that lists fewer than this share of the projects it listed before is broken.
-LEAST_SHARE = 0.5
+# A listing that has less than this share of what was listed before is doubted; or less than this share of the mirror's
+# own pages, where nothing is remembered: a mirror keeps pages of projects that are listed no more.
+LEAST_SHARE = 0.98
+LEAST_OWN_SHARE = 0.5
+
+# Kinds of doubt. Older than the mirror: refused. Fewer projects than before: acted on, and the mirror's serial waits.
+# Higher than can be true: counts for nothing. Lower than remembered: acted on.
+OLDER, FEWER, HIGHER, LOWER = "older", "fewer", "higher", "lower"
+
+# The serial that any page has.
+ANY_SERIAL = 1
+
+# A master that gives no account is asked so many times as rarely.
+NO_ACCOUNT = 24
 
 
 class IndexRefusedError(Exception):
     """The index must not be used; the text says why."""
 
 
-class Index(NamedTuple):
-    """The newest index seen from a master, and when its serial moved, in seconds since 1970.
+class KnownIndex(NamedTuple):
+    """What is remembered of a master's index."""
 
-    `projects` is how many it listed, and `highest` the highest serial of these; 0 if unknown.
-    """
-
-    serial: int
-    moved: int
-    projects: int = 0
-    highest: int = 0
+    seen: Index | None = None
+    doubt: Doubt | None = None
+    ceiling: Ceiling | None = None
 
 
-class Doubt(NamedTuple):
-    """What runs in a row saw of an index that differs from what is remembered of it; not believed yet.
+class IndexAfter(NamedTuple):
+    """What to remember of the index after a run, what is wrong with it, and whether it proved to be right."""
 
-    `kind` says how it differs, `serial` and `projects` what the last of the runs saw. The first of them began at
-    `first` and the last at `last`, in seconds since 1970.
-    """
-
-    kind: str
-    serial: int
-    projects: int
-    first: int
-    last: int
-    runs: int = 1
-
-
-class Ceiling(NamedTuple):
-    """The highest serial that the master had given out by its own account, when it was asked `at`.
-
-    In seconds since 1970. A `serial` of 0: it gave no account.
-    """
-
-    serial: int
-    at: int
+    known: KnownIndex
+    wrong: Sighting | None
+    is_right: bool
 
 
 class IndexGuard:
-    """Decides whether one run may use the index."""
+    """Decides what one run may act on of the index, by what earlier runs saw and by the master's own account.
 
-    def __init__(self, known: Index | None, *, another_master: bool = False) -> None:
-        """`known` is what earlier runs saw of the master's index.
+    What is measured outranks what is remembered: whatever three runs agree on is believed, unless the master itself
+    contradicts them, and a mirror that begins anew believes the index at once.
+    """
 
-        `another_master`: the mirror's own serial may come from another master, and then means nothing.
+    def __init__(
+        self, known: KnownIndex | None = None, *, now: int = 0, warn_after: int = HOUR, counts: bool = True
+    ) -> None:
+        """`now` is when the run began, in seconds since 1970; three runs span `warn_after` seconds, at most an hour.
+
+        `counts`: the run is one of the three.
         """
-        self.least = 0
         self.refusal = ""
         self.is_judged = False
         self.observations: Sequence[Observation] = ()
-        self._known = known
-        self._another_master = another_master
+        # What the run is to say at WARNING.
+        self.warnings: list[str] = []
+        self._known = known or KnownIndex()
+        self._doubt = self._known.doubt
+        self._now = now
+        self._apart = min(HOUR, warn_after)
+        self._counts = counts
         self._synced = 0
+        self._owed = 0
         self._count_own: Callable[[], int] = lambda: 0
+        self._listing: Listing | None = None
         self._serial: int | None = None
-        self._projects = 0
         self._highest = 0
+        # How many projects are listed, 0 where only changes are; and how that falls short of what it was.
+        self._projects = 0
+        self._fewer = ""
+        # The index's serial before anything is left out, and how much of it is beyond doubt.
+        self._claimed = 0
+        self._sound = 0
+        # What the master said of itself in this run: None if it was not asked, 0 if it did not say.
+        self._account: int | None = None
 
-    def expect(self, synced: int, count_own: Callable[[], int]) -> None:
-        """Set the lowest acceptable serial of the index; `synced` is the mirror's own serial.
+    def expect(self, synced: int, count_own: Callable[[], int], owed: int = 0) -> None:
+        """Set the mirror's own serial, `synced`: no index may be older. 0: it begins anew.
 
-        A mirror that starts over (`synced` is 0) is held to the serial the index had before.
-        `count_own` returns how many projects the mirror has, for when the size of the earlier
-        index is not remembered.
+        `count_own` returns how many projects the mirror has, for when the size of the earlier index is not
+        remembered. `owed` is the highest serial that a todo list or an open incident requires.
         """
         self._synced = synced
         self._count_own = count_own
-        own = 0 if self._another_master else synced
-        self.least = own or (self._known.serial if self._known else 0)
+        self._owed = owed
 
     @property
-    def stands_still(self) -> bool:
-        """Whether nothing is synced because the mirror's serial comes from another master and is higher."""
-        return self._another_master and self._serial is not None and self._serial < self._synced
+    def least(self) -> int:
+        """The lowest serial of an index that is acted on."""
+        return self._synced
 
-    def admit_index(self, index: Any) -> None:
-        """Accept or reject a simple index in JSON.
+    # What of an index may be acted on.
+
+    def admit_index(self, index: Any, *, is_last: bool = True) -> None:
+        """Accept or reject a simple index in JSON; with fewer projects than before only if it `is_last` to be had.
 
         Raises:
             IndexRefusedError: if it is broken or older than the mirror.
         """
         try:
-            serial, projects, self._highest = measure(index)
+            listing = read_index(index)
         except ValueError as error:
             self.refuse(str(error))
-        self._admit(serial, projects)
-
-    def _admit(self, serial: int | None, projects: int | None) -> None:
-        self.is_judged = True
-        before = self._known.projects if self._known else 0
-        if projects is not None:
-            had = before or (0 if self._another_master else self._count_own())
-            if projects == 0 and (had or self.least):
-                self.refuse("it lists no project")
-            if projects < had * LEAST_SHARE:
-                reference = f"and listed {had} before" if before else f"the mirror has {had}"
-                self.refuse(f"it lists {projects} projects, {reference}")
-        if serial is None:
-            self.refuse("it carries no serial")
-        if serial < self.least:
-            self.refuse(f"its serial {serial} is older than the mirror's own, {self.least}")
-        self._serial, self._projects = serial, projects or before
+        self._fewer = self._how_fewer(listing.projects)
+        if self._fewer and not is_last:
+            self.refuse(self._fewer)
+        self._projects = listing.projects
+        self._admit(listing)
 
     def admit_changes(self, changes: Mapping[str, int], since: int | None, last: Any = None) -> None:
         """Accept or reject what XML-RPC answered, unless the simple index was judged already.
 
-        `changes` are serials by project: of all projects if `since` is None, otherwise of those
-        that changed since that serial. `last` is the last serial that XML-RPC reported, used when
-        there are no changes.
+        `changes` are serials by project: of all projects if `since` is None, otherwise of those that changed since
+        that serial. `last` is the last serial that XML-RPC reported, used when there are no changes.
 
         Raises:
             IndexRefusedError: if it is older than the mirror.
         """
         if self.is_judged:
             return
-        self._highest = max(map(int, changes.values()), default=0)
-        newest = self._highest if changes else parse_serial(str(last))
-        if since is None:
-            self._admit(newest, len(changes))
-        elif newest is not None:
-            self._admit(newest, None)
+        listing = read_changes(changes, None if changes else last)
+        self._projects = listing.projects if since is None else 0
+        if since is None or changes or listing.own:
+            self._admit(listing)
         else:  # as far as we know, it has not moved
             self._serial = self.least or None
 
+    def _how_fewer(self, count: int) -> str:
+        """Return how a listing of so many projects falls short of what it was, "" if it does not."""
+        if not self._synced:
+            return ""
+        before = self._known.seen.projects if self._known.seen else 0
+        had, share = (before, LEAST_SHARE) if before else (self._count_own(), LEAST_OWN_SHARE)
+        if not count:
+            return "it lists no project"
+        if count >= min(had * share, had - 1):  # one may always leave, of the fewest
+            return ""
+        return f"it lists {count} projects, " + (f"and listed {had} before" if before else f"the mirror has {had}")
+
+    def _admit(self, listing: Listing) -> None:
+        self.is_judged = True
+        serial, highest = listing.measure()
+        if serial is None and (listing.projects or self._synced):
+            self.refuse("it carries no serial")
+        self._listing, self._serial, self._highest = listing, serial, highest
+        self._claimed = serial or 0
+        is_consistent = listing.own >= highest or not listing.own
+        sound, most = (self._claimed if is_consistent else listing.own), self._most_remembered
+        self._sound = sound if most is None or sound <= most else 0
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """Doubt the index where it differs from what is remembered, or from the master's own account.
+
+        Raises:
+            IndexRefusedError: if it is not to be acted on.
+        """
+        index, count = self._known.seen, self._listing.projects if self._listing else 0
+        if self._claimed < self.least:
+            self._doubts(OLDER, self._claimed, count)
+            self.refuse(f"its serial {self._claimed} is older than the mirror's own, {self.least}")
+        self._doubt = None if self._counts else self._known.doubt
+        if self._listing and self._is_too_high(self._claimed):
+            says = f"the master says {self._account}" if self._account else "no such serial can be true yet"
+            says = f"The index announces serial {self._claimed}, but {says}: it counts for nothing"
+            self._doubts(HIGHER, self._claimed, count, says)
+            if self.is_confirmed and not self._account:
+                return  # three runs, and the master doesn't deny it
+            self._serial, self._highest = self._listing.measure(self.most)
+            if (self._serial or 0) < self.least:
+                self.refuse(f"its serial {self._claimed} is higher than can be true")
+        elif index and self._claimed < index.serial:
+            self._doubts(LOWER, self._claimed, count)
+        if self._fewer:
+            says = f"The index is doubted, {self._fewer}: what it lists is synced, and the mirror's serial waits"
+            self._doubts(FEWER, self._claimed, count, says)
+
+    def _doubts(self, kind: str, serial: int, projects: int, says: str = "") -> None:
+        """Doubt the index, as runs before this one may have; what it `says` is said by the first of them."""
+        before = self._known.doubt
+        if not self._counts:
+            return
+        agrees = before is not None and before.kind == kind and before.first <= self._now
+        if agrees and before is not None:
+            agrees = projects >= before.projects * LEAST_SHARE if kind == FEWER else serial >= before.serial
+        if agrees and before is not None:
+            self._doubt = Doubt(kind, serial, projects, before.first, self._now, before.runs + 1)
+            return
+        self._doubt = Doubt(kind, serial, projects, self._now, self._now)
+        if says and says not in self.warnings:
+            self.warnings.append(says)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether three runs agree on what is doubted."""
+        doubt = self._doubt
+        return doubt is not None and are_three_runs(doubt.runs, doubt.first, doubt.last, self._apart)
+
+    @property
+    def holds_serial(self) -> bool:
+        """Whether the mirror's serial has to wait, as the index may lack projects."""
+        return self._doubt is not None and self._doubt.kind == FEWER and not self.is_confirmed
+
+    @property
+    def has_begun_anew(self) -> bool:
+        """Whether the upstream is older than the mirror for good, as after a restore: then the mirror begins anew."""
+        is_older = self._doubt is not None and self._doubt.kind == OLDER and self.is_confirmed
+        return is_older and not self._is_contradicted(self.least)
+
+    def listed(self, names: Collection[str], normalize: Callable[[str], str]) -> dict[str, int]:
+        """Return the serials that the index lists of some projects, by normalized name; 0 of those that it has not.
+
+        A run that sees only changes knows no more than these.
+        """
+        pairs = self._listing.pairs() if self._listing is not None and names else ()
+        wanted = set(names)
+        found = {name: serial for name, serial in ((normalize(raw), serial) for raw, serial in pairs) if name in wanted}
+        return dict.fromkeys(wanted, 0) | {n: s for n, s in found.items() if not self._is_too_high(s)}
+
+    @property
+    def lacks_listing(self) -> bool:
+        """Whether only changes were seen, of which projects that have not changed are no part."""
+        return self._projects == 0
+
+    def note_listing(self, changes: Mapping[str, int]) -> None:
+        """Take what XML-RPC lists of all projects, which was asked for beside the changes."""
+        self._listing = read_changes(changes)
+        self._projects = len(changes)
+
+    # What of a serial counts.
+
+    @property
+    def _most_remembered(self) -> int | None:
+        index, ceiling = self._known.seen, self._known.ceiling
+        if ceiling and ceiling.serial:
+            return plausible(ceiling.serial, ceiling.at, self._now)
+        return plausible(index.serial, index.moved, self._now) if index and self._synced else None
+
+    @property
+    def most(self) -> int | None:
+        """The highest serial that counts, None if there is no telling."""
+        if self._account:
+            return max(self._account, self._sound)
+        if self._doubt and self._doubt.kind == HIGHER and self.is_confirmed:
+            return None
+        return self._most_remembered
+
+    def _is_too_high(self, serial: int) -> bool:
+        most = self.most
+        return most is not None and serial > most
+
+    def bound(self, packages: MutableMapping[str, int], target: int) -> int:
+        """Let serials that are too high count for nothing in a package list; return the serial that it leads to.
+
+        Such a package is asked for at any serial.
+        """
+        most = self.most
+        if most is None:
+            return target
+        for name in [name for name, serial in packages.items() if int(serial) > most]:
+            packages[name] = ANY_SERIAL
+        if target <= most:
+            return target
+        return max((self._synced, self._sound, *map(int, packages.values())))
+
+    # The master's own account.
+
+    @property
+    def wants_account(self) -> bool:
+        """Whether the master is to be asked for the last serial that it has given out: at most once an hour."""
+        ceiling = self._known.ceiling
+        if self._account is not None:
+            return False
+        if ceiling is not None:
+            pause = self._apart if ceiling.serial else self._apart * NO_ACCOUNT
+            if ceiling.at <= self._now < ceiling.at + pause:
+                return False
+        is_doubtful = self._sound < self._claimed or (
+            self._doubt is not None and self._doubt.kind in (OLDER, LOWER) and self.is_confirmed
+        )
+        return is_doubtful or self._owed > max(self._sound, ceiling.serial if ceiling else 0)
+
+    def hear(self, account: int | None) -> None:
+        """Take the master's account, None if it gives none, and weigh again what it listed.
+
+        Raises:
+            IndexRefusedError: if that is not to be acted on.
+        """
+        self._account = account or 0
+        if self._listing is not None and not self.refusal:
+            self.warnings.clear()
+            self._weigh()
+
+    def _is_contradicted(self, serial: int) -> bool:
+        """Return whether the master has given out this serial, by its own account."""
+        ceiling = self._known.ceiling
+        account = self._account if self._account is not None else ceiling.serial if ceiling else 0
+        return account >= serial
+
     def reconsider(self) -> None:
         """Judge another copy of an index that was refused."""
-        self.refusal = ""
+        self.refusal = self._fewer = ""
         self.is_judged = False
+        self._doubt = self._known.doubt
 
     def refuse(self, reason: str) -> NoReturn:
         """Record the reason and raise.
@@ -155,27 +325,48 @@ class IndexGuard:
         self.is_judged = True
         raise IndexRefusedError(reason)
 
-    def after(self, now: int, max_age: int) -> tuple[Index | None, Sighting | None, bool]:
-        """Return what to remember of the index, what is wrong with it, and whether it proved to be right.
+    # After the run.
 
-        If the run did not request the index, it proved neither right nor wrong.
+    def after(self, now: int, max_age: int) -> IndexAfter:
+        """Return what the run leaves; if it did not request the index, that proved neither right nor wrong.
+
+        `now` is in seconds since 1970; an index that has not moved for `max_age` seconds is wrong.
         """
-        known = self._known
-        if self.refusal:
-            return known, self._sighting(self.least), False
-        if self._serial is None:
-            return known, None, False
-        # A newer one was seen but could not be fetched, or nothing is synced from this one.
+        ceiling = self._known.ceiling if self._account is None else Ceiling(self._account, now)
+        index = self._known.seen
+        if index and self._account and index.serial > max(self._account, self._sound):
+            self.warnings.append(f"The index was remembered at serial {index.serial}: the master has never been there")
+            index = None
+        if self.refusal or self._serial is None:
+            wrong = self._sighting(self.least) if self.refusal else None
+            return IndexAfter(KnownIndex(index, self._doubt, ceiling), wrong, False)
+        doubt = self._doubt
+        if index and doubt and doubt.kind == LOWER and (not self._synced or self._is_believed(index.serial)):
+            self.warnings.append(
+                f"The index was remembered at serial {index.serial}, and is at {self._serial}: that counts from now on"
+            )
+            index = doubt = None
+        projects = self._projects
+        if doubt and doubt.kind == FEWER and self.is_confirmed:
+            self.warnings.append(f"The index lists {projects} projects in three runs: that counts from now on")
+            doubt = None
+        elif (doubt and doubt.kind == FEWER) or not projects:
+            projects = index.projects if index else 0
+        if doubt and doubt.kind == HIGHER and self.is_confirmed and not self._account:
+            doubt = None
         seen = max((one.serial for one in self.observations if one.serial is not None), default=0)
-        missed = max(seen, self._synced if self.stands_still else 0)
-        wrong = self._sighting(missed) if missed > self._serial else None
-        highest = self._highest or (known.highest if known else 0)
-        if known is None or self._serial > known.serial or known.moved > now:
-            return Index(self._serial, now, self._projects, highest), wrong, wrong is None
-        known = Index(known.serial, known.moved, self._projects, highest)
-        if wrong is None and now - known.moved >= max_age:
-            wrong = self._sighting(known.serial + 1)
-        return known, wrong, wrong is None
+        wrong = self._sighting(seen) if self._serial < seen and not self._is_too_high(seen) else None
+        highest = self._highest or (index.highest if index else 0)
+        if index is None or self._serial > index.serial or index.moved > now:
+            index = Index(self._serial, now, projects, highest)
+        else:
+            index = Index(index.serial, index.moved, projects, highest)
+            if wrong is None and now - index.moved >= max_age:
+                wrong = self._sighting(index.serial + 1)
+        return IndexAfter(KnownIndex(index, doubt, ceiling), wrong, wrong is None)
+
+    def _is_believed(self, serial: int) -> bool:
+        return self.is_confirmed and not self._is_contradicted(serial)
 
     def _sighting(self, required_serial: int) -> Sighting:
         got = max((one.serial for one in self.observations if one.serial is not None), default=self._serial)
@@ -185,28 +376,3 @@ class IndexGuard:
             verdict = Verdict.UNKNOWN if self.refusal else Verdict.EDGE_STALE
         evidence = {one.variant: one.evidence() for one in self.observations}
         return Sighting(required_serial, got, verdict, tuple(evidence.values()))
-
-
-def measure(index: Any) -> tuple[int | None, int, int]:
-    """Return the serial of a simple index in JSON, the number of its projects, and the highest serial of these.
-
-    The last event may be a removal: then the index's own serial is above every project's.
-
-    Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project.
-    Bandersnatch uses only the projects' serials, so an index whose projects have none has no serial.
-
-    Raises:
-        ValueError: if it is not such an index.
-    """
-    try:
-        projects = index["projects"]
-        own, highest = _serial(index.get("meta", {})), max(map(_serial, projects), default=0)
-        has = highest or (own and not projects)
-        return (max(own, highest) if has else None), len(projects), highest
-    except (TypeError, AttributeError, LookupError) as error:
-        raise ValueError("it is not a simple index in JSON") from error
-
-
-def _serial(entry: Any) -> int:
-    found = entry.get("_last-serial")
-    return found if type(found) is int else parse_serial(str(found)) or 0

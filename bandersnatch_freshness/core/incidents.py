@@ -82,7 +82,8 @@ class RunReport:
     """What one run saw of the packages that it requested.
 
     `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be
-    right. The packages in `quarantined` don't hold back the mirror's serial. `batch` is how many
+    right. No serial above `most` counts. The packages in `quarantined` don't hold back the
+    mirror's serial. `batch` is how many
     packages there are to sync in this run and in the earlier ones that it continues. `reached` is
     the mirror's serial after the run: up to there, nothing is left to sync but what is in
     quarantine. `is_whole` is false for a run that ended early.
@@ -96,6 +97,7 @@ class RunReport:
     reached: int = 0
     index: Sighting | None = None
     index_is_right: bool = False
+    most: int | None = None
     is_whole: bool = True
 
     @property
@@ -119,6 +121,7 @@ class Ending(enum.Enum):
     FRESH = "it is fresh again"
     GONE = "it is gone from PyPI"
     SETTLED = "the mirror has passed the serial that was wanted"
+    NONSENSE = "the serial that was wanted has never been given out"
     EDGE = "the edge serves fresh pages again"
 
 
@@ -211,6 +214,8 @@ def _ending(incident: Incident, report: RunReport) -> Ending | None:
         return Ending.FRESH
     if incident.subject in report.gone:
         return Ending.GONE
+    if report.most is not None and incident.required_serial > report.most:
+        return Ending.NONSENSE
     if report.reached >= incident.required_serial and incident.subject not in report.quarantined:
         return Ending.SETTLED
     return None

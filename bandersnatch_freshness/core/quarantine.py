@@ -26,7 +26,7 @@ class QuarantineEntry(NamedTuple):
 
     Times are seconds since 1970. `required_serial` is the highest serial announced for it. If
     the mirror has meanwhile taken an older page, the newest that the origin has, `synced` is
-    that page's serial.
+    that page's serial. `waiting`: its serial is of another master, and it waits for what this one lists.
     """
 
     required_serial: int
@@ -34,6 +34,7 @@ class QuarantineEntry(NamedTuple):
     last_asked: int
     asks: int = 0
     synced: int | None = None
+    waiting: bool = False
 
     def next_ask(self) -> int:
         """Return when to request it again, in seconds since 1970."""
@@ -84,8 +85,9 @@ def plan(
     now: int,
     quarantine_after: int,
     last_run: int = 0,
+    most: int | None = None,
 ) -> QuarantinePlan:
-    """Return the plan for a run.
+    """Return the plan for a run, in which no serial above `most` counts.
 
     `announced` has the serials of the packages with incidents and of all those already in
     quarantine, except the ones that the mirror's own filters dropped: those leave quarantine.
@@ -97,8 +99,11 @@ def plan(
         entry = quarantine.get(name)
         if entry is None:
             continue
-        if serial > entry.required_serial:
-            entry = entry._replace(required_serial=serial)
+        if entry.waiting and not serial:
+            after[name] = entry
+            continue
+        if entry.waiting or serial > entry.required_serial or (most is not None and entry.required_serial > most):
+            entry = entry._replace(required_serial=serial, waiting=False)
             ask[name] = None
         after[name] = entry
     new = [
@@ -111,7 +116,11 @@ def plan(
             after[name] = QuarantineEntry(announced[name], now, now)
             ask[name] = None
     changed = frozenset(ask)
-    due = sorted((entry.last_asked, name) for name, entry in after.items() if name not in ask and entry.is_due(now))
+    due = sorted(
+        (entry.last_asked, name)
+        for name, entry in after.items()
+        if name not in ask and not entry.waiting and entry.is_due(now)
+    )
     budget = max(1, int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
     ask.update({name: budget // min(budget, len(due)) for _, name in due[:budget]})
     return QuarantinePlan(after, changed, ask, frozenset(after) - set(ask))

@@ -64,21 +64,34 @@ class KnownPages:
         quarantine: Mapping[str, QuarantineEntry],
         *,
         another_master: bool = False,
+        most: int | None = None,
     ) -> None:
-        """`another_master`: the mirror's own serials may be those of another one, and mean nothing."""
+        """`another_master`: the mirror's own serials may be those of another one, and mean nothing.
+
+        `most` is the highest serial that counts.
+        """
         self._incidents = incidents
         self._quarantine = quarantine
         self._another_master = another_master
+        self._most = most
+        self._believes_index = False
+
+    def begin_anew(self) -> None:
+        """Believe the index alone, as bare Bandersnatch does: the mirror's own pages may be newer than is right."""
+        self._believes_index = True
 
     def floor(self, project: str, own_serial: int) -> int:
         """Return the least serial of a page that may replace the mirror's own: its serial, or any ever seen."""
+        if self._believes_index:
+            return 0
         incident = self._incidents.get(project)
         return max(0 if self._another_master else own_serial, (incident.newest if incident else None) or 0)
 
     def announced(self, project: str) -> int:
         """Return the serial that was announced of a page, 0 where only an index knows."""
         incident, entry = self._incidents.get(project), self._quarantine.get(project)
-        return max(incident.required_serial if incident else 0, entry.required_serial if entry else 0)
+        announced = (incident.required_serial if incident else 0, entry.required_serial if entry else 0)
+        return max(serial for serial in (0, *announced) if self._most is None or serial <= self._most)
 
 
 class Run:

@@ -208,8 +208,13 @@ class AiohttpHost:
 
         @functools.wraps(determine)
         async def guarded_index(mirror: HostMirror) -> None:
+            judge = IndexJudge(self.suite, self._session_of)
             with self.suite.guarded_index(mirror):
+                await judge.hear_account(mirror.master)
                 await determine(mirror)
+            if self.suite.begins_anew(mirror):
+                with self.suite.guarded_index(mirror):
+                    await determine(mirror)
 
         return guarded_index
 

@@ -46,31 +46,59 @@ class IndexJudge:
                     return await fetch_simple_index(master)
                 try:
                     return await self._judged_copy(fetch_simple_index, master, guard)
-                except IndexRefusedError as refusal:
+                except Exception:
                     session = self._session_of(master)
-                    if session is None or not session.refuse_index_copy():
+                    if not guard.refusal or session is None or not session.refuse_index_copy():
                         raise
                     fields = log_fields(project=INDEX)
-                    log.info("A copy of the index is not used, the next best is: %s", refusal, extra=fields)
+                    log.info("A copy of the index is not used, the next best is: %s", guard.refusal, extra=fields)
                     guard.reconsider()
 
         return judged_index
 
     async def _judged_copy(self, fetch_simple_index: Callable[..., Any], master: Any, guard: IndexGuard) -> Any:
+        session = None
         try:
             index = await fetch_simple_index(master)
         except aiohttp.ContentTypeError as error:
             kind = error.headers.get("Content-Type", "") if error.headers else ""
-            guard.refuse(f"it is no JSON, but {printable(kind) or 'of no type'}")
+            guard.refusal = f"it is no JSON, but {printable(kind) or 'of no type'}"
+            raise
         except aiohttp.ClientPayloadError:
-            guard.refuse("it breaks off")
+            guard.refusal = "it breaks off"
+            raise
         except ValueError as error:
-            guard.refuse(f"it is no JSON: {printable(str(error))}")
+            guard.refusal = f"it is no JSON: {printable(str(error))}"
+            raise
         finally:
             session = self._session_of(master)
             guard.observations = session.index_observations if session else ()
-        self._suite.admit(guard.admit_index, index)
+        is_last = session is None or not session.has_other_index_copy
+        await self._admit(master, functools.partial(guard.admit_index, is_last=is_last), index)
         return index
+
+    async def _admit(self, master: Any, admit: Callable[..., None], *listed: Any) -> None:
+        """Have the guard judge what is listed, by the master's own account where it wants that.
+
+        Raises:
+            IndexRefusedError: if that is not to be acted on.
+        """
+        try:
+            self._suite.admit(admit, *listed)
+        except IndexRefusedError:
+            await self.hear_account(master)
+            raise
+        await self.hear_account(master)
+
+    async def hear_account(self, master: Any) -> None:
+        """Ask the master for the last serial that it has given out, where the guard wants to know.
+
+        Raises:
+            IndexRefusedError: if what it listed is not to be acted on, by that.
+        """
+        guard, session = self._guard(), self._session_of(master)
+        if guard is not None and session is not None and guard.wants_account:
+            self._suite.admit(guard.hear, await session.last_serial(master.url))
 
     def judged_changes(self, ask: Callable[..., Any]) -> Callable[..., Any]:
         """Return an `all_packages` or `changed_packages` that raises `IndexRefusedError` likewise."""
@@ -80,16 +108,19 @@ class IndexJudge:
             guard = self._guard()
             try:
                 changes = await (ask(master) if last_serial is None else ask(master, last_serial))
-            except getattr(bandersnatch.master, "XmlRpcError", ()):
-                if guard is None:
-                    raise
-                guard.refuse("it lists no project")
+            except getattr(bandersnatch.master, "XmlRpcError", ()) as error:
+                if guard is not None:
+                    guard.refusal = printable(str(error))
+                raise
             if guard is not None:
                 newest = None
                 if not changes and not guard.is_judged and hasattr(master, "rpc"):
                     # A backend that is behind has no changes either. It is asked for its last one.
                     newest = await master.rpc("changelog_last_serial")
-                self._suite.admit(guard.admit_changes, changes, last_serial, newest)
+                await self._admit(master, guard.admit_changes, changes, last_serial, newest)
+                is_full = last_serial is None or not guard.lacks_listing
+                if not is_full and hasattr(master, "rpc") and self._suite.awaits_listing():
+                    guard.note_listing(await master.all_packages())
             return changes
 
         return judged_changes

@@ -6,18 +6,23 @@ from collections.abc import Mapping
 
 from packaging.utils import canonicalize_name
 
+from ..core.guard import IndexGuard
 from ..core.run import Run
 from ..state.memory import Memory
 from .pages import own_serial
 from .protocols import HostAdapter, HostMirror
+from .run_context import RunContext
 
 
-def list_quarantined(memory: Memory, adapter: HostAdapter, mirror: HostMirror) -> dict[str, str]:
+def list_quarantined(
+    memory: Memory, adapter: HostAdapter, mirror: HostMirror, awaited: Mapping[str, int]
+) -> dict[str, str]:
     """Put what is in quarantine on the run's list, where the mirror's filters see it.
 
+    `awaited` has the packages in quarantine that wait for what this master lists, with the serials it lists, or 0.
     Returns the names as they are listed, by normalized ones.
     """
-    concerned = memory.concerned()
+    concerned = {**memory.concerned(), **awaited}
     if not concerned:
         return {}
     listed: dict[str, str] = {canonicalize_name(name): name for name in mirror.packages_to_sync}
@@ -29,23 +34,36 @@ def list_quarantined(memory: Memory, adapter: HostAdapter, mirror: HostMirror) -
     return {name: listed[name] for name in concerned if name in listed}
 
 
-def plan(memory: Memory, run: Run, adapter: HostAdapter, mirror: HostMirror, names: Mapping[str, str]) -> None:
+def awaited(memory: Memory, guard: IndexGuard | None) -> dict[str, int]:
+    """Return the packages in quarantine that wait for what this master lists, with the serials it lists, or 0."""
+    waiting = memory.waiting()
+    return guard.listed(waiting, canonicalize_name) if guard and waiting else dict.fromkeys(waiting, 0)
+
+
+def bound(guard: IndexGuard, mirror: HostMirror) -> None:
+    """Let the list lead no further than the index supports."""
+    mirror.target_serial = guard.bound(mirror.packages_to_sync, int(mirror.target_serial or 0))
+    if guard.holds_serial:
+        mirror.target_serial = mirror.synced_serial
+
+
+def plan(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter, names: Mapping[str, str]) -> None:
     """Decide on the packages in quarantine that the mirror's filters left, and change the list accordingly."""
+    mirror, guard = context.mirror, context.guard
     packages = mirror.packages_to_sync
     listed = {name: raw for name, raw in names.items() if raw in packages}
     target, synced = int(mirror.target_serial or 0), int(mirror.synced_serial or 0)
-    storage = adapter.storage_of(mirror)
-    resumed = storage.exists(mirror.todolist)
+    resumed = context.storage.exists(mirror.todolist)
     others = len(packages) - len(listed)
     held = memory.count_quarantined(listed)
     memory.begin_batch(run, target, len(packages) - held, resumed=resumed, announced=target - synced)
-    made = memory.plan(run, {name: int(packages[raw]) for name, raw in listed.items()}, others)
-    own_serials = {name: own_serial(adapter, storage, mirror, name) for name in made.ask}
+    announced, most = {name: int(packages[raw]) for name, raw in listed.items()}, guard.most if guard else None
+    made = memory.plan(run, announced, others, most)
+    own_serials = {name: own_serial(adapter, context.storage, mirror, name) for name in made.ask}
     run.follow(made, own_serials)
     for name, raw in listed.items():
         if name in made.hold:
             del packages[raw]
         elif name in made.ask:
-            # Of another master any serial is new, but a page must have one, and a 404 is to be looked into.
-            required_serial = made.quarantine[name].required_serial
-            packages[raw] = max(required_serial, own_serials[name]) if required_serial else 1
+            own = context.pages.floor(name, own_serials[name]) if context.pages else own_serials[name]
+            packages[raw] = max(made.quarantine[name].required_serial, own)

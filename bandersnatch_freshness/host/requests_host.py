@@ -34,6 +34,8 @@ from .requests_verify import DocumentFetcher
 from .seams import REQUESTS, Hooks, Stage
 from .suite import Suite
 
+log = logging.getLogger("bandersnatch.freshness")
+
 _KEY = "_freshness_adapter"
 
 
@@ -226,9 +228,27 @@ class RequestsHost:
             if not vars(mirror).pop("need_wrapup", True):  # by an earlier run of this object
                 mirror.need_index_sync = True
             with self.suite.guarded_index(mirror):
+                self._hear_account(mirror.master)
                 determine(mirror)
+            if self.suite.begins_anew(mirror):
+                mirror.need_index_sync = True
+                vars(mirror).pop("need_wrapup", None)
+                with self.suite.guarded_index(mirror):
+                    determine(mirror)
 
         return guarded_index
+
+    def _hear_account(self, master: Any) -> None:
+        """Ask the master for the last serial that it has given out, where the guard wants to know."""
+        guard = self.suite.context.guard if self.suite.context else None
+        if guard is None or not guard.wants_account:
+            return
+        try:
+            account = int(master.rpc().changelog_last_serial())
+        except Exception as error:  # noqa: BLE001 - whatever an XML-RPC client says of a master that has none
+            log.debug("The master does not say which serial it is at: %s", type(error).__name__)
+            account = None
+        self.suite.admit(guard.hear, account)
 
     def quarantining(self, filter_packages: Callable[..., None]) -> Callable[..., None]:
         """Keep on the list only those packages in quarantine that are due."""
@@ -254,7 +274,12 @@ class RequestsHost:
             if guard is not None:
                 # A backend that is behind has no changes either. It is asked for its last one.
                 newest = None if changes or guard.is_judged else master.rpc().changelog_last_serial()
-                self.suite.admit(guard.admit_changes, changes, last_serial, newest)
+                try:
+                    self.suite.admit(guard.admit_changes, changes, last_serial, newest)
+                finally:
+                    self._hear_account(master)
+                if last_serial is not None and guard.lacks_listing and self.suite.awaits_listing():
+                    guard.note_listing(master.all_packages())
             return changes
 
         return judged_changes

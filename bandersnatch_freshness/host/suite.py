@@ -8,22 +8,25 @@ import functools
 import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.guard import IndexRefusedError
+from ..core.guard import IndexGuard, IndexRefusedError
 from ..core.incidents import INDEX
 from ..core.log_fields import log_fields
-from ..core.observations import serial_in_body
+from ..core.observations import parse_serial, serial_in_body
 from ..core.run import KnownPages
 from ..fail_open import begin_run, fail_open, log_error
-from ..formatting import plain_url
+from ..formatting import plain_error, plain_url
 from ..settings import OptionError, Settings, TrackingSettings
 from ..state.document import State
 from ..state.memory import Memory, Notifies
+from ..state.store import Store
 from . import package_list, pages
+from .layout import STATUS, TODO
 from .log_lines import is_quiet_in
 from .mirror_files import MirrorFiles
 from .protocols import HostAdapter, HostMirror
@@ -146,23 +149,62 @@ class Suite:
     def guarded_index(self, mirror: HostMirror) -> Iterator[None]:
         """Leave the mirror as it is where the index is too old, or broken."""
         fail_open(None, self._expect_index, mirror)
+        context = self.context
         try:
             yield
         except IndexRefusedError as error:
-            level = logging.INFO if fail_open(False, is_quiet_in(self), INDEX) else logging.ERROR
-            fields = log_fields(project=INDEX)
-            log.log(level, "The index is not used, and the mirror stays as it is: %s", error, extra=fields)
+            self._log_refused("The index is not used, and the mirror stays as it is", error, mirror)
             mirror.packages_to_sync = {}
             mirror.target_serial = mirror.synced_serial
             mirror.need_wrapup = mirror.need_index_sync = False
+        except Exception as error:  # by which the run ends, as without the suite
+            if context and context.guard:
+                self._log_refused("The index can't be had", context.guard.refusal or plain_error(error), mirror)
+            raise
+
+    def _log_refused(self, what: str, reason: object, mirror: HostMirror) -> None:
+        """Log that there is no index: at ERROR where that is news, or there is nothing to go on with."""
+        is_quiet = bool(mirror.synced_serial) and fail_open(False, is_quiet_in(self), INDEX)
+        log.log(logging.INFO if is_quiet else logging.ERROR, "%s: %s", what, reason, extra=log_fields(project=INDEX))
 
     def _expect_index(self, mirror: HostMirror) -> None:
         context = self.context
-        if context and context.run:
-            context.run.is_full = not mirror.synced_serial
-        if context and context.guard:
+        if context is None:
+            return
+        synced, target = int(mirror.synced_serial or 0), 0
+        if context.run and context.memory:
+            context.run.is_full = not synced
+            todo = Store(context.storage, mirror.homedir, TODO)
+            content = todo.read()
+            if content is not None:
+                target = parse_serial(content.partition(b"\n")[0].decode("ascii", "replace")) or 0
+                if "--force-check" in sys.argv:
+                    log.warning("%s is worked off first: --force-check begins with the run after that", todo.path)
+            target = max(target, context.memory.owed())
+            if not synced and context.pages:
+                context.pages.begin_anew()
+        if context.guard:
             count_own = functools.partial(_count_own_projects, context.storage, mirror)
-            context.guard.expect(int(mirror.synced_serial or 0), count_own)
+            context.guard.expect(synced, count_own, target)
+
+    def begins_anew(self, mirror: HostMirror) -> bool:
+        """Let the mirror begin anew where the upstream has, as after a restore; return whether it does."""
+        return fail_open(False, self._begin_anew, mirror)
+
+    def _begin_anew(self, mirror: HostMirror) -> bool:
+        guard = self.context.guard if self.context else None
+        if self.context is None or guard is None or not guard.has_begun_anew:
+            return False
+        log.warning(
+            "The upstream is older than the mirror, which is at serial %s, in three runs: the mirror begins anew, "
+            "as by `bandersnatch mirror --force-check`",
+            mirror.synced_serial,
+        )
+        # For the next run too, should this one be killed.
+        Store(self.context.storage, mirror.homedir, STATUS).write(["0"], 0o644)
+        mirror.synced_serial = 0
+        guard.reconsider()
+        return True
 
     def admit(self, step: Callable[..., None], *args: Any) -> None:
         """Do a step of the guard's; if it fails other than by a refusal, log that, and guard nothing in this run."""
@@ -197,12 +239,25 @@ class Suite:
             if memory is None or run is None:
                 filter_packages(mirror)
                 return
-            names = fail_open(None, package_list.list_quarantined, memory, self.adapter, mirror)
+            guard = context.guard if context else None
+            names = fail_open(None, self._list_quarantined, memory, guard, mirror)
             filter_packages(mirror)
             if names is not None:
-                fail_open(None, package_list.plan, memory, run, self.adapter, mirror, names)
+                fail_open(None, package_list.plan, context, memory, run, self.adapter, names)
 
         return quarantining
+
+    def awaits_listing(self) -> bool:
+        """Return whether packages in quarantine wait for what this master lists."""
+        memory = self.context.memory if self.context else None
+        return memory is not None and fail_open(False, memory.awaits_listing)
+
+    def _list_quarantined(self, memory: Memory, guard: IndexGuard | None, mirror: HostMirror) -> dict[str, str]:
+        awaited = package_list.awaited(memory, guard)
+        names = package_list.list_quarantined(memory, self.adapter, mirror, awaited)
+        if guard is not None:
+            package_list.bound(guard, mirror)
+        return names
 
     def has_synced(self, project: str) -> bool:
         """Record that Bandersnatch has synced a page; return whether the package was in quarantine."""

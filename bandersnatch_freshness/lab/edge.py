@@ -137,6 +137,16 @@ class Edge:
         self._cached.clear()
         self.origin.heal()
 
+    def restore(self, serial: int) -> None:
+        """Have the origin go back to what there was at a serial, and empty the cache."""
+        self._cached.clear()
+        self.origin.restore(serial)
+
+    def claim(self, name: str, serial: int | None) -> None:
+        """Have lists claim this serial of a project, None: the true one again."""
+        self.origin.projects[name].claimed = serial
+        self._drop("/simple/", COPIES)
+
     def roll_back(self, name: str, *, index: bool = False) -> None:
         """Undo a project's last release on the origin's page, and drop all copies of it.
 

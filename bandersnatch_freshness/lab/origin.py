@@ -41,6 +41,13 @@ class Project:
     serial: int = 0
     announced: int = 0
     versions: list[str] = field(default_factory=list)
+    # What lists claim instead of `announced`.
+    claimed: int | None = None
+
+    @property
+    def listed(self) -> int:
+        """The serial that the index and XML-RPC list."""
+        return self.announced if self.claimed is None else self.claimed
 
 
 class Origin:
@@ -76,6 +83,17 @@ class Origin:
         """Set the serial of every page to the one the index announces."""
         for project in self.projects.values():
             project.serial = project.announced
+            project.claimed = None
+
+    def restore(self, serial: int) -> None:
+        """Go back to what there was at a serial, as from a backup; serials after it are given out a second time."""
+        undone = [change for change in self._changes if change[2] > serial]
+        self._changes = [change for change in self._changes if change[2] <= serial]
+        for name, version, _ in undone:
+            self.projects[name].versions.remove(version)
+        for name, _, number in self._changes:
+            self.projects[name].serial = self.projects[name].announced = number
+        self.serial = serial
 
     def file(self, path: str) -> Answer:
         """Return a release file or its `.metadata` file; 404 if there is none."""
@@ -115,11 +133,12 @@ class Origin:
             LookupError: for any other method.
         """
         if method == "list_packages_with_serial":
-            return {project.name: project.announced for project in self.projects.values()}
+            return {project.name: project.listed for project in self.projects.values()}
         if method == "changelog_since_serial":
+            claims = [(one.name, "", one.claimed) for one in self.projects.values() if one.claimed is not None]
             return [
                 [name, version, 0, "new release", serial]
-                for name, version, serial in self._changes
+                for name, version, serial in [*self._changes, *claims]
                 if serial > parameters[0]
             ]
         if method == "changelog_last_serial":
@@ -139,7 +158,7 @@ class Origin:
                 meta={"api-version": "1.4"} | ({"_last-serial": self.serial} if serials else {}),
                 projects=[
                     {"name": project.name}
-                    | ({"_last-serial": project.announced} if serials and broken != "static" else {})
+                    | ({"_last-serial": project.listed} if serials and broken != "static" else {})
                     for project in projects
                 ],
             )

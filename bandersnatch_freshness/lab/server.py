@@ -174,6 +174,14 @@ class Lab:
         """Switch to `healthy`, empty the edge's cache and correct the origin's serials."""
         self._call(lambda: self._edge.heal())
 
+    def restore(self, serial: int) -> None:
+        """Have the origin go back to what there was at a serial, as from a backup, and empty the edge's cache."""
+        self._call(lambda: self._edge.restore(serial))
+
+    def claim(self, name: str, serial: int | None) -> None:
+        """Have the index and XML-RPC claim this serial of a project, None: the true one again."""
+        self._call(lambda: self._edge.claim(name, serial))
+
     def roll_back(self, name: str, *, index: bool = False) -> None:
         """Undo a project's last release on the origin's page, and drop all cached copies of it.
 
@@ -288,6 +296,8 @@ class Lab:
         return await _respond(request, answer, truncated=truncated)
 
     def _xmlrpc(self, body: bytes) -> Answer:
+        if self._edge.behaviour.refuses_xmlrpc:
+            return Answer(404)
         parameters, method = xmlrpc.client.loads(body)
         try:
             result = (self._origin.call(str(method), parameters),)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..core.guard import Index
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
+from ..core.index import Ceiling, Doubt, Index
 from ..core.quarantine import QuarantineEntry
 from ..core.verdicts import Verdict
 from ..formatting import seconds, timestamp
@@ -82,6 +82,8 @@ class State:
     quarantine: dict[str, QuarantineEntry] = field(default_factory=dict)
     batch: Batch | None = None
     index: Index | None = None
+    doubt: Doubt | None = None
+    ceiling: Ceiling | None = None
     # Whether the mirror may still hold serials of another master.
     another_master: bool = False
     # The last days, hour by hour, and when the mirror last had all that was announced.
@@ -121,6 +123,9 @@ def dump(state: State, now: int) -> Iterator[str]:
         yield f',\n"batch": {json.dumps(state.batch._asdict())}'
     if state.index:
         yield f',\n"index": {json.dumps({**state.index._asdict(), "moved": timestamp(state.index.moved)})}'
+    for name in ("doubt", "ceiling"):
+        if (found := getattr(state, name)) is not None:
+            yield f',\n"{name}": {json.dumps(found._asdict())}'
     if state.another_master:
         yield ',\n"another_master": true'
     if state.fresh_at:
@@ -181,6 +186,8 @@ def load(text: str | bytes) -> State:
             notified={channel: _notified_in(groups) for channel, groups in document.get("told", {}).items()},
             quarantine=quarantine,
             index=_index_in(document["index"]) if "index" in document else None,
+            doubt=Doubt(**document["doubt"]) if "doubt" in document else None,
+            ceiling=Ceiling(**document["ceiling"]) if "ceiling" in document else None,
             another_master=document.get("another_master") is True,
             history=[_hour_in(hour) for hour in document.get("history", ())],
             fresh_at=seconds(document["fresh"]) if "fresh" in document else 0,

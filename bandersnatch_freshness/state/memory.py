@@ -14,9 +14,10 @@ import filelock
 
 from ..core import history, quarantine
 from ..core import wording as words
-from ..core.guard import IndexGuard
+from ..core.guard import IndexGuard, KnownIndex
 from ..core.history import Batch
-from ..core.incidents import Change, Level, advance
+from ..core.incidents import INDEX, Change, Level, advance
+from ..core.index import plausible
 from ..core.log_fields import change_fields, incident_fields, log_fields
 from ..core.run import KnownPages, Run
 from ..settings import TrackingSettings
@@ -79,19 +80,39 @@ class Memory:
 
     def guard(self) -> IndexGuard:
         """Return the index guard of a run, made from what is known about the master."""
+        state, warn_after = self._records.state, self._tracking.thresholds.warn_after
+        known = KnownIndex(state.index, state.doubt, state.ceiling)
+        return IndexGuard(known, now=self._clock(), warn_after=warn_after)
+
+    def owed(self) -> int:
+        """Return the highest serial that an open incident or a package in quarantine requires, 0 if there is none."""
         state = self._records.state
-        return IndexGuard(state.index, another_master=state.another_master)
+        entries = (entry.required_serial for entry in state.quarantine.values() if not entry.waiting)
+        return max((0, *(one.required_serial for one in state.incidents.values()), *entries))
+
+    def waiting(self) -> list[str]:
+        """Return the packages in quarantine that wait for what this master lists."""
+        return [name for name, entry in self._records.state.quarantine.items() if entry.waiting]
 
     def pages(self) -> KnownPages:
         """Return what is known about pages."""
         state = self._records.state
-        return KnownPages(state.incidents, state.quarantine, another_master=state.another_master)
+        ceiling = state.ceiling
+        most = plausible(ceiling.serial, ceiling.at, self._clock()) if ceiling and ceiling.serial else None
+        return KnownPages(state.incidents, state.quarantine, another_master=state.another_master, most=most)
 
     def look(self) -> KnownPages:
         """Return what is known about pages, for a command other than a run, which is not remembered."""
         with contextlib.suppress(OSError, StateError, filelock.Timeout), self._records.lock():
             pass
         return self.pages()
+
+    def awaits_listing(self) -> bool:
+        """Return whether to ask for all that this master lists, for the packages that wait for it; ever more rarely."""
+        now, entries = self._clock(), self._records.state.quarantine
+        due = [name for name, entry in entries.items() if entry.waiting and entry.is_due(now)]
+        entries.update({name: entries[name]._replace(last_asked=now, asks=entries[name].asks + 1) for name in due})
+        return bool(due)
 
     def concerned(self) -> dict[str, int | None]:
         """Return the packages to plan for: those in quarantine with their required serials, those due with None."""
@@ -108,18 +129,20 @@ class Memory:
         """Return how many of these packages are in quarantine."""
         return sum(name in self._records.state.quarantine for name in names)
 
-    def plan(self, run: Run, announced: Mapping[str, int], others: int) -> quarantine.QuarantinePlan:
+    def plan(
+        self, run: Run, announced: Mapping[str, int], others: int, most: int | None = None
+    ) -> quarantine.QuarantinePlan:
         """Decide what is in quarantine during a run, and save it before the mirror's serial can advance.
 
         `announced` has the serials of those packages of `concerned` that the run is to sync;
-        `others` is how many other packages it requests.
+        `others` is how many other packages it requests. No serial above `most` counts.
         """
         after = self._tracking.quarantine_after
         if after is None:  # packages in quarantine are requested like any other
             return quarantine.QuarantinePlan(dict(self._records.state.quarantine))
         now, state = self._clock(), self._records.state
-        before = state.quarantine
-        plan = quarantine.plan(before, state.incidents, announced, others, now, after, state.last_run())
+        before, given = state.quarantine, (announced, others, now, after)
+        plan = quarantine.plan(before, state.incidents, *given, state.last_run(), most)
         if plan.quarantine == before:
             return plan
         try:
@@ -127,7 +150,7 @@ class Memory:
                 if self._records.state is not state:  # another run has written in the meantime
                     state = self._records.state
                     before = state.quarantine
-                    plan = quarantine.plan(before, state.incidents, announced, others, now, after, state.last_run())
+                    plan = quarantine.plan(before, state.incidents, *given, state.last_run(), most)
                 state.quarantine = plan.quarantine
                 try:
                     self._records.write()
@@ -180,12 +203,10 @@ class Memory:
             run.report.quarantined = set(state.quarantine)
             max_age = self._tracking.index_max_age
             if guard is not None and max_age is not None:
-                state.index, run.report.index, run.report.index_is_right = guard.after(now, max_age)
-            if guard is not None and guard.stands_still:
-                log.warning(
-                    "The mirror's serial comes from another master and is higher than this one's: nothing is synced "
-                    "until `bandersnatch mirror --force-check` has been run"
-                )
+                index = guard.after(now, max_age)
+                state.index, state.doubt, state.ceiling = index.known
+                run.report.index, run.report.index_is_right = index.wrong, index.is_right
+                run.report.most = guard.most
             if run.is_full and outcome == "fresh":
                 state.another_master = False
             state.incidents, found = advance(state.incidents, run.report, now, self._tracking.thresholds)
@@ -197,7 +218,10 @@ class Memory:
                 plan.update(notifier.plan(state, now))
 
         with self._running:
-            if self._update(advance_all):
+            is_remembered = self._update(advance_all)
+            for warning in guard.warnings if guard else ():
+                log.warning("%s", warning, extra=log_fields(project=INDEX))
+            if is_remembered:
                 for name in sorted(left):
                     log.info("%s is no longer in quarantine", name, extra=log_fields(project=name))
                 if self._tracking.escalates:

@@ -17,6 +17,7 @@ from aiohttp import ClientSession
 from multidict import CIMultiDict
 from yarl import URL
 
+from ..core import last_serial
 from ..core.climb import PageResult, RecheckBudget
 from ..core.incidents import INDEX
 from ..core.index_copies import IndexComparison
@@ -31,6 +32,9 @@ log = logging.getLogger("bandersnatch.freshness")
 # By default aiohttp rejects header fields of more than 8190 bytes. An answer with an overlong
 # serial should be judged like any other, not end in an error.
 _MAX_FIELD_SIZE = 64 * 1024
+
+# A master that takes longer than this to say which serial it is at does not say.
+_ACCOUNT_SECONDS = 30
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -153,6 +157,23 @@ class FreshSession:
             response.close()
             return _observed_failure(seen.variant, error), error
         return self.climber.read_body(seen, body) if body else seen, None
+
+    async def last_serial(self, master: str) -> int | None:
+        """Return the last serial that a master has given out, by its own account; None if it gives none."""
+        timeout = aiohttp.ClientTimeout(total=_ACCOUNT_SECONDS)
+        url, headers = master.rstrip("/") + last_serial.PATH, last_serial.REQUEST_HEADERS
+        try:
+            async with self.wrapped.post(url, data=last_serial.REQUEST, headers=headers, timeout=timeout) as response:
+                response.raise_for_status()
+                return last_serial.read_answer(await response.content.read(last_serial.MOST_BYTES))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            log.debug("The master does not say which serial it is at: %s", type(error).__name__)
+            return None
+
+    @property
+    def has_other_index_copy(self) -> bool:
+        """Whether the index was last taken from another copy than the one asked for first, which is to be had too."""
+        return self._index_copy is not None
 
     def refuse_index_copy(self) -> bool:
         """Leave out the copy that the index was last taken from; return whether there is another one to take."""

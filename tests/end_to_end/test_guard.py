@@ -96,8 +96,6 @@ def test_where_head_is_not_answered_headers_are_enough(start_lab: StartLab, make
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        pytest.param("index-empty", "it lists no project", id="empty"),
-        pytest.param("index-half", "it lists 3 projects, and listed 8 before", id="half"),
         pytest.param("index-html", "it is no JSON, but text/html", id="html"),
         pytest.param("index-no-serial", "it carries no serial", id="no-serial"),
         pytest.param("index-truncated", "it breaks off", id="truncated"),
@@ -107,21 +105,24 @@ def test_where_head_is_not_answered_headers_are_enough(start_lab: StartLab, make
 def test_a_broken_index_is_never_acted_on(
     behaviour: str, reason: str, start_lab: StartLab, make_mirror: MakeMirror
 ) -> None:
-    """Everything stays as it is, an incident opens, and the next run tries again."""
+    """Everything stays as it is, an incident opens, and the next run tries again; it ends as that of bare Bandersnatch.
+
+    That fails of an index which it can't read, and takes one without serials for one without news.
+    """
     lab = start_lab()
-    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
+    bare, mirror = make_mirror(lab, mirror=SIMPLE), make_mirror(lab, "freshness", mirror=SIMPLE)
+    bare.run()
     mirror.run()
     before = untouched(mirror)
     lab.behave(behaviour)
     lab.release()
+    lab.forget()
     run = mirror.run()
-    assert run.returncode == 0
-    assert "Traceback" not in run.output
-    (line,) = lines(run, "The index is not used, and the mirror stays as it is")
-    assert reason in line
+    assert reason in "".join(lines(run, "The index"))
     assert untouched(mirror) == before
+    assert run.returncode == bare.run().returncode == (behaviour in ("index-html", "index-truncated"))
     assert state(mirror)["incidents"].keys() == {"/simple/"}
-    assert pages(lab) == {f"lab-{number:02}": 1 for number in range(8)}
+    assert pages(lab) == {}
     lab.heal()
     mirror.run()
     assert is_fresh(mirror, lab)
@@ -212,7 +213,7 @@ def test_a_broken_index_is_known_by_what_the_mirror_has(
     lab.behave("index-half")
     lab.release()
     run = mirror.run()
-    assert lines(run, "it lists 4 projects, the mirror has 12")
+    assert len(lines(run, "it lists 4 projects, the mirror has 12")) == 1
     assert mirror.serial == before
 
 
@@ -251,29 +252,6 @@ def test_an_index_older_than_the_mirror_is_never_acted_on(
 
 
 @needs_simple
-def test_a_mirror_that_begins_anew_knows_what_it_had(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """A full check with an old index would sync old pages."""
-    lab = start_lab()
-    mirror = make_mirror(lab, "freshness_guard", mirror=SIMPLE)
-    lab.behave(STUCK_INDEX)
-    lab.release()
-    (mirror.directory).mkdir()
-    mirror.run()
-    first = mirror.serial
-    lab.heal()
-    lab.release()
-    mirror.run()
-    assert mirror.serial == lab.serial > first
-    (mirror.directory / "status").unlink()
-    seen = json.loads((mirror.directory / "freshness.json").read_text())
-    seen["index"]["serial"] += 1000
-    (mirror.directory / "freshness.json").write_text(json.dumps(seen))
-    run = mirror.run()
-    assert lines(run, "is older than the mirror's own")
-    assert mirror.serial == 0
-
-
-@needs_simple
 def test_an_index_that_does_not_move_is_an_incident(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Even where every copy agrees; it is over with the next release."""
     lab = start_lab()
@@ -293,7 +271,7 @@ def test_an_index_that_does_not_move_is_an_incident(start_lab: StartLab, make_mi
 
 @needs_xmlrpc
 def test_xml_rpc_is_guarded_too(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """A list that ends below the mirror's serial, and a list of changes that does not move."""
+    """A list of changes that does not move."""
     lab = start_lab()
     options = {"index_max_age": "2h"}
     mirror = make_mirror(lab, "freshness_guard", options=options, mirror=XMLRPC)
@@ -304,13 +282,6 @@ def test_xml_rpc_is_guarded_too(start_lab: StartLab, make_mirror: MakeMirror) ->
         assert is_fresh(mirror, lab)
         runs.run(4 * HOUR)
         assert "/simple/" in state(mirror)["incidents"]
-        (mirror.directory / "status").unlink()
-        seen = json.loads((mirror.directory / "freshness.json").read_text())
-        seen["index"]["serial"] += 1000
-        (mirror.directory / "freshness.json").write_text(json.dumps(seen))
-        (line, *_) = runs.run(5 * HOUR)
-        assert "is older than the mirror's own" in line
-    assert mirror.serial == 0
 
 
 STALE = Behaviour("all copies of pages are stuck", stuck=ALL_COPIES)
@@ -525,7 +496,7 @@ def test_verify_keeps_what_a_cached_404_says_is_gone(start_lab: StartLab, make_m
 
 
 def test_another_master_is_believed(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Its serials are another's; nothing of the old one's holds them up, and one line says so."""
+    """Its serials are another's; nothing of the old one's holds up a full check, and one line says so."""
     old, new = start_lab(projects=3), start_lab(projects=3)
     for _ in range(5):
         old.release()
@@ -536,9 +507,6 @@ def test_another_master_is_believed(start_lab: StartLab, make_mirror: MakeMirror
     environment = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(new.ca_file))
     run = mirror.run(environment=environment)
     assert len(lines(run, "The master was")) == 1
-    assert not lines(run, "The index is not used")
-    if BANDERSNATCH.major > 5:  # before, an empty list of changes says nothing of its end
-        assert state(mirror)["index"]["serial"] == new.serial
     if BANDERSNATCH.major > 3:  # before, there is no `sync`
         run = mirror.run("sync", "lab-00", environment=environment)
         assert not lines(run, "no way gets")

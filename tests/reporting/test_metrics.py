@@ -15,9 +15,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bandersnatch_freshness import __version__
-from bandersnatch_freshness.core.guard import Index
 from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level
+from bandersnatch_freshness.core.index import Index
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.host.mirror_files import MirrorFiles

@@ -1,0 +1,113 @@
+"""The index: what one answer lists, what is remembered of it, and what of a serial can be true. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .observations import parse_serial
+
+# More than this in a day, and it is no serial of that master: PyPI counts some 20,000 events a day.
+MOST_A_DAY = 100_000
+DAY = 24 * 60 * 60
+
+
+class Index(NamedTuple):
+    """The newest index seen from a master, and when its serial moved, in seconds since 1970.
+
+    `projects` is how many it listed, and `highest` the highest serial of these; 0 if unknown.
+    """
+
+    serial: int
+    moved: int
+    projects: int = 0
+    highest: int = 0
+
+
+class Doubt(NamedTuple):
+    """What runs in a row saw of an index that differs from what is remembered of it; not believed yet.
+
+    `kind` says how it differs, `serial` and `projects` what the last of the runs saw. The first of them began at
+    `first` and the last at `last`, in seconds since 1970.
+    """
+
+    kind: str
+    serial: int
+    projects: int
+    first: int
+    last: int
+    runs: int = 1
+
+
+class Ceiling(NamedTuple):
+    """The highest serial that the master had given out by its own account, when it was asked `at`.
+
+    In seconds since 1970. A `serial` of 0: it gave no account.
+    """
+
+    serial: int
+    at: int
+
+
+class Listing(NamedTuple):
+    """What an index lists.
+
+    `own` is the serial that it has as a whole, 0 if it has none; `pairs` returns the names of its projects with their
+    serials, `projects` of them.
+    """
+
+    own: int
+    projects: int
+    pairs: Callable[[], Iterable[tuple[str, int]]]
+
+    def measure(self, most: int | None = None) -> tuple[int | None, int]:
+        """Return the serial of the index, None if it has none, and the highest of its projects' serials.
+
+        Serials above `most` count for nothing. The last event may be a removal: then the index's own serial is
+        above every project's. Bandersnatch uses only the projects' serials, so an index whose projects have none
+        has no serial.
+        """
+        own, serials = self.own, (serial for _, serial in self.pairs())
+        if most is not None:
+            own, serials = (own if own <= most else 0), (serial for serial in serials if serial <= most)
+        highest = max(serials, default=0)
+        has = highest or (own and not self.projects)
+        return (max(own, highest) if has else None), highest
+
+
+def read_index(index: Any) -> Listing:
+    """Return what a simple index in JSON lists.
+
+    Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project.
+
+    Raises:
+        ValueError: if it is not such an index.
+    """
+    try:
+        projects = index["projects"]
+        listing = Listing(
+            _serial(index.get("meta", {})),
+            len(projects),
+            lambda: ((str(project.get("name")), _serial(project)) for project in projects),
+        )
+        listing.measure()
+    except (TypeError, AttributeError, LookupError) as error:
+        raise ValueError("it is not a simple index in JSON") from error
+    return listing
+
+
+def read_changes(changes: Mapping[str, int], last: Any = None) -> Listing:
+    """Return what XML-RPC listed: serials by project; `last` is the last serial that it reported, if it did."""
+    return Listing(
+        parse_serial(str(last)) or 0, len(changes), lambda: ((name, int(serial)) for name, serial in changes.items())
+    )
+
+
+def _serial(entry: Any) -> int:
+    found = entry.get("_last-serial")
+    return found if type(found) is int else parse_serial(str(found)) or 0
+
+
+def plausible(serial: int, at: int, now: int) -> int:
+    """Return the highest serial that can be true `now` where the master was at `serial` `at` seconds since 1970."""
+    return serial + MOST_A_DAY * (1 + max(0, now - at) // DAY)
