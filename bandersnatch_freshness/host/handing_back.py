@@ -45,6 +45,9 @@ def hand_back(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]
                 raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
             if not wanted:
                 return []
+            # A state that can't be written must show now: with the same packages on its todo list in every run,
+            # Bandersnatch would never ask for the list of changes.
+            records.write()
             # Of another master any serial is new, but a page must have one.
             _add_to_todo(files, {name: state.quarantine[name].required_serial or 1 for name in wanted})
             for name in wanted:

@@ -84,6 +84,17 @@ def test_sync_hands_nothing_back(start_stale: Callable[..., Lab], make_mirror: M
     assert in_quarantine(mirror).keys() == {"lab-00"}
 
 
+def test_run_hands_back_without_any_plugin(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
+    """That command has the suite in place whatever is enabled."""
+    lab = start_stale(projects=2)
+    mirror = make_mirror(lab, "freshness_quarantine")
+    freeze_and_free(mirror)
+    mirror.configure("plugins", enabled="")
+    lab.heal()
+    assert f"No enabled plugin minds the quarantine: {SAID}" in command("run", mirror, "mirror").stderr
+    assert synced(mirror, lab, "lab-00")
+
+
 def test_uninstalled_it_is_as_if_it_had_never_been(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """As docs/how-to/removing.md has it: all is released, and Bandersnatch, bare, gets it."""
     lab = start_stale(projects=2)

@@ -119,6 +119,11 @@ def unwritable_todo(mirror: Path) -> None:
     (mirror / ".todo.new").mkdir()
 
 
+def unwritable_state(mirror: Path) -> None:
+    """See to it that the state can't be written."""
+    (mirror / ".freshness.json.new").mkdir()
+
+
 def newer_state(mirror: Path) -> None:
     """Leave the state of a newer release."""
     (mirror / "freshness.json").write_text(json.dumps(read(mirror) | {"format": 9}))
@@ -129,6 +134,7 @@ def newer_state(mirror: Path) -> None:
     [
         (strange_todo, "todo", "not a todo list of Bandersnatch"),
         (unwritable_todo, "todo", "[Errno "),
+        (unwritable_state, "freshness.json", "[Errno "),
         (newer_state, "freshness.json", "written by a newer release"),
     ],
 )
