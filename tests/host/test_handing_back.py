@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,7 +161,7 @@ def test_not_beside_a_run(lock: str, mirror: Path) -> None:
 
 
 @pytest.fixture
-def start(mirror: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
+def start(mirror: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Any:
     """Return a function that starts the suite in a Bandersnatch that lacks something; it returns the lines logged."""
     parser = configparser.ConfigParser()
     parser.read_dict(
