@@ -227,13 +227,15 @@ class TrackingSettings(NamedTuple):
 class Settings(NamedTuple):
     """What the suite does; `tracking` is None if it remembers nothing.
 
-    If `guards` is true, anything older than the mirror's own copy is rejected.
+    If `guards` is true, anything older than the mirror's own copy is rejected. `quarantines` is
+    whether a plugin minds what is in quarantine, which `quarantine_after = never` doesn't change.
     """
 
     rungs: tuple[Variant, ...]
     cache_bust_parameter: str
     tracking: TrackingSettings | None = None
     guards: bool = False
+    quarantines: bool = False
 
 
 def enabled_plugins(enabled: str) -> tuple[str, ...]:
@@ -266,7 +268,8 @@ def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Setti
     remembers = not {ADAPTIVE, GUARD, ESCALATION, QUARANTINE}.isdisjoint(enabled)
     remembers = remembers or bool(tracking.metrics_file or tracking.status_page)
     parameter = values["cache_bust_parameter"]
-    return Settings(ladder if adapts else ladder[:1], parameter, tracking if remembers else None, guards)
+    quarantines = not {ADAPTIVE, QUARANTINE}.isdisjoint(enabled)
+    return Settings(ladder if adapts else ladder[:1], parameter, tracking if remembers else None, guards, quarantines)
 
 
 def read_tracking(enabled: Collection[str], section: Mapping[str, str]) -> TrackingSettings:

@@ -222,3 +222,10 @@ def test_the_section_outranks_what_it_inherits_in_either_spelling(option: str) -
     assert inherited
     assert own
     assert (inherited.thresholds.warn_after, own.thresholds.warn_after) == (3600, 7200)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_two_plugins_mind_the_quarantine(plugin: str) -> None:
+    """Also where nothing more goes into it."""
+    found = read_settings([plugin], {"quarantine_after": "never"})
+    assert found.quarantines is (plugin in ("freshness", "freshness_quarantine"))

@@ -6,13 +6,9 @@ import argparse
 import json
 import logging
 
-import filelock
 from packaging.utils import canonicalize_name
 
-from ..core.observations import parse_serial
 from ..formatting import timestamp
-from ..host import todo
-from ..host.layout import STATUS, TODO
 from ..state.records import QUARANTINE_FILE
 from . import status, terminal
 
@@ -45,7 +41,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _release(options: argparse.Namespace) -> int:
-    """Put packages on Bandersnatch's todo list, and only then drop them from quarantine, so none can be lost."""
+    """Hand packages back to Bandersnatch."""
     from .. import host
 
     if bool(options.packages) is options.all:
@@ -53,36 +49,13 @@ def _release(options: argparse.Namespace) -> int:
     files = host.files(options.config)
     log = logging.getLogger("bandersnatch.freshness")
     log.addHandler(logging.StreamHandler())
-    records = files.records(host.clock)
-    listed = files.store(TODO)
-    if records.store.read() is None and files.store(QUARANTINE_FILE).read() is None:
-        raise ValueError(f"{records.store.path}: no run is remembered yet")
+    state = files.store(files.tracking.state)
+    if state.read() is None and files.store(QUARANTINE_FILE).read() is None:
+        raise ValueError(f"{state.path}: no run is remembered yet")
     try:
-        with files.lock(), records.run_lock(), records.lock():
-            state = records.state
-            named: list[str] = [canonicalize_name(name) for name in options.packages]
-            names = list(dict.fromkeys(named)) or sorted(state.quarantine)
-            unknown = [name for name in names if name not in state.quarantine]
-            if unknown:
-                raise ValueError(f"not in quarantine: {', '.join(unknown)}")
-            content, reached = listed.read(), files.store(STATUS).read() or b""
-            try:
-                text = todo.add(
-                    None if content is None else content.decode(),
-                    {name: state.quarantine[name].required_serial for name in names},
-                    parse_serial(reached.decode("ascii", "replace")) or 0,
-                )
-            except (todo.TodoError, UnicodeDecodeError) as error:
-                raise ValueError(f"{listed.path}: {error}") from error
-            if names:
-                listed.write([text])
-            for name in names:
-                del state.quarantine[name]
-                if name in state.incidents:
-                    state.incidents[name] = state.incidents[name]._replace(in_quarantine=False, released=host.clock())
-            records.write()
-    except filelock.Timeout as error:
-        raise ValueError(f"{files.directory}: a run of Bandersnatch is under way; try again after it") from error
+        names = host.hand_back(files, host.clock, [canonicalize_name(name) for name in options.packages])
+    except host.UnderWayError as error:
+        raise ValueError(f"{error}; try again after it") from error
     terminal.console().print(
         f"Handed back to Bandersnatch, for its next run: {', '.join(names)}" if names else "Nothing is in quarantine.",
         soft_wrap=True,

@@ -9,15 +9,19 @@ import importlib.util
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 import bandersnatch.utils
 
 from ..core.observations import parse_serial
+from ..fail_open import fail_open
 from ..settings import OptionError, with_underscores
+from ..state.records import QUARANTINE_FILE
 from . import configuration as _configuration
 from .configuration import config_file
+from .handing_back import UnderWayError, count_left, hand_back, hand_back_all
 from .layout import STATUS
 from .mirror_files import MirrorFiles
 from .protocols import HostAdapter
@@ -26,11 +30,13 @@ from .suite import Suite, clock, files_of
 
 __all__ = [
     "USER_AGENT",
+    "UnderWayError",
     "Upstream",
     "check_names",
     "clock",
     "config_file",
     "files",
+    "hand_back",
     "run",
     "start",
     "suite",
@@ -111,6 +117,7 @@ def start(configuration: Any) -> None:
     except OptionError as error:
         stop(error)
     _Started.configured_from = configured_from
+    here: Suite | None = None
     try:
         here = suite()
     except _UnknownBandersnatchError as error:
@@ -118,7 +125,19 @@ def start(configuration: Any) -> None:
     else:
         missing = here.enable(settings, configuration)
     if missing:
-        log.warning("Bandersnatch %s lacks %s: the freshness plugins step aside", _version(), missing)
+        said = fail_open("", _leave_quarantine, here, configuration)
+        log.warning(
+            "Bandersnatch %s lacks %s: the freshness plugins step aside%s", _version(), missing, said and f"; {said}"
+        )
+
+
+def _leave_quarantine(here: Suite | None, configuration: Any) -> str:
+    """Hand back what is in quarantine, which nobody minds from now on; return what to say about that."""
+    if here is None:  # nor is it known where this Bandersnatch keeps its todo list
+        copy = Path(configuration.get("mirror", "directory")) / QUARANTINE_FILE
+        return f"what {copy} names is not handed back" if copy.is_file() and copy.stat().st_size else ""
+    found = files_of(here.adapter, configuration, _configuration.read_tracking(configuration))
+    return count_left(found) if _configuration.may_be_sync() else hand_back_all(found, clock)
 
 
 def check_names(configuration: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ def config_file() -> str:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=True, exit_on_error=False)
     parser.add_argument("-c", "--config", default="/etc/bandersnatch.conf")
     return str(parser.parse_known_args()[0].config)
+
+
+def may_be_sync() -> bool:
+    """Return whether the command line may be one of `bandersnatch sync`, which writes over the todo list."""
+    return "sync" in sys.argv[1:]
 
 
 def enabled_plugins(configuration: Any) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ from ..state.document import State
 from ..state.memory import Memory, Notifies
 from ..state.store import Store
 from . import package_list, pages
+from .configuration import read_tracking
+from .handing_back import hand_back_all
 from .layout import STATUS, TODO
 from .log_lines import is_quiet_in
 from .mirror_files import MirrorFiles
@@ -85,6 +87,8 @@ class Suite:
     def remembered(self, mirror: HostMirror, *, is_of_all: bool = True) -> Iterator[None]:
         """Remember what a run saw, unless it is of single packages."""
         begin_run()
+        if is_of_all:
+            fail_open(None, self._hand_back, mirror)
         begin = self._begin_run if is_of_all else self._begin_sync
         context = self.context = fail_open(RunContext(mirror), begin, mirror)
 
@@ -108,6 +112,18 @@ class Suite:
         finally:
             atexit.unregister(end)
             end(outcome)
+
+    def _hand_back(self, mirror: HostMirror) -> None:
+        """Hand back what is in quarantine, if no enabled plugin minds it; Bandersnatch reads its todo list later."""
+        settings = self.settings
+        if settings is None or settings.quarantines:
+            return
+        tracking = settings.tracking or read_tracking(self.configuration)
+        storage = self.adapter.storage_of(mirror)
+        files = MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, storage)
+        said = hand_back_all(files, clock)
+        if said:
+            log.warning("No enabled plugin minds the quarantine: %s", said)
 
     def _begin_run(self, mirror: HostMirror) -> RunContext:
         storage = self.adapter.storage_of(mirror)

@@ -18,7 +18,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
 from .cron import HOUR, cron
-from .observe import BANDERSNATCH, SIMPLE, lines
+from .observe import BANDERSNATCH, SIMPLE, lines, pages
 
 pytestmark = pytest.mark.skipif(
     BANDERSNATCH.major < 6, reason="Bandersnatch keeps mirrors in S3 from 5.0 on, so from 6.8 here"
@@ -118,6 +118,22 @@ def test_what_is_in_quarantine_is_there_too(bucket: Bucket, start_lab: StartLab,
     released = command("quarantine", mirror, "release", "--all")
     assert (released.returncode, released.stderr) == (0, "")
     assert bucket.read("todo") == f"{lab.serial}\n{owed}".encode()
+    assert bucket.read("freshness.quarantine") == b""
+
+
+def test_what_nobody_minds_is_handed_back_there_too(
+    bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Once, by a plugin that knows of no quarantine."""
+    lab = start_lab(projects=2)
+    mirror = bucket.mirror(make_mirror, lab)
+    mirror.run()
+    bucket.write("freshness.quarantine", b"lab-00 1\n")
+    mirror.configure("plugins", enabled="freshness_encoding")
+    lab.forget()
+    found = [lines(mirror.run(), "handed 1 package back from quarantine") for _ in range(2)]
+    assert [len(one) for one in found] == [1, 0]
+    assert pages(lab) == {"lab-00": 1}
     assert bucket.read("freshness.quarantine") == b""
 
 

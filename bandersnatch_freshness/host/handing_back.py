@@ -1,0 +1,111 @@
+"""Handing back: packages in quarantine become Bandersnatch's own business again, on its todo list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import filelock
+
+from ..core.observations import parse_serial
+from ..state.document import StateError
+from ..state.records import QUARANTINE_FILE
+from . import todo
+from .layout import STATUS, TODO
+from .mirror_files import MirrorFiles
+
+# What does the same by hand.
+COMMAND = "bandersnatch-freshness quarantine release --all"
+
+
+class HandBackError(ValueError):
+    """Nothing has left the quarantine; the text says which file, or whose lock, is the reason."""
+
+
+class UnderWayError(HandBackError):
+    """A lock is held by somebody else."""
+
+
+def hand_back(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str] = ()) -> list[str]:
+    """Put packages on Bandersnatch's todo list, and only then drop them from quarantine, so none can be lost.
+
+    `names` are normalized; if there are none, everything in quarantine is handed back. `clock`
+    returns seconds since 1970. Returns the names. No lock may be held by this process.
+
+    Raises:
+        HandBackError: if one of them is not in quarantine, or a file can't be understood or written.
+        UnderWayError: if a run of Bandersnatch, or a command, is at work on the mirror.
+    """
+    records = files.records(clock)
+    try:
+        with files.lock(), records.run_lock(), records.lock():
+            state = records.state
+            wanted = list(dict.fromkeys(names)) or sorted(state.quarantine)
+            unknown = [name for name in wanted if name not in state.quarantine]
+            if unknown:
+                raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
+            if not wanted:
+                return []
+            # A state that can't be written must show now: with the same packages on its todo list in every run,
+            # Bandersnatch would never ask for the list of changes.
+            records.write()
+            # Of another master any serial is new, but a page must have one.
+            _add_to_todo(files, {name: state.quarantine[name].required_serial or 1 for name in wanted})
+            for name in wanted:
+                del state.quarantine[name]
+                if name in state.incidents:
+                    state.incidents[name] = state.incidents[name]._replace(in_quarantine=False, released=clock())
+            records.write()
+    except filelock.Timeout as error:
+        raise UnderWayError(f"{files.directory}: a run of Bandersnatch is under way") from error
+    except (OSError, StateError) as error:
+        raise HandBackError(f"{records.store.path}: {error}") from error
+    return wanted
+
+
+def hand_back_all(files: MirrorFiles, clock: Callable[[], int]) -> str:
+    """Hand back everything in quarantine where nobody minds it any more.
+
+    Returns what to say about that, without a full stop; nothing where nothing is in quarantine,
+    which takes one look at the second copy.
+    """
+    copy = files.store(QUARANTINE_FILE)
+    try:
+        count = len((copy.read() or b"").splitlines())
+    except OSError as error:
+        return f"could not look into the quarantine: {copy.path}: {error}"
+    if not count:
+        return ""
+    try:
+        count = len(hand_back(files, clock))
+    except HandBackError as error:
+        return (
+            f"could not hand {_packages(count)} back from quarantine to Bandersnatch's todo list: {error}; "
+            f"the next run tries again, and so does `{COMMAND}`"
+        )
+    if not count:  # by another process, meanwhile
+        return ""
+    return f"handed {_packages(count)} back from quarantine to Bandersnatch's todo list, as `{COMMAND}` does"
+
+
+def count_left(files: MirrorFiles) -> str:
+    """Return what to say where nothing is handed back, because `sync` is about to write over the todo list.
+
+    Raises:
+        OSError: if the second copy of the quarantine can't be read.
+    """
+    count = len((files.store(QUARANTINE_FILE).read() or b"").splitlines())
+    return f"the next `bandersnatch mirror` hands {_packages(count)} back from quarantine" if count else ""
+
+
+def _add_to_todo(files: MirrorFiles, packages: Mapping[str, int]) -> None:
+    listed = files.store(TODO)
+    try:
+        content, reached = listed.read(), files.store(STATUS).read() or b""
+        serial = parse_serial(reached.decode("ascii", "replace")) or 0
+        listed.write([todo.add(None if content is None else content.decode(), packages, serial)])
+    except (OSError, UnicodeDecodeError, todo.TodoError) as error:
+        raise HandBackError(f"{listed.path}: {error}") from error
+
+
+def _packages(count: int) -> str:
+    return "1 package" if count == 1 else f"{count} packages"
