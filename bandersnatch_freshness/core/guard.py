@@ -209,4 +209,4 @@ def measure(index: Any) -> tuple[int | None, int, int]:
 
 def _serial(entry: Any) -> int:
     found = entry.get("_last-serial")
-    return found if type(found) is int else parse_serial(str(found)) or 0
+    return found if type(found) is int and 0 <= found < 10**18 else parse_serial(str(found)) or 0
