@@ -5,7 +5,7 @@ PYTHON ?= python3
 # Nothing is compiled at installation by uv; what each of a thousand processes would compile anew is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check demo test test-all incidents matrix soak bench docs lint clean
+.PHONY: check demo test test-all incidents matrix soak bench docs schemas lint clean
 
 TESTS ?= tests
 
@@ -38,6 +38,9 @@ bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the tab
 
 docs: .venv/nox  ## the pages, in build/docs, with new pictures
 	.venv/bin/nox -s docs -- pictures
+
+schemas: .venv/installed  ## docs/schemas/state.json, from the types of the state
+	.venv/bin/python docs/write_schemas.py
 
 lint: .venv/nox  ## format, lint, types, and which way imports go
 	.venv/bin/nox -s lint

@@ -150,6 +150,8 @@ def _type(field: Mapping[str, Any], name: str) -> str:
     """Name what a field may be, in words."""
     part = field.get("$ref", "").partition("#/$defs/")[2]
     field, name = _resolved(field, name)
+    if "anyOf" in field:
+        return " or ".join(_type(one, name) for one in field["anyOf"])
     if "properties" in field:
         return f"[{part}](#json-{part})"
     if "enum" in field or "const" in field:

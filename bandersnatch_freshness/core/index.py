@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .observations import parse_serial
+from .observations import HIGHEST_SERIAL, parse_serial
 
 # More than this in a day, and it is no serial of that master: PyPI counts some 20,000 events a day.
 MOST_A_DAY = 100_000
@@ -105,7 +105,7 @@ def read_changes(changes: Mapping[str, int], last: Any = None) -> Listing:
 
 def _serial(entry: Any) -> int:
     found = entry.get("_last-serial")
-    return found if type(found) is int else parse_serial(str(found)) or 0
+    return found if type(found) is int and 0 <= found <= HIGHEST_SERIAL else parse_serial(str(found)) or 0
 
 
 def plausible(serial: int, at: int, now: int) -> int:

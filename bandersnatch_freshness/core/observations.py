@@ -13,6 +13,7 @@ from .variants import Variant
 SERIAL_HEADER = "X-PyPI-Last-Serial"
 
 # A number with more digits is not a serial: PyPI counted some 30 million events in its first 20 years.
+HIGHEST_SERIAL = 10**18 - 1
 _SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
 _AT_THE_END = re.compile(rb"<!--SERIAL ([0-9]{1,18})-->\s*\Z")
 

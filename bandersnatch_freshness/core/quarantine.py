@@ -26,7 +26,8 @@ class QuarantineEntry(NamedTuple):
 
     Times are seconds since 1970. `required_serial` is the highest serial announced for it. If
     the mirror has meanwhile taken an older page, the newest that the origin has, `synced` is
-    that page's serial. `waiting`: its serial is of another master, and it waits for what this one lists.
+    that page's serial. While it is `waiting`, all of this is another master's: the present one's list has
+    not told yet which serial it has.
     """
 
     required_serial: int

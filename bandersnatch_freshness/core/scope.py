@@ -10,6 +10,7 @@ from ..formatting import plain_url, printable
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _METADATA = re.compile(r"/simple(/.*)?|/pypi/(?P<project>[^/]+)/json/?")
+_ESCAPE = re.compile("%[0-9a-fA-F]{2}")
 # Some upstreams keep release files under /simple too.
 _RELEASE_FILE = re.compile(r"\.(whl|zip|egg|exe|msi|rpm|deb|dmg|tgz|t(ar\.)?(gz|bz2|xz|zst?|z)|asc|metadata)$", re.I)
 
@@ -55,6 +56,19 @@ class Scope:
     def plain(self, url: str) -> str:
         """Return a URL without the parts that may be secret."""
         return url if self._is_plain and self._page.fullmatch(url) else plain_url(url)
+
+
+def same_master(one: str, other: str) -> bool:
+    """Return whether two URLs of masters, without secrets, are of the same one, however they are spelled."""
+    first, second = _split(one), _split(other)
+    if not (first.netloc and second.netloc):
+        return one == other
+    return _place(first) == _place(second)
+
+
+def _place(parts: SplitResult) -> tuple[object, str]:
+    path = _ESCAPE.sub(lambda found: found[0].upper(), _path(parts).rstrip("/"))
+    return _server(parts.scheme, parts.netloc), path
 
 
 @lru_cache(64)  # a page's URL is parsed more than once

@@ -48,8 +48,9 @@ def hand_back(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]
             # A state that can't be written must show now: with the same packages on its todo list in every run,
             # Bandersnatch would never ask for the list of changes.
             records.write()
-            # Of another master any serial is new, but a page must have one.
-            _add_to_todo(files, {name: state.quarantine[name].required_serial or 1 for name in wanted})
+            # Of what waits for another master's list, any page is new, but one must have a serial.
+            owed = {name: state.quarantine[name] for name in wanted}
+            _add_to_todo(files, {name: 1 if one.waiting else one.required_serial for name, one in owed.items()})
             for name in wanted:
                 del state.quarantine[name]
                 if name in state.incidents:

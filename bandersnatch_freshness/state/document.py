@@ -1,40 +1,64 @@
-"""The state: what the suite remembers from run to run, as one JSON document.
+"""The document: the state as JSON, there and back.
 
-No I/O: text in, state out, and back. The format is described in docs/schemas/state.json.
+No I/O: text in, state out, and back. The format is described in docs/schemas/state.json, which is made of its parts.
 """
 
 from __future__ import annotations
 
-import json
+import functools
+import itertools
+import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from .. import __version__
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
 from ..core.quarantine import QuarantineEntry
-from ..core.verdicts import Verdict
-from ..formatting import seconds, timestamp
+from ..formatting import printable, seconds, timestamp
+from . import parts
+from .parts import FORMAT, Seconds
+from .remembered import NotificationRecord, OtherMaster, State, Totals, in_quarantine
 
-FORMAT = 1
+__all__ = [
+    "EVIDENCE_KEPT",
+    "FORMAT",
+    "OUTCOMES",
+    "RUNS_KEPT",
+    "NewerStateError",
+    "NotificationRecord",
+    "State",
+    "StateError",
+    "Totals",
+    "dump",
+    "load",
+]
+
 RUNS_KEPT = 100
 
 # The possible outcomes of a run.
-OUTCOMES = ("fresh", "errors", "failed", "interrupted")
+OUTCOMES: tuple[str, ...] = get_args(parts.Outcome)
 
 # Evidence is for people to read, so it is kept only for as many incidents as anyone would read.
 EVIDENCE_KEPT = 1000
 
+# What is remembered once of a master, by name, with its types in the core and in the document.
+_SINGLE: Mapping[str, tuple[Callable[..., Any], type[parts.Part]]] = {
+    "batch": (Batch, parts.Batch),
+    "index": (Index, parts.Index),
+    "doubt": (Doubt, parts.Doubt),
+    "ceiling": (Ceiling, parts.Ceiling),
+}
 
-# What reading a foreign document may raise; int() of an infinity overflows.
-_ERRORS = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
-
+_LATEST = 253_402_300_799  # the end of the year 9999, after which ISO 8601 has no date
 _LEVELS = {str(level): level for level in Level}
-_LEVEL_NAMES = {level: name for name, level in _LEVELS.items()}
-_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+
+_T = TypeVar("_T")
 
 
 class StateError(ValueError):
@@ -45,98 +69,70 @@ class NewerStateError(StateError):
     """The document was written by a newer release."""
 
 
-class NotificationRecord(NamedTuple):
-    """What one channel was last told about one incident, at `at` seconds since 1970.
-
-    `delivered` is false until this message is known to have arrived; `ever` is whether any
-    message about this incident has.
-    """
-
-    level: Level
-    verdict: Verdict
-    since: int
-    at: int
-    delivered: bool = False
-    ever: bool = False
-
-
-@dataclass
-class Totals:
-    """Totals since the state began: runs by outcome, metadata requests by variant, notifications."""
-
-    runs: Counter[str] = field(default_factory=Counter)
-    requests: Counter[str] = field(default_factory=Counter)
-    notifications_sent: int = 0
-    notifications_failed: int = 0
-
-
-@dataclass
-class State:
-    """Everything remembered. `master` is the URL of the upstream that the serials come from, without a password."""
-
-    master: str
-    incidents: dict[str, Incident] = field(default_factory=dict)
-    runs: list[PastRun] = field(default_factory=list)
-    # What each channel was told, by channel id and subject.
-    notified: dict[str, dict[str, NotificationRecord]] = field(default_factory=dict)
-    quarantine: dict[str, QuarantineEntry] = field(default_factory=dict)
-    batch: Batch | None = None
-    index: Index | None = None
-    doubt: Doubt | None = None
-    ceiling: Ceiling | None = None
-    # Whether the mirror may still hold serials of another master.
-    another_master: bool = False
-    # The last days, hour by hour, and when the mirror last had all that was announced.
-    history: list[Hour] = field(default_factory=list)
-    fresh_at: int = 0
-    totals: Totals = field(default_factory=Totals)
-
-    def announced(self) -> int | None:
-        """Return the highest serial that the index last announced, None if that is unknown."""
-        target = next((run.target for run in reversed(self.runs) if run.target), None)
-        if self.index is None:
-            return target
-        # Of projects: what was announced last may be a removal, which no mirror ever reaches.
-        return max(self.index.highest or self.index.serial, target or 0)
-
-    def last_run(self) -> int:
-        """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""
-        return next((run.finished for run in reversed(self.runs) if run.is_whole), 0)
-
-
 def dump(state: State, now: int) -> Iterator[str]:
     """Yield the document's text, with one incident, run or note on each line.
 
     It comes in pieces because the whole text would be the largest thing in memory.
     """
-    yield f'{{\n"format": {FORMAT},\n"written": "{timestamp(now)}",\n"by": "bandersnatch-freshness {__version__}",\n'
-    yield f'"master": {json.dumps(state.master)},\n"incidents": '
-    yield from _object(
-        (subject, _incident_out(state.incidents[subject], with_evidence=number < EVIDENCE_KEPT))
-        for number, subject in enumerate(sorted(state.incidents))
+    yield "{\n"
+    for name, value in (
+        ("format", FORMAT),
+        ("written", timestamp(now)),
+        ("by", f"bandersnatch-freshness {__version__}"),
+        ("another_master", state.another_master or None),
+        ("fresh", timestamp(state.fresh_at) if state.fresh_at else None),
+        ("totals", _part(parts.Totals, state.totals)),
+    ):
+        if value is not None:
+            yield f"{_json(name)}: {_json(value)},\n"
+    yield '"quarantine": '
+    yield from _block(
+        "{}", (_named(name, _part(parts.Quarantined, one)) for name, one in sorted(state.quarantine.items()))
     )
-    yield ',\n"quarantine": '
-    yield from _object(
-        (name, json.dumps(_quarantined_out(state.quarantine[name]))) for name in sorted(state.quarantine)
-    )
-    if state.batch:
-        yield f',\n"batch": {json.dumps(state.batch._asdict())}'
-    if state.index:
-        yield f',\n"index": {json.dumps({**state.index._asdict(), "moved": timestamp(state.index.moved)})}'
-    for name in ("doubt", "ceiling"):
-        if (found := getattr(state, name)) is not None:
-            yield f',\n"{name}": {json.dumps(found._asdict())}'
-    if state.another_master:
-        yield ',\n"another_master": true'
-    if state.fresh_at:
-        yield f',\n"fresh": "{timestamp(state.fresh_at)}"'
-    yield f',\n"totals": {json.dumps(vars(state.totals))},\n"history": ['
-    yield ",".join(f"\n{json.dumps({**hour._asdict(), 'at': timestamp(hour.at)})}" for hour in state.history)
-    yield '\n],\n"runs": ['
-    yield ",".join(f"\n{json.dumps(_run_out(run))}" for run in _kept(state.runs))
-    yield '\n],\n"told": '
-    yield from _object((channel, _notified_out(notified)) for channel, notified in state.notified.items())
-    yield "\n}\n"
+    yield ',\n"history": '
+    yield from _block("[]", (_json(_part(parts.Hour, hour)) for hour in state.history))
+    yield ',\n"runs": '
+    yield from _block("[]", (_json(_part(parts.Run, run)) for run in _kept(state.runs)))
+    yield ",\n"
+    yield from _remembered(state)
+    opening = ',\n"others": [\n'
+    for other in state.others:
+        yield f'{opening}{{"left": "{timestamp(other.left)}",\n'
+        yield from _remembered(other)
+        yield "}"
+        opening = ",\n"
+    yield "\n]\n}\n" if state.others else "\n}\n"
+
+
+def _remembered(one: State | OtherMaster) -> Iterator[str]:
+    """Yield what is remembered of a master, as members of an object."""
+    yield f'"master": {_json(one.master)},\n'
+    for name, (_, kind) in _SINGLE.items():
+        if getattr(one, name) is not None:
+            yield f'"{name}": {_json(_part(kind, getattr(one, name)))},\n'
+    yield '"incidents": '
+    yield from _block("{}", map(_incident, itertools.count(), sorted(one.incidents.items())))
+    opening = ',\n"told": {\n'
+    for channel, told in one.notified.items():
+        yield f"{opening}{_json(channel)}: "
+        yield from _block("[]", _told(told))
+        opening = ",\n"
+    yield "\n}" if one.notified else ',\n"told": {}'
+
+
+def _incident(number: int, item: tuple[str, Incident]) -> str:
+    name, incident = item
+    if number >= EVIDENCE_KEPT and incident.evidence:
+        incident = incident._replace(evidence=())
+    return _named(name, _part(parts.Incident, incident))
+
+
+def _told(told: Mapping[str, NotificationRecord]) -> Iterator[str]:
+    """Yield what a channel was told; subjects with the same record share a group."""
+    groups: dict[NotificationRecord, list[str]] = {}
+    for subject in sorted(told):
+        groups.setdefault(told[subject], []).append(_plain(subject))
+    return (_json(_part(parts.Told, record, tuple(subjects))) for record, subjects in groups.items())
 
 
 def _kept(runs: list[PastRun]) -> list[PastRun]:
@@ -147,12 +143,69 @@ def _kept(runs: list[PastRun]) -> list[PastRun]:
     return kept
 
 
-def _object(members: Iterable[tuple[str, str]]) -> Iterator[str]:
-    separator = "{\n"
-    for name, value in members:
-        yield f"{separator}{json.dumps(name)}: {value}"
+def _block(brackets: str, lines: Iterable[str]) -> Iterator[str]:
+    """Yield a JSON array or object of these items or members, each on a line of its own."""
+    separator = brackets[0] + "\n"
+    for line in lines:
+        yield separator + line
         separator = ",\n"
-    yield "{}" if separator == "{\n" else "\n}"
+    yield brackets if separator[0] == brackets[0] else "\n" + brackets[1]
+
+
+def _named(name: str, part: parts.Part) -> str:
+    """Return a part as a member of an object."""
+    return _json({_plain(name): part})[1:-1]
+
+
+def _json(value: object) -> str:
+    return _ENCODER.encode(value).decode()
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=dict)  # of mappings that are no dict
+
+
+def _plain(text: str) -> str:
+    """Return a name without halves of surrogate pairs, which come from hostile JSON and no JSON may hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _part(kind: type[parts.Part], values: Any, *more: object) -> parts.Part:
+    """Return a part made of the attributes that its fields are named after; `more` is for the last fields."""
+    read, writers = _columns(kind, len(more))
+    found = list(read(values))
+    for number, write in writers:
+        found[number] = write(found[number])
+    return kind(*found, *more)
+
+
+@functools.cache
+def _columns(kind: type[parts.Part], but: int) -> tuple[Callable[[Any], Any], list[tuple[int, Callable[[Any], Any]]]]:
+    """Return what reads a part's fields but the last ones, and what writes those that aren't written as they are."""
+    hints = get_type_hints(kind)
+    names = kind.__struct_fields__[: -but or None]
+    writers = ((number, _WRITERS.get(hints[name])) for number, name in enumerate(names))
+    return operator.attrgetter(*names), [(number, write) for number, write in writers if write]
+
+
+@functools.lru_cache(4096)  # many times in a state are the same
+def _time(value: int) -> str:
+    return timestamp(min(max(value, 0), _LATEST))
+
+
+def _bounded(value: int | None) -> int | None:
+    """Return a number within what can be read again, whatever a hostile index said it was."""
+    return value if value is None or 0 <= value <= parts.HIGHEST else min(max(value, 0), parts.HIGHEST)
+
+
+# How values are written, by the types of the fields; others are written as they are.
+_WRITERS: Mapping[Any, Callable[[Any], object]] = {
+    int: _bounded,
+    int | None: _bounded,
+    Seconds: _time,
+    Seconds | UnsetType: lambda value: _time(value) if value else UNSET,
+    parts.LevelName: ("", *_LEVELS).__getitem__,  # by its number, as looking a level up takes longer
+    tuple[str, ...]: lambda names: names and tuple(map(_plain, names)),
+}
 
 
 def load(text: str | bytes) -> State:
@@ -163,183 +216,91 @@ def load(text: str | bytes) -> State:
         StateError: if it is not a state for any other reason.
     """
     try:
-        # Incidents are converted during parsing: as dicts, all of them together would take a lot of memory.
-        document = json.loads(text, object_hook=_nameless_or_dict)
-        found = document["format"]
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise StateError(f"not a state file: {type(error).__name__}: {error}") from error
-    if not isinstance(found, int) or found < 1:
-        raise StateError(f"not a state file: format {found!r}")
-    if found > FORMAT:
-        raise NewerStateError(
-            f"written by a newer release, {document.get('by')!r} (format {found}, known here: {FORMAT})"
-        )
+        document = msgspec.json.decode(text, type=parts.Document, dec_hook=_read_time)
+    except (ValueError, RecursionError) as error:
+        head = _head(text)
+        if head and head.format > FORMAT:
+            raise NewerStateError(
+                f"written by a newer release, {printable(str(head.by))!r} (format {head.format}, known here: {FORMAT})"
+            ) from error
+        raise StateError(f"not a state file: {printable(str(error))}") from error
+    quarantine = {
+        # A release before this one wrote 0 for what waits.
+        name: _core(QuarantineEntry, entry, waiting=entry.waiting or not entry.required_serial)
+        for name, entry in document.quarantine.items()
+    }
+    taken = _taken(document)
+    totals = document.totals
+    return State(
+        **{**taken, "incidents": in_quarantine(taken["incidents"], quarantine)},
+        runs=[_core(PastRun, run) for run in document.runs],
+        quarantine=quarantine,
+        another_master=document.another_master,
+        history=[_core(Hour, hour) for hour in document.history],
+        fresh_at=0 if document.fresh is UNSET else document.fresh,
+        totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),
+        others=[OtherMaster(left=one.left, **_taken(one)) for one in document.others],
+    )
+
+
+def _head(text: str | bytes) -> parts.Head | None:
+    """Return what tells a newer release's document, None if even that is not there."""
     try:
-        quarantine = {name: _quarantined_in(entry) for name, entry in document.get("quarantine", {}).items()}
-        return State(
-            master=str(document["master"]),
-            incidents={
-                name: _named(name, nameless, in_quarantine=name in quarantine)
-                for name, nameless in document["incidents"].items()
-            },
-            runs=[_run_in(run) for run in document["runs"]],
-            notified={channel: _notified_in(groups) for channel, groups in document.get("told", {}).items()},
-            quarantine=quarantine,
-            index=_index_in(document["index"]) if "index" in document else None,
-            doubt=Doubt(**document["doubt"]) if "doubt" in document else None,
-            ceiling=Ceiling(**document["ceiling"]) if "ceiling" in document else None,
-            another_master=document.get("another_master") is True,
-            history=[_hour_in(hour) for hour in document.get("history", ())],
-            fresh_at=seconds(document["fresh"]) if "fresh" in document else 0,
-            totals=_totals_in(document.get("totals", {})),
-            batch=Batch(**{name: int(value) for name, value in document["batch"].items()})
-            if "batch" in document
-            else None,
-        )
-    except _ERRORS as error:
-        raise StateError(f"not a state file: {type(error).__name__}: {error}") from error
+        return msgspec.json.decode(text, type=parts.Head)
+    except (ValueError, RecursionError):
+        return None
 
 
-def _incident_out(incident: Incident, *, with_evidence: bool) -> str:
-    # By hand: an encoder takes five times as long, more for all incidents than reading them takes.
-    out = (
-        f'{{"level": "{_LEVEL_NAMES[incident.level]}", "verdict": "{incident.verdict.value}", '
-        f'"since": "{timestamp(incident.since)}", "seen": "{timestamp(incident.seen)}", "runs": {incident.runs}, '
-        f'"required": {incident.required_serial}, "got": {_or_null(incident.got)}, '
-        f'"newest": {_or_null(incident.newest)}'
-    )
-    if incident.count != 1 or incident.examples:
-        out += f', "count": {incident.count}, "examples": {json.dumps(incident.examples)}'
-    if incident.released:
-        out += f', "released": "{timestamp(incident.released)}"'
-    if incident.evidence and with_evidence:
-        out += f', "evidence": {json.dumps(incident.evidence)}'
-    return f"{out}}}"
-
-
-def _or_null(serial: int | None) -> int | str:
-    return "null" if serial is None else serial
-
-
-def _nameless_or_dict(members: dict[str, Any]) -> tuple[Any, ...] | dict[str, Any]:
-    if not members.keys() >= {"required", "verdict"}:
-        return members
-    try:
-        return _nameless(members)
-    except _ERRORS:
-        return members  # a newer format, which the caller detects
-
-
-def _nameless(document: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return an incident's fields in order, without its name, which is the key outside this part of the document."""
-    return (
-        seconds(document["since"]),
-        seconds(document["seen"]),
-        int(document["runs"]),
-        int(document["required"]),
-        _serial(document["got"]),
-        _VERDICTS[document["verdict"]],
-        _LEVELS[document["level"]],
-        _serial(document["newest"]),
-        int(document.get("count", 1)),
-        tuple(map(str, document.get("examples", ()))),
-        tuple(map(dict, document.get("evidence", ()))),
-        False,
-        seconds(document["released"]) if "released" in document else 0,
-    )
-
-
-def _named(name: str, nameless: tuple[Any, ...], *, in_quarantine: bool) -> Incident:
-    if not isinstance(nameless, tuple):
-        raise TypeError(f"no incident: {name}")
-    incident = Incident(name, *nameless)
-    return incident._replace(in_quarantine=True) if in_quarantine else incident
-
-
-def _serial(value: Any) -> int | None:
-    return None if value is None else int(value)
-
-
-def _index_in(document: Mapping[str, Any]) -> Index:
-    highest = int(document.get("highest", 0))
-    return Index(int(document["serial"]), seconds(document["moved"]), int(document["projects"]), highest)
-
-
-def _hour_in(document: Mapping[str, Any]) -> Hour:
-    return Hour(**{name: seconds(value) if name == "at" else int(value) for name, value in document.items()})
-
-
-def _totals_in(document: Mapping[str, Any]) -> Totals:
-    runs, requests = (_counter_in(document.get(name, {})) for name in ("runs", "requests"))
-    sent, failed = (int(document.get(f"notifications_{name}", 0)) for name in ("sent", "failed"))
-    return Totals(runs, requests, sent, failed)
-
-
-def _counter_in(document: Mapping[str, Any]) -> Counter[str]:
-    return Counter({name: int(count) for name, count in document.items()})
-
-
-def _quarantined_out(entry: QuarantineEntry) -> dict[str, Any]:
-    times = {"since": timestamp(entry.since), "asked": timestamp(entry.last_asked)}
-    return {"required": entry.required_serial, "synced": entry.synced, **times, "asks": entry.asks}
-
-
-def _quarantined_in(document: Mapping[str, Any]) -> QuarantineEntry:
-    return QuarantineEntry(
-        required_serial=int(document["required"]),
-        since=seconds(document["since"]),
-        last_asked=seconds(document["asked"]),
-        asks=int(document["asks"]),
-        synced=_serial(document["synced"]),
-    )
-
-
-def _notified_out(notified: Mapping[str, NotificationRecord]) -> str:
-    """Return what a channel was told, as JSON; subjects with the same record share a group."""
-    groups: dict[NotificationRecord, list[str]] = {}
-    for subject in sorted(notified):
-        groups.setdefault(notified[subject], []).append(subject)
-    lines = (
-        json.dumps(
-            {
-                "level": str(last.level),
-                "verdict": last.verdict.value,
-                "since": timestamp(last.since),
-                "at": timestamp(last.at),
-                "delivered": last.delivered,
-                "ever": last.ever,
-                "subjects": subjects,
-            }
-        )
-        for last, subjects in groups.items()
-    )
-    return "[\n" + ",\n".join(lines) + "\n]"
-
-
-def _notified_in(groups: Iterable[Mapping[str, Any]]) -> dict[str, NotificationRecord]:
-    notified = {}
-    for group in groups:
-        last = NotificationRecord(
-            level=_LEVELS[group["level"]],
-            verdict=_VERDICTS[group["verdict"]],
-            since=seconds(group["since"]),
-            at=seconds(group["at"]),
-            delivered=group["delivered"] is True,
-            ever=group["ever"] is True,
-        )
-        notified.update(dict.fromkeys(map(str, group["subjects"]), last))
-    return notified
-
-
-def _run_out(run: PastRun) -> dict[str, Any]:
+def _taken(found: parts.Remembered) -> dict[str, Any]:
+    """Return what is remembered of a master, by the names that it has in the state, and take the incidents away."""
     return {
-        **run._asdict(),
-        "started": timestamp(run.started),
-        "finished": timestamp(run.finished),
-        "cured": dict(run.cured),
+        "master": found.master,
+        # One by one: both forms of all of them would be the largest thing in memory.
+        "incidents": {name: _incident_in(name, found.incidents.pop(name)) for name in list(found.incidents)},
+        "notified": {
+            channel: {
+                subject: record
+                for told in groups
+                for record in [_core(NotificationRecord, told)]
+                for subject in told.subjects
+            }
+            for channel, groups in found.told.items()
+        },
+        **{
+            name: _core(kind, part)
+            for name, (kind, _) in _SINGLE.items()
+            if (part := getattr(found, name)) is not UNSET
+        },
     }
 
 
-def _run_in(document: Mapping[str, Any]) -> PastRun:
-    known = {name: document[name] for name in PastRun._fields}
-    return PastRun(**{**known, "started": seconds(known["started"]), "finished": seconds(known["finished"])})
+def _incident_in(name: str, part: parts.Incident) -> Incident:
+    if part.evidence:
+        return _core(Incident, part, subject=name, evidence=tuple(map(msgspec.to_builtins, part.evidence)))
+    return _core(Incident, part, subject=name)
+
+
+def _core(kind: Callable[..., _T], part: parts.Part, **more: object) -> _T:
+    """Return what the core makes of a part of the document."""
+    values = {name: value for name, value in msgspec.structs.asdict(part).items() if value is not UNSET} | more
+    values.pop("subjects", None)  # of what was told, the key
+    if "level" in values:
+        values["level"] = _LEVELS[values["level"]]
+    return kind(**values)
+
+
+def _read_time(_: type, text: object) -> Seconds:
+    if not isinstance(text, str):
+        raise TypeError("Expected a time as text")
+    return _seconds(text)
+
+
+@functools.lru_cache(4096)  # many times in a state are the same
+def _seconds(text: str) -> Seconds:
+    try:
+        found = seconds(text)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= _LATEST:
+        raise ValueError("Expected an ISO 8601 time with a zone, from 1970 on")
+    return Seconds(found)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from ..core import quarantine
+from ..core.scope import same_master
 from .document import NewerStateError, State, StateError, dump, load
 from .store import Store
 
@@ -93,13 +94,13 @@ class Records:
         if lost:
             log.warning("%s lacks packages in quarantine: %d restored from %s", self.store.path, lost, self._copy.path)
         state.quarantine = found
-        if state.master != self._master:
+        if not same_master(state.master, self._master):
             log.warning(
-                "The master was %s and is now %s: starting with an empty state, apart from the quarantine",
+                "The master was %s and is now %s: what is remembered of the last three is kept, "
+                "and what is in quarantine waits for the new one's list",
                 state.master,
                 self._master,
             )
-            # The old master's serials mean nothing now, but the packages it owed can come from the new one.
-            owed = {name: entry._replace(required_serial=0, synced=None) for name, entry in found.items()}
-            state = State(self._master, quarantine=owed, another_master=True)
+            state = state.switched_to(self._master, self._clock())
+        state.master = self._master  # as it is spelled now
         self.state = state

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bandersnatch_freshness.core.scope import Scope
+from bandersnatch_freshness.core.scope import Scope, same_master
 
 MASTER = "https://master.example"
 CORPORATE = "https://proxy.example:8443/api/pypi/pypi-remote/"
@@ -99,3 +99,40 @@ def test_a_master_may_have_a_path_and_a_port(url: str, covered: bool) -> None:
 def test_names_what_a_url_is_about(master: str, url: str, title: str) -> None:
     """Log lines name the project, and a hostile name breaks none of them."""
     assert Scope(master).title(url) == title
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://pypi.org", "https://pypi.org/"),
+        ("https://pypi.org", "HTTPS://PyPI.org:443"),
+        ("https://pypi.org/", "http://pypi.org"),
+        ("https://b\u00fccher.example/a", "https://xn--bcher-kva.example/a"),
+        ("https://master.example//a//b/", "https://master.example/a/b"),
+        ("https://master.example/a%2fb", "https://master.example/a%2Fb"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_a_master_is_the_same_however_it_is_spelled(one: str, other: str) -> None:
+    """Both ways round."""
+    assert same_master(one, other)
+    assert same_master(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://pypi.org", "https://test.pypi.org"),
+        ("https://pypi.org", "https://pypi.org:8443"),
+        ("https://master.example/a", "https://master.example/A"),
+        ("https://master.example/a", "https://master.example"),
+        ("https://master.example/a%2Fb", "https://master.example/a/b"),
+        ("", "https://pypi.org"),
+        ("nonsense", "rubbish"),
+        ("https://[", "https://]"),
+    ],
+)
+def test_another_master_is_another_one(one: str, other: str) -> None:
+    """Where a server could tell the difference."""
+    assert not same_master(one, other)
+    assert not same_master(other, one)

@@ -15,6 +15,7 @@ from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
+from bandersnatch_freshness.state.parts import schema
 
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
@@ -64,7 +65,7 @@ def fresh(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 
 
 def stale(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
-    """Return a mirror with an incident of the whole edge, that was told; its master has changed."""
+    """Return a mirror with an incident of the whole edge, that was told."""
     lab = start_lab(Behaviour("all", origin_behind=1), projects=12)
     mirror = make_mirror(lab, "freshness", options={"notify": "json://127.0.0.1:1"})
     lab.release()
@@ -98,7 +99,7 @@ def of_another_master(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
     lab = start_lab(projects=1)
     mirror = make_mirror(lab, "freshness")
     mirror.run()
-    mirror.configure(master=f"{lab.https_url}/")
+    mirror.configure(master=lab.https_url.replace("127.0.0.1", "localhost"))
     lab.release()
     mirror.run()
     return mirror
@@ -168,13 +169,18 @@ def changes(found: Any) -> Iterator[Any]:
         yield {"another": "type"}
 
 
+def test_the_schema_of_the_state_is_made_of_its_types() -> None:
+    """`make schemas` writes it."""
+    assert (Path(__file__).parents[2] / "docs/schemas/state.json").read_text() == schema()
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_schema_is_one_and_lets_nothing_unknown_in(name: str) -> None:
     """In the draft that it says; every field has a description, every object is closed."""
-    schema = SCHEMAS[name]
-    Draft202012Validator.check_schema(schema)
-    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    for definition in (schema, *schema.get("$defs", {}).values()):
+    found = SCHEMAS[name]
+    Draft202012Validator.check_schema(found)
+    assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    for definition in (found, *found.get("$defs", {}).values()):
         if definition.get("type") == "object":
             assert "additionalProperties" in definition
             if "properties" in definition:

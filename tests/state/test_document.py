@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bandersnatch_freshness.core.history import Hour, PastRun
+from bandersnatch_freshness.core.history import Batch, Hour, PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level
+from bandersnatch_freshness.core.index import Ceiling, Doubt, Index
+from bandersnatch_freshness.core.observations import Evidence
+from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.formatting import plain_url, seconds, timestamp
 from bandersnatch_freshness.state.document import (
@@ -95,6 +99,90 @@ def test_the_last_run_that_got_to_its_end_is_kept(outcomes: list[str], kept: lis
     assert [run.outcome for run in load("".join(dump(State("", runs=runs), NOON))).runs] == kept
 
 
+def test_a_document_of_the_release_before_is_read() -> None:
+    """All of it, as that release would have; what had no serial in quarantine waits for one."""
+    state = load((Path(__file__).with_name("release-0.1.0.json")).read_bytes())
+    evidence: tuple[Evidence, ...] = ({"variant": "plain", "status": 200, "serial": 41, "x_cache": "HIT"},)
+    told = NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON + 60, delivered=True, ever=True)
+    assert state == State(
+        "https://master.example/",
+        {
+            "*": Incident(
+                *("*", NOON, NOON + 300, 5, 42, 41, Verdict.UNKNOWN, Level.CRITICAL, 41), count=12, examples=("a", "b")
+            ),
+            "foo": Incident(
+                *("foo", NOON, NOON + 300, 2, 42, None, Verdict.EDGE_STALE, Level.WARNING, 41),
+                evidence=(*evidence, {"variant": "strip", "problem": "a timeout"}),
+                in_quarantine=True,
+                released=NOON + 60,
+            ),
+        },
+        [RUN],
+        {"1f": {"foo": told, "*": told._replace(level=Level.CRITICAL, delivered=False)}},
+        {
+            "foo": QuarantineEntry(42, NOON, NOON + 60, 3),
+            "bar": QuarantineEntry(40, NOON, NOON, 0, 39),
+            "old": QuarantineEntry(0, NOON, NOON, 1, waiting=True),
+        },
+        Batch(42, 7),
+        Index(42, NOON, 9, 41),
+        another_master=True,
+        history=[Hour(NOON, 1, 2, 3, 4)],
+        fresh_at=NOON,
+        totals=Totals(Counter(errors=1), Counter(plain=9, strip=1), 4, 5),
+    )
+
+
+def test_what_only_a_newer_release_knows_is_passed_over() -> None:
+    """Wherever it is, while the format is the same."""
+    document = json.loads(changed(surprise={"a": [1.5]}))
+    document["incidents"]["foo"]["surprise"] = document["runs"][0]["surprise"] = [None]
+    assert load(json.dumps(document)) == load(changed())
+
+
+def test_masters_are_remembered() -> None:
+    """The last three; what is the mirror's stays, and what is the master's comes back with it."""
+    foo = FULL._replace(in_quarantine=True)
+    told = {"a": {"foo": NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON)}}
+    index, doubt, ceiling = Index(42, NOON, 9), Doubt("smaller", 42, 1, NOON, NOON + 9, 2), Ceiling(50, NOON)
+    first = State("https://a.example", {"foo": foo}, [RUN], told, {"foo": QuarantineEntry(42, NOON, NOON, synced=40)})
+    first.batch, first.index, first.doubt, first.ceiling, first.fresh_at = Batch(42, 7), index, doubt, ceiling, NOON
+    second = first.switched_to("https://b.example", NOON + 100)
+    assert (second.master, second.incidents, second.notified, second.batch) == ("https://b.example", {}, {}, None)
+    assert (second.index, second.doubt, second.ceiling) == (None, None, None)
+    assert (second.runs, second.fresh_at, second.another_master) == ([RUN], NOON, True)
+    assert second.quarantine == {"foo": QuarantineEntry(42, NOON, NOON, waiting=True)}
+    assert second.announced() is None, "of the other's runs"
+    again = load("".join(dump(second, NOON)))
+    assert again == second
+    back = again.switched_to("https://A.example/", NOON + 200)
+    assert (back.incidents, back.notified, back.batch) == (first.incidents, told, Batch(42, 7))
+    assert (back.index, back.doubt, back.ceiling) == (index, doubt, ceiling)
+    assert [(one.master, one.left) for one in back.others] == [("https://b.example", NOON + 200)]
+    far = back.switched_to("https://c.example", NOON + 300).switched_to("https://d.example", NOON + 400)
+    assert [one.master for one in far.others] == ["https://A.example/", "https://c.example"]
+
+
+def test_only_what_was_announced_since_a_switch_counts() -> None:
+    """A run that began before it has the old master's serials."""
+    state = State("https://a.example", runs=[RUN]).switched_to("https://b.example", NOON + 100)
+    state.runs.append(RUN._replace(started=NOON + 100, target=7))
+    state.runs.append(RUN._replace(started=NOON + 200, target=0))
+    assert state.announced() == 7
+
+
+def test_what_is_written_can_be_read() -> None:
+    """Whatever a hostile index made of it: the next run must not lose the state for it."""
+    huge = FULL._replace(subject="a\ud800", required_serial=10**30, got=-1, examples=("b\udfff",))
+    told = {"a": {"c\ud800": NotificationRecord(Level.STALE, Verdict.UNKNOWN, -5, 10**15)}}
+    quarantine = {"d\ud800": QuarantineEntry(10**18, -7, 10**15)}
+    state = State("m", {huge.subject: huge}, [RUN._replace(target=2**64)], told, quarantine, index=Index(10**19, NOON))
+    read = load("".join(dump(state, NOON)))
+    assert (read.incidents["a?"].required_serial, read.incidents["a?"].got) == (10**18 - 1, 0)
+    assert read.quarantine["d?"].since == 0
+    assert read.index == Index(10**18 - 1, NOON)
+
+
 def changed(**changes: Any) -> str:
     """Return a document with some of its parts replaced."""
     return json.dumps({**json.loads("".join(dump(State("m", {"foo": FULL}, [RUN]), NOON))), **changes})
@@ -124,12 +212,48 @@ INCIDENT = json.loads(changed())["incidents"]["foo"]
         pytest.param(changed(incidents={"foo": INCIDENT | {"since": "2018-10-16T12:00:00"}}), id="no-zone"),
         pytest.param(changed(told={"a": {"foo": {}}}), id="told-no-list"),
         pytest.param("[" * 100_000, id="too-deep"),
+        pytest.param('{"format":' + "[" * 100_000, id="too-deep-inside"),
+        pytest.param(changed(master=None), id="no-master"),
+        pytest.param(changed(master=7), id="master-number"),
+        pytest.param(changed(another_master=1), id="number-for-truth"),
+        pytest.param(changed(batch={"target": True, "size": 1}), id="truth-for-number"),
+        pytest.param(changed(batch={"target": "1", "size": 1}), id="text-for-number"),
+        pytest.param(changed(batch={"target": 1.0, "size": 1}), id="float"),
+        pytest.param(changed(batch={"target": -1, "size": 1}), id="negative"),
+        pytest.param(changed(batch={"target": 10**18, "size": 1}), id="too-many-digits"),
+        pytest.param(
+            changed(batch={"target": "x"}).replace(chr(34) + "x" + chr(34), "9" * 5000), id="far-too-many-digits"
+        ),
+        pytest.param(changed(batch=[1, 1]), id="list-for-object"),
+        pytest.param(changed(quarantine=[]), id="quarantine-list"),
+        pytest.param(changed(totals={"runs": {"fresh": "1"}}), id="totals-text"),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"level": "loud"}}), id="unknown-level-alone"),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"level": 2}}), id="number-for-level"),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"verdict": "guilty"}}), id="unknown-verdict"),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"examples": "ab"}}), id="text-for-list"),
+        pytest.param(
+            changed(incidents={"foo": INCIDENT | {"evidence": [{"variant": "plain", "status": "200"}]}}), id="evidence"
+        ),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"since": 1_539_691_200}}), id="number-for-time"),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"since": "0001-01-01T00:00:00Z"}}), id="before-1970"),
+        pytest.param(changed(incidents={"foo": INCIDENT | {"since": "9999-12-31T23:59:59-23:00"}}), id="after-9999"),
+        pytest.param(changed(others=[{"master": "m"}]), id="other-without-fields"),
     ],
 )
 def test_what_is_no_state_is_an_error_of_its_own(text: str) -> None:
     """Whatever is wrong with it."""
     with pytest.raises(StateError, match="not a state file"):
         load(text)
+
+
+def test_the_error_says_what_is_wrong_and_where() -> None:
+    """In one short line, whatever the document holds."""
+    with pytest.raises(StateError, match=r"Expected `int`, got `str` - at `\$\.batch\.size`"):
+        load(changed(batch={"target": 1, "size": "1"}))
+    with pytest.raises(StateError) as raised:
+        load(changed(incidents={"foo": INCIDENT | {"verdict": "x\n" * 10_000}}))
+    assert len(str(raised.value)) < 200
+    assert "\n" not in str(raised.value)
 
 
 def test_a_newer_format_is_told_apart() -> None:

@@ -128,13 +128,35 @@ def test_a_lost_state_gets_its_quarantine_back(tmp_path: Path, caplog: pytest.Lo
     assert "lacks packages in quarantine: 1 restored from" in caplog.text
 
 
-def test_another_master_owes_what_the_old_one_did(tmp_path: Path) -> None:
-    """Whatever serial it has; all else begins anew."""
+def test_another_master_owes_what_the_old_one_did(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With that one's serial, as a package that waits; all else that was the old one's is put away."""
     write(tmp_path)
     other = records(tmp_path, "https://other.example")
     with other.lock():
-        assert other.state.quarantine == {"foo": QuarantineEntry(0, NOON - 60, NOON, 3)}
-        assert other.state.incidents == {}
+        assert other.state.quarantine == {"foo": QuarantineEntry(42, NOON - 60, NOON, 3, waiting=True)}
+        assert (other.state.incidents, other.state.batch) == ({}, None)
+        assert other.state.another_master
+        other.write()
+    (line,) = (one for one in caplog.records if one.levelname == "WARNING")
+    assert line.getMessage().startswith("The master was https://master.example and is now https://other.example: ")
+    back = records(tmp_path)
+    with back.lock():
+        assert back.state.master == "https://master.example"
+        assert back.state.batch == Batch(99, 7)
+        assert back.state.incidents["foo"].in_quarantine
+        assert [one.master for one in back.state.others] == ["https://other.example"]
+
+
+def test_a_master_that_is_spelled_otherwise_is_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is said, and only the URL changes."""
+    write(tmp_path)
+    same = records(tmp_path, "http://MASTER.example:80//")
+    with same.lock():
+        assert same.state.master == "http://MASTER.example:80//"
+        assert same.state.quarantine == {"foo": FOO}
+        assert same.state.incidents
+        assert not same.state.another_master
+    assert caplog.messages == []
 
 
 def test_a_newer_state_is_left_alone(tmp_path: Path) -> None:

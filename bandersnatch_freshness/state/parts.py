@@ -1,0 +1,276 @@
+"""The parts of the state file, as its JSON has them, with what each field means.
+
+From these types come the check of a document that is read, and docs/schemas/state.json. In Python, fields have
+the names that the core gives them; the name in JSON, where it differs, is given by `field`. A field that has its
+default is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from ..core.observations import HIGHEST_SERIAL
+from ..core.verdicts import Verdict
+
+FORMAT = 1
+RUNS_KEPT = 100
+
+# No number of anything else here is higher either.
+HIGHEST = HIGHEST_SERIAL
+
+_TIME = {
+    "description": "ISO 8601 in UTC, to the second",
+    "type": "string",
+    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+}
+
+
+class Seconds(int):
+    """A time in seconds since 1970, which JSON has as text."""
+
+    __slots__ = ()
+
+
+Number = Annotated[int, Meta(ge=0, le=HIGHEST)]
+Counts = dict[str, Number]
+LevelName = Literal["stale", "warning", "critical"]
+Outcome = Literal["fresh", "errors", "failed", "interrupted"]
+
+
+class Part(Struct, omit_defaults=True, gc=False):  # there may be 100,000 of them, none of which refers to itself
+    """What all parts have in common."""
+
+
+class Evidence(Part):
+    """What one way of asking got. What says nothing is missing."""
+
+    variant: Annotated[str, Meta(description="the way of asking, of the [ladder](requests.md#the-ladder)")]
+    status: Annotated[Number, Meta(description="the HTTP status")] | UnsetType = UNSET
+    serial: Annotated[Number, Meta(description="the serial got")] | UnsetType = UNSET
+    problem: Annotated[str, Meta(description="why there is no page, or no serial")] | UnsetType = UNSET
+    served_by: Annotated[str, Meta(description="`X-Served-By`: the nodes that answered")] | UnsetType = UNSET
+    x_cache: Annotated[str, Meta(description="`X-Cache`: hit or miss")] | UnsetType = UNSET
+    cache_status: Annotated[str, Meta(description="`Cache-Status`, the standardized form of that")] | UnsetType = UNSET
+    age: Annotated[str, Meta(description="`Age`: seconds in caches")] | UnsetType = UNSET
+    via: Annotated[str, Meta(description="`Via`: the proxies on the way")] | UnsetType = UNSET
+    etag: Annotated[str, Meta(description="`ETag`: which version of the page it is")] | UnsetType = UNSET
+
+
+class Incident(Part):
+    """What is stale, from first to last sight."""
+
+    level: Annotated[LevelName, Meta(description="how bad it is by now")]
+    verdict: Annotated[Verdict, Meta(description="who holds the old page")]
+    since: Annotated[Seconds, Meta(description="first sight")]
+    seen: Annotated[Seconds, Meta(description="last sight")]
+    runs: Annotated[Number, Meta(description="in how many runs it was seen")]
+    required_serial: Annotated[Number, Meta(description="the serial wanted")] = field(name="required")
+    got: Annotated[Number | None, Meta(description="the best serial got in the last run; null where none was")]
+    newest: Annotated[Number | None, Meta(description="the highest serial ever got; null where none was")]
+    count: Annotated[Number, Meta(description="of the whole edge: how many packages")] = 1
+    examples: Annotated[tuple[str, ...], Meta(description="of the whole edge: some of the packages")] = ()
+    released: (
+        Annotated[Seconds, Meta(description="when it was last released from the quarantine by hand")] | UnsetType
+    ) = UNSET
+    evidence: Annotated[
+        tuple[Evidence, ...], Meta(description="one object for each way of asking; kept for 1,000 incidents")
+    ] = ()
+
+
+class Quarantined(Part):
+    """A package that the mirror goes on without."""
+
+    required_serial: Annotated[Number, Meta(description="the highest serial that was announced of it")] = field(
+        name="required"
+    )
+    synced: Annotated[
+        Number | None,
+        Meta(description="the serial of the older page that the mirror took, where PyPI has no newer one; else null"),
+    ]
+    since: Annotated[Seconds, Meta(description="when it went into quarantine")]
+    last_asked: Annotated[Seconds, Meta(description="when it was asked for last; at first the same as `since`")] = (
+        field(name="asked")
+    )
+    asks: Annotated[Number, Meta(description="how often it has been asked for since then")]
+    waiting: Annotated[
+        bool,
+        Meta(
+            description="the serial wanted is another master's, and the list of the present one has not been seen since"
+        ),
+    ] = False
+
+
+class Run(Part):
+    """One run of `bandersnatch mirror`."""
+
+    started: Annotated[Seconds, Meta(description="when it began")]
+    finished: Annotated[Seconds, Meta(description="when it ended")]
+    outcome: Annotated[
+        Outcome,
+        Meta(
+            description="`errors`: some packages failed, or the index was refused; "
+            "`failed`: it ended early with an error"
+        ),
+    ]
+    serial: Annotated[Number, Meta(description="the mirror's serial after it")]
+    target: Annotated[Number, Meta(description="the highest serial that was announced; 0 where none was")]
+    fresh: Annotated[Number, Meta(description="packages whose pages were fresh")]
+    stale: Annotated[Number, Meta(description="packages whose pages were stale")]
+    gone: Annotated[Number, Meta(description="packages that are gone from PyPI")]
+    extra_requests: Annotated[Number, Meta(description="how many requests went beyond one for a page")]
+    cured: Annotated[Counts, Meta(description="pages that took more than one request, by the variant that got them")]
+
+
+class Batch(Part):
+    """How many packages there were to sync, on the way to a serial."""
+
+    target: Annotated[Number, Meta(description="that serial")]
+    size: Annotated[Number, Meta(description="how many packages")]
+
+
+class Index(Part):
+    """The newest index seen."""
+
+    serial: Annotated[Number, Meta(description="its serial")]
+    moved: Annotated[Seconds, Meta(description="since when that has not moved")]
+    projects: Annotated[Number, Meta(description="how many projects it listed")]
+    highest: Annotated[
+        Number, Meta(description="the highest serial of a project in it, 0 if unknown; the lag is against this")
+    ] = 0
+
+
+class Doubt(Part):
+    """What runs in a row saw of an index that differs from what is remembered of it, and is not believed yet."""
+
+    kind: Annotated[str, Meta(description="how it differs")]
+    serial: Annotated[Number, Meta(description="its serial, in the last of these runs")]
+    projects: Annotated[Number, Meta(description="how many projects it listed, in the last of these runs")]
+    first: Annotated[Seconds, Meta(description="when the first of these runs began")]
+    last: Annotated[Seconds, Meta(description="when the last of these runs began")]
+    runs: Annotated[Number, Meta(description="how many runs these are")]
+
+
+class Ceiling(Part):
+    """The highest serial that the master had given out, by its own account."""
+
+    serial: Annotated[Number, Meta(description="that serial; 0 where it gave no account")]
+    at: Annotated[Seconds, Meta(description="when it was asked")]
+
+
+class Totals(Part):
+    """Counted since the state began."""
+
+    runs: Annotated[Counts, Meta(description="runs by outcome")]
+    requests: Annotated[Counts, Meta(description="requests for pages and copies of the index, by variant")]
+    notifications_sent: Annotated[Number, Meta(description="messages that arrived")]
+    notifications_failed: Annotated[Number, Meta(description="messages that did not")]
+
+
+class Hour(Part):
+    """The worst that the runs of one hour ended with."""
+
+    at: Annotated[Seconds, Meta(description="when the hour began")]
+    lag: Annotated[Number, Meta(description="how many serials the mirror was behind")]
+    stale: Annotated[Number, Meta(description="open incidents of that level")]
+    warning: Annotated[Number, Meta(description="open incidents of that level")]
+    critical: Annotated[Number, Meta(description="open incidents of that level")]
+
+
+class Told(Part):
+    """What a channel was told, one object for all incidents of which it was told the same."""
+
+    level: Annotated[LevelName, Meta(description="the incident's level then")]
+    verdict: Annotated[Verdict, Meta(description="its verdict then")]
+    since: Annotated[Seconds, Meta(description="first sight of the incident")]
+    at: Annotated[Seconds, Meta(description="when it was told; to Alertmanager, when the alert was posted first")]
+    delivered: Annotated[bool, Meta(description="whether that message is known to have arrived")]
+    ever: Annotated[bool, Meta(description="whether any about the incident has")]
+    subjects: Annotated[tuple[str, ...], Meta(description="the incidents, by package")]
+
+
+class Remembered(Part):
+    """What is remembered of one master."""
+
+    master: Annotated[
+        str, Meta(description="the URL of the upstream all serials are of, without user, password and query")
+    ]
+    incidents: Annotated[
+        dict[str, Incident], Meta(description="what is stale, by package; `*` is the whole edge, `/simple/` the index")
+    ]
+    told: Annotated[
+        dict[str, tuple[Told, ...]],
+        Meta(description="what each notification channel, by a hash of its URL, was last told of each incident"),
+    ]
+    batch: Annotated[Batch, Meta(description="what there was to sync")] | UnsetType = UNSET
+    index: Annotated[Index, Meta(description="the newest index seen")] | UnsetType = UNSET
+    doubt: Annotated[Doubt, Meta(description="what was seen of another index, not believed yet")] | UnsetType = UNSET
+    ceiling: (
+        Annotated[Ceiling, Meta(description="the highest serial there is, by the master's own account")] | UnsetType
+    ) = UNSET
+
+
+class Other(Remembered, kw_only=True):
+    """A master that the mirror had before."""
+
+    left: Annotated[Seconds, Meta(description="when another one took its place")]
+
+
+class Document(Remembered, kw_only=True):
+    """What the plugins remember from run to run."""
+
+    format: Annotated[Literal[1], Meta(description="a release leaves formats that it doesn't know alone")]
+    written: Annotated[Seconds, Meta(description="when it was written")]
+    by: Annotated[str, Meta(description="by which release")]
+    others: Annotated[
+        tuple[Other, ...],
+        Meta(description="the masters before this one, at most two, the one left last at the end"),
+    ] = ()
+    another_master: Annotated[bool, Meta(description="the master has changed, and no full sync has ended since")] = (
+        False
+    )
+    quarantine: Annotated[
+        dict[str, Quarantined], Meta(description="what is [in quarantine](quarantine.md), by package")
+    ]
+    fresh: (
+        Annotated[
+            Seconds,
+            Meta(description="when the mirror last had all that was announced, and nothing was stale or in quarantine"),
+        ]
+        | UnsetType
+    ) = UNSET
+    totals: Annotated[Totals, Meta(description="counted since the state began")]
+    history: Annotated[tuple[Hour, ...], Meta(description="the last 7 days, an object for each hour with a run")]
+    runs: Annotated[
+        tuple[Run, ...],
+        Meta(
+            description="the last 100 runs of `bandersnatch mirror`, the newest last, "
+            "among them the last one that got to its end"
+        ),
+    ]
+
+
+class Head(Struct):
+    """What tells a newer release's document."""
+
+    format: Annotated[int, Meta(ge=1)]
+    by: Any = ""
+
+
+def schema() -> str:
+    """Return the JSON Schema of the document as it is written: what it doesn't name is not there."""
+    found = msgspec.json.schema(Document, schema_hook=lambda _: {"$ref": "#/$defs/time"})
+    parts = found["$defs"]
+    for part in parts.values():
+        if "properties" in part:
+            part["additionalProperties"] = False
+            for one in part["properties"].values():
+                one.pop("default", None)
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **parts.pop("Document"), "title": "The state"}
+    names = {name: name.lower() for name in parts}
+    text = json.dumps({**whole, "$defs": {"time": _TIME, **parts}}, indent=2)
+    return re.sub(r'"(?:#/\$defs/)?([A-Z]\w+)"', lambda word: word[0].replace(word[1], names[word[1]]), text) + "\n"

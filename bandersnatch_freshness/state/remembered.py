@@ -1,0 +1,123 @@
+"""The state: what the suite remembers from run to run. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from ..core.history import Batch, Hour, PastRun
+from ..core.incidents import Incident, Level
+from ..core.index import Ceiling, Doubt, Index
+from ..core.quarantine import QuarantineEntry
+from ..core.scope import same_master
+from ..core.verdicts import Verdict
+
+# Of how many masters before the present one something is remembered.
+OTHERS_KEPT = 2
+
+_OF_A_MASTER = ("incidents", "notified", "batch", "index", "doubt", "ceiling")
+
+
+class NotificationRecord(NamedTuple):
+    """What one channel was last told about one incident, at `at` seconds since 1970.
+
+    `delivered` is false until this message is known to have arrived; `ever` is whether any
+    message about this incident has.
+    """
+
+    level: Level
+    verdict: Verdict
+    since: int
+    at: int
+    delivered: bool = False
+    ever: bool = False
+
+
+class OtherMaster(NamedTuple):
+    """What is remembered of a master that the mirror had until `left`, in seconds since 1970; as in the state."""
+
+    master: str
+    left: int
+    incidents: dict[str, Incident]
+    notified: dict[str, dict[str, NotificationRecord]]
+    batch: Batch | None = None
+    index: Index | None = None  # type: ignore[assignment] # hides tuple.index, which is of no use here
+    doubt: Doubt | None = None
+    ceiling: Ceiling | None = None
+
+
+@dataclass
+class Totals:
+    """Totals since the state began: runs by outcome, metadata requests by variant, notifications."""
+
+    runs: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    notifications_sent: int = 0
+    notifications_failed: int = 0
+
+
+@dataclass
+class State:
+    """Everything remembered. `master` is the URL of the upstream that the serials come from, without a password."""
+
+    master: str
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    runs: list[PastRun] = field(default_factory=list)
+    # What each channel was told, by channel id and subject.
+    notified: dict[str, dict[str, NotificationRecord]] = field(default_factory=dict)
+    quarantine: dict[str, QuarantineEntry] = field(default_factory=dict)
+    batch: Batch | None = None
+    index: Index | None = None
+    # Whether the mirror may still hold serials of another master.
+    another_master: bool = False
+    # The last days, hour by hour, and when the mirror last had all that was announced.
+    history: list[Hour] = field(default_factory=list)
+    fresh_at: int = 0
+    totals: Totals = field(default_factory=Totals)
+    # An index that is not believed yet, and the highest serial there is by the master's own account.
+    doubt: Doubt | None = None
+    ceiling: Ceiling | None = None
+    # The masters before this one, the one left last at the end.
+    others: list[OtherMaster] = field(default_factory=list)
+
+    def announced(self) -> int | None:
+        """Return the highest serial that the index last announced, None if that is unknown."""
+        # A run of the time before this master announced serials of another one.
+        left = self.others[-1].left if self.others else 0
+        target = next((run.target for run in reversed(self.runs) if run.target and run.started >= left), None)
+        if self.index is None:
+            return target
+        # Of projects: what was announced last may be a removal, which no mirror ever reaches.
+        return max(self.index.highest or self.index.serial, target or 0)
+
+    def last_run(self) -> int:
+        """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""
+        return next((run.finished for run in reversed(self.runs) if run.is_whole), 0)
+
+    def switched_to(self, master: str, now: int) -> State:
+        """Return the state under another master: what is remembered of the present one is put away.
+
+        What is known of the other one from before is taken back. The quarantine, the runs and what is
+        counted are the mirror's, and stay.
+        """
+        known = next((one for one in self.others if same_master(one.master, master)), OtherMaster(master, 0, {}, {}))
+        left = OtherMaster(self.master, now, **{name: getattr(self, name) for name in _OF_A_MASTER})
+        apart = {name: one._replace(in_quarantine=False) for name, one in self.incidents.items()}
+        taken = {name: getattr(known, name) for name in _OF_A_MASTER}
+        return replace(
+            self,
+            **{**taken, "incidents": in_quarantine(known.incidents, self.quarantine)},
+            master=master,
+            others=[*(one for one in self.others if one is not known), left._replace(incidents=apart)][-OTHERS_KEPT:],
+            another_master=True,
+            # What the old master owed can come from the new one, once its list tells with which serial.
+            quarantine={name: one._replace(synced=None, waiting=True) for name, one in self.quarantine.items()},
+        )
+
+
+def in_quarantine(incidents: Mapping[str, Incident], quarantine: Mapping[str, QuarantineEntry]) -> dict[str, Incident]:
+    """Return the incidents; those of packages in quarantine know that."""
+    marked = {name: incidents[name]._replace(in_quarantine=True) for name in quarantine if name in incidents}
+    return {**incidents, **marked}
