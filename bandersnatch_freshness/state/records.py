@@ -35,6 +35,8 @@ class Records:
         self._copied = ""
         self._master = master
         self._clock = clock
+        # Whether the last run was one of another master.
+        self.has_switched = False
         self._version: object = self  # unlike the version of any file
 
     @contextlib.contextmanager
@@ -102,5 +104,6 @@ class Records:
                 self._master,
             )
             state = state.switched_to(self._master, self._clock())
+            self.has_switched = True
         state.master = self._master  # as it is spelled now
         self.state = state
