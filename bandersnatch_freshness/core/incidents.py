@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .agreement import are_three_runs
 from .observations import Evidence
 from .verdicts import Verdict
-
-# An incident worsens with age, but only once it has been seen in this many runs.
-RUNS_BEFORE_WARNING = 3
 
 # If this share of the packages to sync is stale, and at least this many of them, the whole
 # edge is to blame: that is reported once instead of for each package.
@@ -190,7 +188,7 @@ def _seen(
 
 def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
     level = Level.STALE
-    if incident.runs >= RUNS_BEFORE_WARNING:
+    if are_three_runs(incident.runs, incident.since, incident.seen, thresholds.warn_after):
         if incident.age(now) >= thresholds.critical_after:
             level = Level.CRITICAL
         elif incident.age(now) >= thresholds.warn_after:

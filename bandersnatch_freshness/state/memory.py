@@ -75,7 +75,12 @@ class Memory:
             return None
         with contextlib.suppress(OSError, filelock.Timeout):  # a run that overlaps another one does without the lock
             self._running.enter_context(self._records.run_lock())
-        return Run(self._clock(), self._records.state.incidents, quiets=self._tracking.escalates)
+        return Run(
+            self._clock(),
+            self._records.state.incidents,
+            quiets=self._tracking.escalates,
+            warn_after=self._tracking.thresholds.warn_after,
+        )
 
     def guard(self) -> IndexGuard:
         """Return the index guard of a run, made from what is known about the master."""
@@ -100,8 +105,12 @@ class Memory:
         if after is not None:
             now = self._clock()
             last = state.last_run()
-            due = (one.subject for one in state.incidents.values() if quarantine.is_due_for(one, now, after, last))
-            concerned.update(dict.fromkeys(due))
+            warn_after = self._tracking.thresholds.warn_after
+            concerned = {
+                name: None
+                for name, one in state.incidents.items()
+                if quarantine.is_due_for(one, now, after, last, warn_after)
+            }
         return concerned | {name: entry.required_serial for name, entry in state.quarantine.items()}
 
     def count_quarantined(self, names: Iterable[str]) -> int:
@@ -119,7 +128,7 @@ class Memory:
             return quarantine.QuarantinePlan(dict(self._records.state.quarantine))
         now, state = self._clock(), self._records.state
         before = state.quarantine
-        plan = quarantine.plan(before, state.incidents, announced, others, now, after, state.last_run())
+        plan = self._plan(state, announced, others, now, after)
         if plan.quarantine == before:
             return plan
         try:
@@ -127,7 +136,7 @@ class Memory:
                 if self._records.state is not state:  # another run has written in the meantime
                     state = self._records.state
                     before = state.quarantine
-                    plan = quarantine.plan(before, state.incidents, announced, others, now, after, state.last_run())
+                    plan = self._plan(state, announced, others, now, after)
                 state.quarantine = plan.quarantine
                 try:
                     self._records.write()
@@ -147,6 +156,12 @@ class Memory:
                 extra=log_fields(project=name),
             )
         return plan
+
+    def _plan(
+        self, state: State, announced: Mapping[str, int], others: int, now: int, after: int
+    ) -> quarantine.QuarantinePlan:
+        last, warn_after = state.last_run(), self._tracking.thresholds.warn_after
+        return quarantine.plan(state.quarantine, state.incidents, announced, others, now, after, last, warn_after)
 
     def begin_batch(self, run: Run, target: int, size: int, *, resumed: bool, announced: int) -> None:
         """Record how many packages there are to sync to reach the serial `target`.
