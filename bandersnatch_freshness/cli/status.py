@@ -24,7 +24,7 @@ RUNS_SHOWN = 5
 INCIDENTS_SHOWN = 50
 
 _STYLES = {Level.STALE: "", Level.WARNING: "yellow", Level.CRITICAL: "bold red"}
-_OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted": "yellow"}
+_OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted": "yellow", "overlapping": "yellow"}
 
 
 def status(options: argparse.Namespace) -> int:

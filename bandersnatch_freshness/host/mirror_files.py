@@ -11,6 +11,7 @@ from ..settings import TrackingSettings
 from ..state.document import State
 from ..state.records import QUARANTINE_FILE, Records
 from ..state.store import Store
+from ..state.trace import TRACE_FILE, Trace
 from .layout import LOCK, STATUS, TODO
 
 if TYPE_CHECKING:
@@ -63,3 +64,7 @@ class MirrorFiles(NamedTuple):
     def records(self, clock: Callable[[], int]) -> Records:
         """Return what is remembered of the mirror; `clock` returns seconds since 1970."""
         return Records(self.store(self.tracking.state), self.store(QUARANTINE_FILE), self.master, clock)
+
+    def trace(self) -> Trace:
+        """Return what a run leaves when it begins."""
+        return Trace(self.store(TRACE_FILE))

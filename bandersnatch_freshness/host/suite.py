@@ -140,7 +140,7 @@ class Suite:
             publish(tracking, files.storage, files.directory, functools.partial(files.summary, state, now))
 
         shows = publish if tracking.metrics_file or tracking.status_page else None
-        return Memory(files.records(clock), tracking, clock, notifier, shows)
+        return Memory(files.records(clock), tracking, clock, notifier, shows, files.trace())
 
     @contextlib.contextmanager
     def guarded_index(self, mirror: HostMirror) -> Iterator[None]:

@@ -23,7 +23,7 @@ FORMAT = 1
 RUNS_KEPT = 100
 
 # The possible outcomes of a run.
-OUTCOMES = ("fresh", "errors", "failed", "interrupted")
+OUTCOMES = ("fresh", "errors", "failed", "interrupted", "overlapping")
 
 # Evidence is for people to read, so it is kept only for as many incidents as anyone would read.
 EVIDENCE_KEPT = 1000
@@ -96,6 +96,14 @@ class State:
             return target
         # Of projects: what was announced last may be a removal, which no mirror ever reaches.
         return max(self.index.highest or self.index.serial, target or 0)
+
+    def add_untold(self, started: int, outcome: str) -> bool:
+        """Add a run of which no more is known than its beginning, in seconds since 1970; return False if it is there."""
+        if any(run.started == started for run in self.runs):
+            return False
+        self.runs.append(PastRun(started, started, outcome, self.runs[-1].serial if self.runs else 0))
+        self.totals.runs[outcome] += 1
+        return True
 
     def last_run(self) -> int:
         """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""

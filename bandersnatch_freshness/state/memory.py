@@ -22,6 +22,7 @@ from ..core.run import KnownPages, Run
 from ..settings import TrackingSettings
 from .document import NewerStateError, State, StateError
 from .records import Records
+from .trace import Left, Trace
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -49,17 +50,20 @@ class Memory:
         clock: Callable[[], int],
         notifier: Callable[[], Notifies] | None = None,
         publish: Callable[[State, int], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """`clock` returns seconds since 1970.
 
         `notifier` makes the object that sends notifications, if there are any to send. `publish`
-        is called after a run with the state and the time, to write what others read.
+        is called after a run with the state and the time, to write what others read. `trace` is
+        what a run leaves when it begins.
         """
         self._records = records
         self._tracking = tracking
         self._make_notifier = notifier
         self._clock = clock
         self._publish = publish
+        self._trace = trace or Trace()
         self._running = contextlib.ExitStack()
 
     def begin(self) -> Run | None:
@@ -72,15 +76,37 @@ class Memory:
             return None
         except (OSError, filelock.Timeout) as error:
             log.error("%s can't be read, this run is not remembered: %s", self._records.store.path, error)
+            self._trace.lose(self._clock())
             return None
-        with contextlib.suppress(OSError, filelock.Timeout):  # a run that overlaps another one does without the lock
+        now, overlaps = self._clock(), False
+        try:
             self._running.enter_context(self._records.run_lock())
-        return Run(
-            self._clock(),
+        except filelock.Timeout:  # another run is under way, to which the lock and the trace belong
+            overlaps = True
+        except OSError:  # there may be no room for it
+            pass
+        if not overlaps and self._has_told(self._trace.left()):
+            self._trace.begin(now)
+        run = Run(
+            now,
             self._records.state.incidents,
             quiets=self._tracking.escalates,
             warn_after=self._tracking.thresholds.warn_after,
         )
+        run.report.overlaps = overlaps
+        return run
+
+    def _has_told(self, left: Left | None) -> bool:
+        """Remember a run that left a trace and never told its end; return False if that can't be written."""
+        if left is None:
+            return True
+        try:
+            with self._records.lock():
+                if self._records.state.add_untold(left.begun, "failed" if left.is_lost else "interrupted"):
+                    self._records.write()
+        except (OSError, StateError, filelock.Timeout):  # the end of this run tries again, and tells
+            return False
+        return True
 
     def guard(self) -> IndexGuard:
         """Return the index guard of a run, made from what is known about the master."""
@@ -183,6 +209,8 @@ class Memory:
         this one does not send them too.
         """
         now = self._clock()
+        if run.report.overlaps and outcome in ("fresh", "errors"):
+            outcome = "overlapping"
         changes: list[Change] = []
         left: list[str] = []
         plan: dict[Any, Any] = {}
@@ -212,7 +240,7 @@ class Memory:
                 plan.update(notifier.plan(state, now))
 
         with self._running:
-            if self._update(advance_all):
+            if self._remember(run, advance_all):
                 for name in sorted(left):
                     log.info("%s is no longer in quarantine", name, extra=log_fields(project=name))
                 if self._tracking.escalates:
@@ -232,6 +260,16 @@ class Memory:
         """Return the notifier, None if there is no channel to notify and none to forget."""
         wanted = self._tracking.notify or self._records.state.notified
         return self._make_notifier() if self._make_notifier and self._tracking.escalates and wanted else None
+
+    def _remember(self, run: Run, change: Callable[[State], None]) -> bool:
+        """Change the state and write it; return False if that fails, which the trace tells `check`."""
+        is_written = self._update(change)
+        if not run.report.overlaps:
+            if is_written:
+                self._trace.end()
+            else:
+                self._trace.lose(run.started)
+        return is_written
 
     def _update(self, change: Callable[[State], bool | None]) -> bool:
         """Change the state, and write it unless `change` returns False; return False if that fails, which is logged."""

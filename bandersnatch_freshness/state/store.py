@@ -29,10 +29,11 @@ class Store:
     @property
     def _local(self) -> Path | None:
         """The path on disk, None in an object store, which has no modes and needs no renaming: a PUT is atomic."""
-        return self.path if self._is_local else None
+        return self.path if self.is_on_disk else None
 
     @property
-    def _is_local(self) -> bool:
+    def is_on_disk(self) -> bool:
+        """Whether it lies on disk, where there are locks, and not in an object store."""
         # An object store's paths are subclasses of pathlib's too, so only the backend's type tells them apart.
         return self._storage.PATH_BACKEND is Path
 
@@ -90,11 +91,33 @@ class Store:
                 temporary.unlink()
             raise
 
+    def overwrite(self, text: str) -> None:
+        """Write over the content where it lies, which takes no room on a full disk if the text is not longer.
+
+        A reader may see half of it; in an object store nothing is written.
+
+        Raises:
+            OSError: if it can't be written.
+        """
+        if self._local is None:
+            return
+        is_new = not self._local.exists()
+        handle = os.open(self._local, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            if is_new:
+                self._give_to_owner(handle, self._local.parent)
+            file.write(text)
+
     def _keep_owner(self, handle: int) -> None:
+        if self._local is not None:
+            self._give_to_owner(handle, self._local if self._local.exists() else self._local.parent)
+
+    @staticmethod
+    def _give_to_owner(handle: int, like: Path) -> None:
         """Give a file that root writes to the mirror's owner."""
-        if os.geteuid() == 0 and self._local is not None:
-            like = os.stat(self._local if self._local.exists() else self._local.parent)
-            os.fchown(handle, like.st_uid, like.st_gid)
+        if os.geteuid() == 0:
+            status = like.stat()
+            os.fchown(handle, status.st_uid, status.st_gid)
 
     def move_away(self, suffix: str) -> str:
         """Rename the file by appending this suffix, and return its new path."""

@@ -179,3 +179,16 @@ def test_the_edges_incident_ends_too(report: RunReport, over: bool) -> None:
     assert [change.ending for change in changes] == ([Ending.EDGE] if over else [])
     assert (EDGE in mirror.incidents) is not over
     assert set(report.stale) <= set(mirror.incidents)
+
+
+def test_an_overlapping_run_moves_no_age() -> None:
+    """Not even of what is in quarantine, and not asked for."""
+    mirror = Mirror()
+    mirror.thresholds = Thresholds(2 * HOUR, DAY)
+    mirror.levels([NOON, NOON + 5, NOON + HOUR])
+    for report in (RunReport(quarantined={"foo"}, overlaps=True), stale(overlaps=True)):
+        assert mirror.run(report, NOON + DAY) == []
+    assert (mirror.incidents["foo"].level, mirror.incidents["foo"].runs) == (S, 3)
+    mirror.run(stale(*MANY), NOON)
+    mirror.run(RunReport(fresh={"a"}, overlaps=True), NOON)
+    assert EDGE in mirror.incidents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -246,8 +247,11 @@ def test_a_bug_of_ours_stops_nothing(place: str, start_lab: StartLab, make_mirro
     assert [len(mirror.versions(name)) for name in lab.names] == [0, 2, 2]
 
 
-def test_a_killed_run_leaves_a_whole_state(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """The one of before; and the next run goes on from it."""
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_a_killed_run_leaves_a_whole_state(
+    ending: signal.Signals, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """The one of before; one that overlaps it doesn't take it for killed, and the next run goes on and tells of it."""
     lab = start_lab(Behaviour("one never answers", fault="silent", every=3), projects=3)
     mirror = make_mirror(lab, "freshness_escalation", mirror={"timeout": "0.2"})
     mirror.run()
@@ -258,12 +262,19 @@ def test_a_killed_run_leaves_a_whole_state(start_lab: StartLab, make_mirror: Mak
         mirror.command("mirror"), env=mirror.environment(), cwd=mirror.config.parent, stderr=subprocess.DEVNULL
     )
     assert arrived.wait(30)
-    process.kill()
-    process.wait(30)
     assert (mirror.directory / "freshness.json").read_text() == before
     mirror.configure(timeout="0.2")
     mirror.run()
-    assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors", "errors"]
+    overlapped = (mirror.directory / "freshness.json").read_text()
+    process.send_signal(ending)
+    assert process.wait(30) == -ending
+    assert (mirror.directory / "freshness.json").read_text() == overlapped
+    assert state(mirror)["incidents"] == {}
+    mirror.run()
+    runs = state(mirror)["runs"]
+    assert [past["outcome"] for past in runs] == ["errors", "overlapping", "interrupted", "errors"]
+    assert runs[0]["finished"] <= runs[2]["started"] <= runs[1]["started"]
+    assert "interrupted" in command("status", mirror).stdout
 
 
 def test_hostile_headers_end_up_harmless(start_lab: StartLab, make_mirror: MakeMirror) -> None:
