@@ -17,8 +17,8 @@ class PastRun(NamedTuple):
     """One finished run: its times (seconds since 1970) and its results.
 
     `outcome` is "fresh", "errors", "failed" (for example before any package was requested),
-    "interrupted", or "overlapping": it ran to completion while another one was under way. `target` is the highest serial announced. `cured` counts pages by the variant
-    that got them.
+    "interrupted", or "overlapping": it ran to completion while another one was under way.
+    `target` is the highest serial announced. `cured` counts pages by the variant that got them.
     """
 
     started: int

@@ -65,9 +65,7 @@ class QuarantinePlan(NamedTuple):
         return QuarantinePlan(dict(before), ask=ask, hold=self.hold - names)
 
 
-def is_due_for(
-    incident: Incident, now: int, quarantine_after: int, last_run: int = 0, warn_after: int = HOUR
-) -> bool:
+def is_due_for(incident: Incident, now: int, quarantine_after: int, last_run: int = 0, warn_after: int = HOUR) -> bool:
     """Return whether an incident has lasted long enough for its package to go into quarantine. Ages are in seconds.
 
     It must have been seen in the run that ended at `last_run`. Otherwise, if the package still

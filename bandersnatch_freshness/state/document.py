@@ -98,7 +98,7 @@ class State:
         return max(self.index.highest or self.index.serial, target or 0)
 
     def add_untold(self, started: int, outcome: str) -> bool:
-        """Add a run of which no more is known than its beginning, in seconds since 1970; return False if it is there."""
+        """Add a run of which only its beginning is known, in seconds since 1970; return False if it is there."""
         if any(run.started == started for run in self.runs):
             return False
         self.runs.append(PastRun(started, started, outcome, self.runs[-1].serial if self.runs else 0))

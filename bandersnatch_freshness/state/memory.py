@@ -39,6 +39,9 @@ class Notifies(Protocol):
     def settle(self, state: State, plan: Any, arrived: Any, now: int) -> bool:
         """Record in the state what arrived, and return whether that changed anything."""
 
+    def alarm(self, state: State, file: str, since: int, now: int, *, is_told: bool) -> bool:
+        """Send that the state can't be written, and return whether all messages arrived."""
+
 
 class Memory:
     """What is remembered about one mirror."""
@@ -250,6 +253,8 @@ class Memory:
                 if notifier and plan:
                     arrived = notifier.deliver(plan)
                     self._update(lambda state: notifier.settle(state, plan, arrived, now))
+            elif notifier and not run.report.overlaps:
+                self._alarm(notifier, now)
             if self._publish:
                 with contextlib.ExitStack() as locked:
                     with contextlib.suppress(OSError, StateError, filelock.Timeout):
@@ -270,6 +275,14 @@ class Memory:
             else:
                 self._trace.lose(run.started)
         return is_written
+
+    def _alarm(self, notifier: Notifies, now: int) -> None:
+        """Send that the state can't be written, once; unless even the trace can't, as it would be sent in every run."""
+        left = self._trace.left()
+        if left and left.is_lost:
+            path = str(self._records.store.path)
+            if notifier.alarm(self._records.state, path, left.begun, now, is_told=left.is_told):
+                self._trace.tell()
 
     def _update(self, change: Callable[[State], bool | None]) -> bool:
         """Change the state, and write it unless `change` returns False; return False if that fails, which is logged."""

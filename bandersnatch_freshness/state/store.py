@@ -108,6 +108,31 @@ class Store:
                 self._give_to_owner(handle, self._local.parent)
             file.write(text)
 
+    def obstacle(self) -> str:
+        """Return why the content can't be replaced now, as far as the file system tells; empty if nothing is known.
+
+        In an object store nothing is. A directory that may not be written in is not noticed.
+        """
+        if self._local is None:
+            return ""
+        try:
+            directory = self._local.parent.resolve()
+            status = (self._local if self._local.exists() else directory).stat()
+            disk = os.statvfs(directory)
+            mount = next(one for one in (directory, *directory.parents) if one.is_mount())
+        except (OSError, StopIteration):
+            return ""
+        # What a file system keeps for root is of use to root's mirror only.
+        is_roots = status.st_uid == 0
+        free = disk.f_frsize * (disk.f_bfree if is_roots else disk.f_bavail)
+        if disk.f_flag & os.ST_RDONLY:
+            return f"{mount} is read-only"
+        if free < max(disk.f_frsize, status.st_size):  # the new content is written beside the old one
+            return f"no room is left on {mount}, {free >> 20} MiB are free"
+        if disk.f_files and not (disk.f_ffree if is_roots else disk.f_favail):
+            return f"no inode is left on {mount}"
+        return ""
+
     def _keep_owner(self, handle: int) -> None:
         if self._local is not None:
             self._give_to_owner(handle, self._local if self._local.exists() else self._local.parent)

@@ -14,18 +14,19 @@ from .store import Store
 
 TRACE_FILE = "freshness.run"
 
-_BEGUN, _LOST, _ENDED = "begun", "lost", "ended"
+_BEGUN, _LOST, _TOLD, _ENDED = "begun", "lost", "told", "ended"
 _SIZE = 64
 
 
 class Left(NamedTuple):
     """What a run left that began at `begun`, in seconds since 1970.
 
-    `is_lost` is whether it came to its end, but could not write the state.
+    `is_lost` is whether it came to its end, but could not write the state; `is_told`, whether that was notified.
     """
 
     begun: int
-    is_lost: bool
+    is_lost: bool = False
+    is_told: bool = False
 
 
 class Trace:
@@ -40,7 +41,9 @@ class Trace:
         try:
             content = (self._store.read() if self._store else None) or b""
             word, time = content[:_SIZE].decode("ascii", "replace").split()
-            return Left(seconds(time), word == _LOST) if word in (_BEGUN, _LOST) else None
+            if word not in (_BEGUN, _LOST, _TOLD):
+                return None
+            return Left(seconds(time), is_lost=word != _BEGUN, is_told=word == _TOLD)
         except (OSError, ValueError):
             return None
 
@@ -57,6 +60,12 @@ class Trace:
         left = self.left()
         if left is None or not left.is_lost:
             self._write(f"{_LOST} {timestamp(begun)}")
+
+    def tell(self) -> None:
+        """Record that it was notified that a run can't be remembered."""
+        left = self.left()
+        if left and left.is_lost:
+            self._write(f"{_TOLD} {timestamp(left.begun)}")
 
     def _write(self, line: str) -> None:
         if self._store:

@@ -226,6 +226,25 @@ def test_a_run_that_can_not_write_the_state_leaves_that(
     assert [run.outcome for run in state(tmp_path).runs] == ["fresh", "failed", "fresh"]
 
 
+def test_that_it_can_not_be_written_is_told_until_it_has_arrived(tmp_path: Path, clock: Clock, mocker: Any) -> None:
+    """And where the trace can't be left either, it isn't, as it would be in every run."""
+    tracking, notifier = read_tracking(["freshness"], {"notify": "json://localhost"}), mocker.Mock()
+    notifier.plan.return_value = {}
+    mocker.patch.object(Store, "write", side_effect=OSError("no room"))
+
+    def told(arrives: bool, kept: Trace) -> list[Any]:
+        notifier.reset_mock()
+        notifier.alarm.return_value = arrives
+        lost = Memory(records(tmp_path), tracking, clock, lambda: notifier, trace=kept)
+        lost.end(begun(lost), None, "errors", 42)
+        clock.now += 60
+        return [call.kwargs["is_told"] for call in notifier.alarm.call_args_list]
+
+    assert told(True, Trace()) == []
+    assert [told(arrives, trace(tmp_path)) for arrives in (False, True, True)] == [[False], [False], [True]]
+    assert trace(tmp_path).left() == Left(NOON + 60, is_lost=True, is_told=True)
+
+
 def test_a_run_that_can_not_read_the_state_leaves_that_too(tmp_path: Path, clock: Clock, mocker: Any) -> None:
     """It is not remembered either."""
     mocker.patch.object(Store, "lock", side_effect=OSError("no room"))
