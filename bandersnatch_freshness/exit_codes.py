@@ -33,7 +33,7 @@ class CheckExit(ExitCode):
 
     OK = 0, "no incident is a warning or worse"
     WARNING = 1, "an incident is a warning"
-    CRITICAL = 2, "an incident is critical"
+    CRITICAL = 2, "an incident is critical, or the state can't be written, so that nothing is remembered"
     UNKNOWN = (
         3,
         "no run has finished for longer than `critical_after`, the last one finished in the future (a clock was "

@@ -152,14 +152,14 @@ OPTIONS: Mapping[str, Option] = {
         "1h",
         _duration,
         _DURATIONS,
-        "An incident this old, seen in at least 3 runs, becomes a `warning`.",
+        "An incident this old, seen in three runs, becomes a `warning`.",
         "a duration ",
     ),
     "critical_after": Option(
         "1d",
         _duration,
         f"{_DURATIONS}, not shorter than `warn_after`",
-        "An incident this old, seen in at least 3 runs, becomes `critical`.",
+        "An incident this old, seen in three runs, becomes `critical`.",
         "a duration ",
     ),
     "repeat_every": Option(
@@ -173,7 +173,7 @@ OPTIONS: Mapping[str, Option] = {
         "6h",
         _duration_or_never,
         f"{_DURATIONS}; or `never`",
-        "A package that has been stale for this long, in at least 3 runs, goes into quarantine. `never` switches that "
+        "A package that has been stale for this long, in three runs, goes into quarantine. `never` switches that "
         "off, and hands what is in quarantine back to Bandersnatch.",
         "a duration ",
     ),

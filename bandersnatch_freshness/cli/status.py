@@ -24,7 +24,7 @@ RUNS_SHOWN = 5
 INCIDENTS_SHOWN = 50
 
 _STYLES = {Level.STALE: "", Level.WARNING: "yellow", Level.CRITICAL: "bold red"}
-_OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted": "yellow"}
+_OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted": "yellow", "overlapping": "yellow"}
 
 
 def status(options: argparse.Namespace) -> int:
@@ -41,6 +41,8 @@ def status(options: argparse.Namespace) -> int:
     fresh = summary.state.fresh_at
     since = f", had everything {duration(max(0, summary.now - fresh))} ago" if fresh else ""
     console.print(f"{serial}{behind}{waiting}{since}\n")
+    if summary.obstacle:
+        console.print(f"[bold red]{escape(summary.obstacle)}[/]\n", soft_wrap=True)
     if summary.problem:
         console.print(f"[yellow]{escape(summary.problem)}[/]", soft_wrap=True)
     else:
@@ -91,7 +93,7 @@ def summarize(options: argparse.Namespace) -> Summary:
         state.quarantine = quarantine.recovered(state.quarantine, copy.decode("utf-8", "replace"), now)
     except OSError as error:
         problem = problem or f"{copied.path}: {error}"
-    return files.summary(state, now, problem)
+    return files.summary(state, now, problem, files.obstacle(state, now))
 
 
 def _incidents(summary: Summary) -> Table | Text:

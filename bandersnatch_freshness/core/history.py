@@ -16,9 +16,9 @@ HOURS_KEPT = 7 * 24
 class PastRun(NamedTuple):
     """One finished run: its times (seconds since 1970) and its results.
 
-    `outcome` is "fresh", "errors", "failed" (for example before any package was requested) or
-    "interrupted". `target` is the highest serial announced. `cured` counts pages by the variant
-    that got them.
+    `outcome` is "fresh", "errors", "failed" (for example before any package was requested),
+    "interrupted", or "overlapping": it ran to completion while another one was under way.
+    `target` is the highest serial announced. `cured` counts pages by the variant that got them.
     """
 
     started: int
@@ -34,7 +34,7 @@ class PastRun(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it ran to completion."""
+        """Whether it ran to completion, with the mirror to itself."""
         return self.outcome in ("fresh", "errors")
 
 

@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .agreement import are_three_runs
 from .observations import Evidence
 from .verdicts import Verdict
-
-# An incident worsens with age, but only once it has been seen in this many runs.
-RUNS_BEFORE_WARNING = 3
 
 # If this share of the packages to sync is stale, and at least this many of them, the whole
 # edge is to blame: that is reported once instead of for each package.
@@ -86,7 +84,8 @@ class RunReport:
     mirror's serial. `batch` is how many
     packages there are to sync in this run and in the earlier ones that it continues. `reached` is
     the mirror's serial after the run: up to there, nothing is left to sync but what is in
-    quarantine. `is_whole` is false for a run that ended early.
+    quarantine. `is_whole` is false for a run that ended early. `overlaps`: another run was under way
+    when it began; what both see is seen once.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
@@ -99,6 +98,7 @@ class RunReport:
     index_is_right: bool = False
     most: int | None = None
     is_whole: bool = True
+    overlaps: bool = False
 
     @property
     def systemic(self) -> bool:
@@ -152,13 +152,15 @@ def advance(
             changes.append(Change(incident, ending))
             continue
         if subject in report.quarantined:  # not every run requests it
-            incident = _graded(incident._replace(in_quarantine=True), now, thresholds)
+            incident = incident._replace(in_quarantine=True)
+            if not report.overlaps:
+                incident = _graded(incident, now, thresholds)
             if incident.level > incidents[subject].level:
                 changes.append(Change(incident))
         after[subject] = incident
     for subject, sighting in sightings.items():
         before = incidents.get(subject)
-        incident = _seen(subject, before, sighting, now, thresholds, in_quarantine=subject in report.quarantined)
+        incident = _seen(subject, before, sighting, report, now, thresholds)
         if subject == EDGE:
             examples = tuple(sorted(report.stale)[:EXAMPLES])
             incident = incident._replace(count=len(report.stale), examples=examples)
@@ -169,31 +171,31 @@ def advance(
 
 
 def _seen(
-    subject: str, before: Incident | None, sighting: Sighting, now: int, thresholds: Thresholds, *, in_quarantine: bool
+    subject: str, before: Incident | None, sighting: Sighting, report: RunReport, now: int, thresholds: Thresholds
 ) -> Incident:
-    # A clock that was ahead must not keep an incident young forever.
-    since = min(before.since, now) if before else now
+    # A clock that was ahead must not keep an incident young forever. What only an overlapping run saw is as new.
+    since = min(before.since, now) if before and before.runs else now
     serials = [serial for serial in (before.newest if before else None, sighting.got) if serial is not None]
     incident = Incident(
         subject=subject,
         since=since,
-        seen=now,
-        runs=(before.runs if before else 0) + 1,
+        seen=before.seen if before and report.overlaps else now,
+        runs=(before.runs if before else 0) + (not report.overlaps),
         required_serial=sighting.required_serial,
         got=sighting.got,
         verdict=sighting.verdict,
         evidence=sighting.evidence,
         newest=max(serials, default=None),
         level=before.level if before else Level.STALE,
-        in_quarantine=in_quarantine,
+        in_quarantine=subject in report.quarantined,
         released=before.released if before else 0,
     )
-    return _graded(incident, now, thresholds)
+    return incident if report.overlaps else _graded(incident, now, thresholds)
 
 
 def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
     level = Level.STALE
-    if incident.runs >= RUNS_BEFORE_WARNING:
+    if are_three_runs(incident.runs, incident.since, incident.seen, thresholds.warn_after):
         if incident.age(now) >= thresholds.critical_after:
             level = Level.CRITICAL
         elif incident.age(now) >= thresholds.warn_after:
@@ -206,7 +208,7 @@ def _ending(incident: Incident, report: RunReport) -> Ending | None:
     """Return why an incident that this run did not see has ended, None if it is still open."""
     if incident.subject == EDGE:
         stale = len(report.stale.keys() - report.quarantined)
-        mostly = report.is_whole and len(report.fresh) + len(report.gone) > stale
+        mostly = report.is_whole and not report.overlaps and len(report.fresh) + len(report.gone) > stale
         return Ending.EDGE if mostly or report.reached >= incident.required_serial else None
     if incident.subject == INDEX:
         return Ending.FRESH if report.index_is_right else None

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Set
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .incidents import EDGE, INDEX, RUNS_BEFORE_WARNING, Incident
+from .agreement import HOUR, are_three_runs
+from .incidents import EDGE, INDEX, Incident
 from .observations import parse_serial
 
 # A package in quarantine is requested again after a tenth of the time it has been there so far,
@@ -66,13 +67,16 @@ class QuarantinePlan(NamedTuple):
         return QuarantinePlan(dict(before), ask=ask, hold=self.hold - names)
 
 
-def is_due_for(incident: Incident, now: int, quarantine_after: int, last_run: int = 0) -> bool:
-    """Return whether an incident has lasted long enough for its package to go into quarantine.
+def is_due_for(incident: Incident, now: int, quarantine_after: int, last_run: int = 0, warn_after: int = HOUR) -> bool:
+    """Return whether an incident has lasted long enough for its package to go into quarantine. Ages are in seconds.
 
     It must have been seen in the run that ended at `last_run`. Otherwise, if the package still
     fails, stale serials are no longer the reason.
     """
-    if incident.subject in (EDGE, INDEX) or incident.runs < RUNS_BEFORE_WARNING or incident.seen < last_run:
+    if incident.subject in (EDGE, INDEX) or incident.seen < last_run:
+        return False
+    # A `quarantine_after` of less than an hour is the operator's wish, and goes for the runs too.
+    if not are_three_runs(incident.runs, incident.since, incident.seen, min(warn_after, quarantine_after)):
         return False
     # The time starts again when a package is released by hand.
     return now - max(incident.since, incident.released) >= quarantine_after
@@ -86,6 +90,7 @@ def plan(
     now: int,
     quarantine_after: int,
     last_run: int = 0,
+    warn_after: int = HOUR,
     most: int | None = None,
 ) -> QuarantinePlan:
     """Return the plan for a run, in which no serial above `most` counts.
@@ -110,7 +115,9 @@ def plan(
     new = [
         name
         for name in announced
-        if name not in quarantine and name in incidents and is_due_for(incidents[name], now, quarantine_after, last_run)
+        if name not in quarantine
+        and name in incidents
+        and is_due_for(incidents[name], now, quarantine_after, last_run, warn_after)
     ]
     if EDGE not in incidents and len(after) + len(new) <= MOST:
         for name in new:

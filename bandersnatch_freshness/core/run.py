@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .agreement import HOUR, are_three_runs
 from .climb import PageResult, RecheckBudget
 from .history import Batch, PastRun
-from .incidents import EDGE, RUNS_BEFORE_WARNING, Incident, Level, RunReport, Sighting
+from .incidents import EDGE, Incident, Level, RunReport, Sighting
 from .observations import Observation
 from .quarantine import QuarantineEntry, QuarantinePlan
 from .verdicts import Verdict, judge
@@ -97,8 +98,10 @@ class KnownPages:
 class Run:
     """One run of `bandersnatch mirror`."""
 
-    def __init__(self, started: int, known: Mapping[str, Incident], *, quiets: bool = True) -> None:
-        """`started` is in seconds since 1970; `known` are the open incidents.
+    def __init__(
+        self, started: int, known: Mapping[str, Incident], *, quiets: bool = True, warn_after: int = HOUR
+    ) -> None:
+        """`started` is in seconds since 1970, `warn_after` in seconds; `known` are the open incidents.
 
         `quiets`: Bandersnatch's lines about a staleness that is no news yet are lowered.
         """
@@ -117,6 +120,7 @@ class Run:
         self._taken: dict[str, int] = {}
         self._known = known
         self._quiets = quiets
+        self._warn_after = warn_after
         # Stale pages: their required serial, and all answers so far; those that the report lacks yet.
         self._seen: dict[str, list[Observation]] = {}
         self._unjudged: dict[str, int] = {}
@@ -218,7 +222,10 @@ class Run:
     def is_persistent(self, project: str) -> bool:
         """Return whether waiting within a run is no use: the origin was proved to be behind, or many runs met it."""
         known = self._known.get(project) or self._known.get(EDGE)
-        return known is not None and (known.verdict is Verdict.ORIGIN_STALE or known.runs >= RUNS_BEFORE_WARNING)
+        return known is not None and (
+            known.verdict is Verdict.ORIGIN_STALE
+            or are_three_runs(known.runs, known.since, known.seen, self._warn_after)
+        )
 
     def finished(self, now: int, outcome: str, target: int) -> PastRun:
         """Return what to remember of the run; `now` is in seconds since 1970."""

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.observations import parse_serial
+from ..formatting import duration
 from ..settings import TrackingSettings
 from ..state.document import State
 from ..state.records import QUARANTINE_FILE, Records
 from ..state.store import Store
+from ..state.trace import TRACE_FILE, Trace
 from .layout import LOCK, STATUS, TODO
 
 if TYPE_CHECKING:
@@ -38,10 +40,22 @@ class MirrorFiles(NamedTuple):
         lock = self.storage.get_lock(str(self.store(LOCK).path))
         return lock.acquire(timeout=1)  # type: ignore[no-any-return]
 
-    def summary(self, state: State, now: int, problem: str = "") -> Summary:
+    def obstacle(self, state: State, now: int) -> str:
+        """Return why what runs see can't be remembered, empty if nothing is in the way."""
+        store = self.store(self.tracking.state)
+        reason = store.obstacle()
+        if reason:
+            return f"{store.path} can't be written: {reason}"
+        left = self.trace().left()
+        if left and left.is_lost and all(run.started != left.begun for run in state.runs):
+            age = duration(max(0, now - left.begun))
+            return f"{store.path} could not be written by the run that began {age} ago, whose log says why"
+        return ""
+
+    def summary(self, state: State, now: int, problem: str = "", obstacle: str = "") -> Summary:
         """Return how fresh the mirror is, by what is remembered of it and by Bandersnatch's own files.
 
-        `problem` is why the state says nothing, if it does not.
+        `problem` is why the state says nothing, if it does not; `obstacle`, why it can't be written.
 
         Raises:
             OSError: where a file can't be read.
@@ -58,8 +72,13 @@ class MirrorFiles(NamedTuple):
             thresholds=self.tracking.thresholds,
             state=state,
             problem=problem,
+            obstacle=obstacle,
         )
 
     def records(self, clock: Callable[[], int]) -> Records:
         """Return what is remembered of the mirror; `clock` returns seconds since 1970."""
         return Records(self.store(self.tracking.state), self.store(QUARANTINE_FILE), self.master, clock)
+
+    def trace(self) -> Trace:
+        """Return what a run leaves when it begins."""
+        return Trace(self.store(TRACE_FILE))

@@ -131,7 +131,7 @@ class Suite:
         run = memory.begin() if memory else None
         if memory is None or not (self.settings and self.settings.guards):
             return RunContext(mirror, storage, memory if run else None, run)
-        return RunContext(mirror, storage, memory if run else None, run, memory.guard(), memory.pages())
+        return RunContext(mirror, storage, memory if run else None, run, memory.guard(run), memory.pages())
 
     def _begin_sync(self, mirror: HostMirror) -> RunContext:
         storage = self.adapter.storage_of(mirror)
@@ -159,7 +159,7 @@ class Suite:
             publish(tracking, files.storage, files.directory, functools.partial(files.summary, state, now))
 
         shows = publish if tracking.metrics_file or tracking.status_page else None
-        return Memory(files.records(clock), tracking, clock, notifier, shows)
+        return Memory(files.records(clock), tracking, clock, notifier, shows, files.trace())
 
     @contextlib.contextmanager
     def guarded_index(self, mirror: HostMirror) -> Iterator[None]:

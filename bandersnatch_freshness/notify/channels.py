@@ -26,6 +26,7 @@ log = logging.getLogger("bandersnatch.freshness")
 SECONDS: float = 10
 
 ALERT_NAME = "PyPIMirrorStale"
+STATE_ALERT_NAME = "PyPIMirrorStateNotWritten"
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,16 @@ def alerts(
         }
         made.append(alert)
     return made
+
+
+def state_alert(mirror: str, text: str, since: int, now: int, ahead: int) -> dict[str, Any]:
+    """Return the alert for a state that can't be written; Alertmanager resolves it when no run repeats it any more."""
+    return {
+        "labels": {"alertname": STATE_ALERT_NAME, "mirror": mirror, "severity": str(Level.CRITICAL)},
+        "annotations": {"summary": "the state can't be written", "description": text},
+        "startsAt": timestamp(min(since, now)),
+        "endsAt": timestamp(now + ahead),
+    }
 
 
 def _alert(mirror: str, subject: str, level: Level, verdict: str, since: int, now: int, ends: int) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.incidents import Level
+from ..formatting import timestamp
 from ..state.document import State
 from . import channels as notify
 from . import notices
@@ -96,6 +98,24 @@ class Notifier:
                 state.notified[key] = notices.posted(state.incidents, notified, now)
                 totals.notifications_sent += state.notified[key] != notified
         return state.notified != before or totals.notifications_sent + totals.notifications_failed != counted
+
+    def alarm(self, state: State, file: str, since: int, now: int, *, is_told: bool) -> bool:
+        """Send that the state, `file`, can't be written since a time in seconds since 1970.
+
+        A message is sent unless that `is_told`, an alert in every run. Returns whether all messages arrived.
+        """
+        text = f"{file} can't be written since {timestamp(since)}: what runs see is not remembered, nor told"
+        title = f"[CRITICAL] PyPI mirror {self._mirror}: {file} can't be written"
+        alert = notify.state_alert(self._mirror, text, since, now, _seconds_ahead(state))
+        plan = {
+            channel: Sending(alerts=(alert,))
+            if channel.is_alertmanager
+            else Sending(messages=(Message(Level.CRITICAL, (), title, text),))
+            for channel in self._channels
+            if channel.is_alertmanager or not is_told
+        }
+        arrived = self.deliver(plan) if plan else {}
+        return all(all(parts) for channel, parts in arrived.items() if not channel.is_alertmanager)
 
 
 def _seconds_ahead(state: State) -> int:

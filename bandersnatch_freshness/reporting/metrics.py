@@ -103,7 +103,7 @@ METRICS = (
         f"{PREFIX}last_run_outcome",
         "gauge",
         "1 for the outcome of the last run, else 0: fresh, errors (some packages failed, or the index was refused), "
-        "failed (it ended early with an error), interrupted.",
+        "failed (it ended early with an error), interrupted, overlapping (it completed while another one ran).",
         ("outcome",),
         lambda summary: {(one,): one == summary.state.runs[-1].outcome for one in OUTCOMES if summary.state.runs},
     ),

@@ -32,6 +32,7 @@ _OUTCOMES = {
     "errors": "completed, but could not get everything",
     "failed": "ended early with an error",
     "interrupted": "was interrupted",
+    "overlapping": "completed while another one was under way",
 }
 _STOPPED = "No run has completed for a long time: this page is out of date."
 

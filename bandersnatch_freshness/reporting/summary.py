@@ -23,7 +23,8 @@ CLOCK_SECONDS = 60
 class Summary:
     """How fresh a mirror is. `problem` says why the state can't be used, empty if it can.
 
-    The quarantine is known even then, from its second copy.
+    The quarantine is known even then, from its second copy. `obstacle` says why the state can't be
+    written, so that what runs see is not remembered, empty if it can.
     """
 
     directory: str
@@ -34,6 +35,7 @@ class Summary:
     thresholds: Thresholds
     state: State = field(default_factory=lambda: State(""))
     problem: str = ""
+    obstacle: str = ""
 
     @property
     def incidents(self) -> list[Incident]:
@@ -73,6 +75,7 @@ class Summary:
             "serial_lag": self.serial_lag,
             "waiting": self.waiting,
             "problem": self.problem,
+            "obstacle": self.obstacle,
             "incidents": document["incidents"],
             "quarantine": document["quarantine"],
             "runs": document["runs"],
@@ -90,7 +93,9 @@ def check(summary: Summary) -> tuple[CheckExit, str]:
     """
     counts, last = summary.counts(), summary.last_run
     silent = summary.now - last.finished if last else None
-    if summary.problem:
+    if summary.obstacle:
+        code, text = CheckExit.CRITICAL, summary.obstacle
+    elif summary.problem:
         code, text = CheckExit.UNKNOWN, summary.problem
     elif silent is None:
         code, text = CheckExit.UNKNOWN, "no run is remembered"

@@ -23,6 +23,7 @@ from ..core.run import KnownPages, Run
 from ..settings import TrackingSettings
 from .document import NewerStateError, State, StateError
 from .records import Records
+from .trace import Left, Trace
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -39,6 +40,9 @@ class Notifies(Protocol):
     def settle(self, state: State, plan: Any, arrived: Any, now: int) -> bool:
         """Record in the state what arrived, and return whether that changed anything."""
 
+    def alarm(self, state: State, file: str, since: int, now: int, *, is_told: bool) -> bool:
+        """Send that the state can't be written, and return whether all messages arrived."""
+
 
 class Memory:
     """What is remembered about one mirror."""
@@ -50,17 +54,20 @@ class Memory:
         clock: Callable[[], int],
         notifier: Callable[[], Notifies] | None = None,
         publish: Callable[[State, int], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """`clock` returns seconds since 1970.
 
         `notifier` makes the object that sends notifications, if there are any to send. `publish`
-        is called after a run with the state and the time, to write what others read.
+        is called after a run with the state and the time, to write what others read. `trace` is
+        what a run leaves when it begins.
         """
         self._records = records
         self._tracking = tracking
         self._make_notifier = notifier
         self._clock = clock
         self._publish = publish
+        self._trace = trace or Trace()
         self._running = contextlib.ExitStack()
 
     def begin(self) -> Run | None:
@@ -73,16 +80,45 @@ class Memory:
             return None
         except (OSError, filelock.Timeout) as error:
             log.error("%s can't be read, this run is not remembered: %s", self._records.store.path, error)
+            self._trace.lose(self._clock())
             return None
-        with contextlib.suppress(OSError, filelock.Timeout):  # a run that overlaps another one does without the lock
+        now, overlaps = self._clock(), False
+        try:
             self._running.enter_context(self._records.run_lock())
-        return Run(self._clock(), self._records.state.incidents, quiets=self._tracking.escalates)
+        except filelock.Timeout:  # another run is under way, to which the lock and the trace belong
+            overlaps = True
+        except OSError:  # there may be no room for it
+            pass
+        if not overlaps and self._has_told(self._trace.left()):
+            self._trace.begin(now)
+        run = Run(
+            now,
+            self._records.state.incidents,
+            # What another master's runs were quiet about is news of this one.
+            quiets=self._tracking.escalates and not self._records.has_switched,
+            warn_after=self._tracking.thresholds.warn_after,
+        )
+        run.report.overlaps = overlaps
+        return run
 
-    def guard(self) -> IndexGuard:
-        """Return the index guard of a run, made from what is known about the master."""
+    def _has_told(self, left: Left | None) -> bool:
+        """Remember a run that left a trace and never told its end; return False if that can't be written."""
+        if left is None:
+            return True
+        try:
+            with self._records.lock():
+                if self._records.state.add_untold(left.begun, "failed" if left.is_lost else "interrupted"):
+                    self._records.write()
+        except (OSError, StateError, filelock.Timeout):  # the end of this run tries again, and tells
+            return False
+        return True
+
+    def guard(self, run: Run | None = None) -> IndexGuard:
+        """Return the index guard of a run, or of another command, made from what is known about the master."""
         state, warn_after = self._records.state, self._tracking.thresholds.warn_after
         known = KnownIndex(state.index, state.doubt, state.ceiling)
-        return IndexGuard(known, now=self._clock(), warn_after=warn_after)
+        counts = run is not None and not run.report.overlaps
+        return IndexGuard(known, now=self._clock(), warn_after=warn_after, counts=counts)
 
     def owed(self) -> int:
         """Return the highest serial that an open incident or a package in quarantine requires, 0 if there is none."""
@@ -120,9 +156,13 @@ class Memory:
         concerned: dict[str, int | None] = {}
         if after is not None:
             now = self._clock()
-            last = state.last_run()
-            due = (one.subject for one in state.incidents.values() if quarantine.is_due_for(one, now, after, last))
-            concerned.update(dict.fromkeys(due))
+            last = self._last_run(state)
+            warn_after = self._tracking.thresholds.warn_after
+            concerned = {
+                name: None
+                for name, one in state.incidents.items()
+                if quarantine.is_due_for(one, now, after, last, warn_after)
+            }
         return concerned | {name: entry.required_serial for name, entry in state.quarantine.items()}
 
     def count_quarantined(self, names: Iterable[str]) -> int:
@@ -141,8 +181,8 @@ class Memory:
         if after is None:  # packages in quarantine are requested like any other
             return quarantine.QuarantinePlan(dict(self._records.state.quarantine))
         now, state = self._clock(), self._records.state
-        before, given = state.quarantine, (announced, others, now, after)
-        plan = quarantine.plan(before, state.incidents, *given, state.last_run(), most)
+        before = state.quarantine
+        plan = self._plan(state, announced, others, now, after, most)
         if plan.quarantine == before:
             return plan
         try:
@@ -150,7 +190,7 @@ class Memory:
                 if self._records.state is not state:  # another run has written in the meantime
                     state = self._records.state
                     before = state.quarantine
-                    plan = quarantine.plan(before, state.incidents, *given, state.last_run(), most)
+                    plan = self._plan(state, announced, others, now, after, most)
                 state.quarantine = plan.quarantine
                 try:
                     self._records.write()
@@ -170,6 +210,16 @@ class Memory:
                 extra=log_fields(project=name),
             )
         return plan
+
+    def _plan(
+        self, state: State, announced: Mapping[str, int], others: int, now: int, after: int, most: int | None
+    ) -> quarantine.QuarantinePlan:
+        last, warn_after = self._last_run(state), self._tracking.thresholds.warn_after
+        return quarantine.plan(state.quarantine, state.incidents, announced, others, now, after, last, warn_after, most)
+
+    def _last_run(self, state: State) -> int:
+        """Return when the last completed run ended, in seconds since 1970; 0 if that was one of another master."""
+        return 0 if self._records.has_switched else state.last_run()
 
     def begin_batch(self, run: Run, target: int, size: int, *, resumed: bool, announced: int) -> None:
         """Record how many packages there are to sync to reach the serial `target`.
@@ -191,6 +241,8 @@ class Memory:
         this one does not send them too.
         """
         now = self._clock()
+        if run.report.overlaps and outcome in ("fresh", "errors"):
+            outcome = "overlapping"
         changes: list[Change] = []
         left: list[str] = []
         plan: dict[Any, Any] = {}
@@ -218,7 +270,7 @@ class Memory:
                 plan.update(notifier.plan(state, now))
 
         with self._running:
-            is_remembered = self._update(advance_all)
+            is_remembered = self._remember(run, advance_all)
             for warning in guard.warnings if guard else ():
                 log.warning("%s", warning, extra=log_fields(project=INDEX))
             if is_remembered:
@@ -231,6 +283,8 @@ class Memory:
                 if notifier and plan:
                     arrived = notifier.deliver(plan)
                     self._update(lambda state: notifier.settle(state, plan, arrived, now))
+            elif notifier and not run.report.overlaps:
+                self._alarm(notifier, now)
             if self._publish:
                 with contextlib.ExitStack() as locked:
                     with contextlib.suppress(OSError, StateError, filelock.Timeout):
@@ -241,6 +295,24 @@ class Memory:
         """Return the notifier, None if there is no channel to notify and none to forget."""
         wanted = self._tracking.notify or self._records.state.notified
         return self._make_notifier() if self._make_notifier and self._tracking.escalates and wanted else None
+
+    def _remember(self, run: Run, change: Callable[[State], None]) -> bool:
+        """Change the state and write it; return False if that fails, which the trace tells `check`."""
+        is_written = self._update(change)
+        if not run.report.overlaps:
+            if is_written:
+                self._trace.end()
+            else:
+                self._trace.lose(run.started)
+        return is_written
+
+    def _alarm(self, notifier: Notifies, now: int) -> None:
+        """Send that the state can't be written, once; unless even the trace can't, as it would be sent in every run."""
+        left = self._trace.left()
+        if left and left.is_lost:
+            path = str(self._records.store.path)
+            if notifier.alarm(self._records.state, path, left.begun, now, is_told=left.is_told):
+                self._trace.tell()
 
     def _update(self, change: Callable[[State], bool | None]) -> bool:
         """Change the state, and write it unless `change` returns False; return False if that fails, which is logged."""

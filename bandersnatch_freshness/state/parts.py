@@ -39,7 +39,7 @@ class Seconds(int):
 Number = Annotated[int, Meta(ge=0, le=HIGHEST)]
 Counts = dict[str, Number]
 LevelName = Literal["stale", "warning", "critical"]
-Outcome = Literal["fresh", "errors", "failed", "interrupted"]
+Outcome = Literal["fresh", "errors", "failed", "interrupted", "overlapping"]
 
 
 class Part(Struct, omit_defaults=True, gc=False):  # there may be 100,000 of them, none of which refers to itself
@@ -113,8 +113,9 @@ class Run(Part):
     outcome: Annotated[
         Outcome,
         Meta(
-            description="`errors`: some packages failed, or the index was refused; "
-            "`failed`: it ended early with an error"
+            description="`errors`: some packages failed, or the index was refused; `failed`: it ended early with an "
+            "error, or could not be remembered; `interrupted`: it was ended; `overlapping`: it got to its end while "
+            "another run was under way"
         ),
     ]
     serial: Annotated[Number, Meta(description="the mirror's serial after it")]

@@ -96,6 +96,14 @@ class State:
         """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""
         return next((run.finished for run in reversed(self.runs) if run.is_whole), 0)
 
+    def add_untold(self, started: int, outcome: str) -> bool:
+        """Add a run of which only its beginning is known, in seconds since 1970; return False if it is there."""
+        if any(run.started == started for run in self.runs):
+            return False
+        self.runs.append(PastRun(started, started, outcome, self.runs[-1].serial if self.runs else 0))
+        self.totals.runs[outcome] += 1
+        return True
+
     def switched_to(self, master: str, now: int) -> State:
         """Return the state under another master: what is remembered of the present one is put away.
 

@@ -29,10 +29,11 @@ class Store:
     @property
     def _local(self) -> Path | None:
         """The path on disk, None in an object store, which has no modes and needs no renaming: a PUT is atomic."""
-        return self.path if self._is_local else None
+        return self.path if self.is_on_disk else None
 
     @property
-    def _is_local(self) -> bool:
+    def is_on_disk(self) -> bool:
+        """Whether it lies on disk, where there are locks, and not in an object store."""
         # An object store's paths are subclasses of pathlib's too, so only the backend's type tells them apart.
         return self._storage.PATH_BACKEND is Path
 
@@ -90,11 +91,58 @@ class Store:
                 temporary.unlink()
             raise
 
+    def overwrite(self, text: str) -> None:
+        """Write over the content where it lies, which takes no room on a full disk if the text is not longer.
+
+        A reader may see half of it; in an object store nothing is written.
+
+        Raises:
+            OSError: if it can't be written.
+        """
+        if self._local is None:
+            return
+        is_new = not self._local.exists()
+        handle = os.open(self._local, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            if is_new:
+                self._give_to_owner(handle, self._local.parent)
+            file.write(text)
+
+    def obstacle(self) -> str:
+        """Return why the content can't be replaced now, as far as the file system tells; empty if nothing is known.
+
+        In an object store nothing is. A directory that may not be written in is not noticed.
+        """
+        if self._local is None:
+            return ""
+        try:
+            directory = self._local.parent.resolve()
+            status = (self._local if self._local.exists() else directory).stat()
+            disk = os.statvfs(directory)
+            mount = next(one for one in (directory, *directory.parents) if one.is_mount())
+        except (OSError, StopIteration):
+            return ""
+        # What a file system keeps for root is of use to root's mirror only.
+        is_roots = status.st_uid == 0
+        free = disk.f_frsize * (disk.f_bfree if is_roots else disk.f_bavail)
+        if disk.f_flag & os.ST_RDONLY:
+            return f"{mount} is read-only"
+        if free < max(disk.f_frsize, status.st_size):  # the new content is written beside the old one
+            return f"no room is left on {mount}, {free >> 20} MiB are free"
+        if disk.f_files and not (disk.f_ffree if is_roots else disk.f_favail):
+            return f"no inode is left on {mount}"
+        return ""
+
     def _keep_owner(self, handle: int) -> None:
+        if self._local is not None:
+            self._give_to_owner(handle, self._local if self._local.exists() else self._local.parent)
+
+    @staticmethod
+    def _give_to_owner(handle: int, like: Path) -> None:
         """Give a file that root writes to the mirror's owner."""
-        if os.geteuid() == 0 and self._local is not None:
-            like = os.stat(self._local if self._local.exists() else self._local.parent)
-            os.fchown(handle, like.st_uid, like.st_gid)
+        if os.geteuid() == 0:
+            status = like.stat()
+            os.fchown(handle, status.st_uid, status.st_gid)
 
     def move_away(self, suffix: str) -> str:
         """Rename the file by appending this suffix, and return its new path."""

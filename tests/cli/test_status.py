@@ -59,6 +59,7 @@ def test_json_has_it_all(start_lab: StartLab, make_mirror: MakeMirror) -> None:
         "serial_lag",
         "waiting",
         "problem",
+        "obstacle",
         "incidents",
         "quarantine",
         "runs",

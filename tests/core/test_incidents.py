@@ -34,10 +34,11 @@ class Mirror:
     def __init__(self) -> None:
         """Start with none."""
         self.incidents: dict[str, Incident] = {}
+        self.thresholds = THRESHOLDS
 
     def run(self, report: RunReport, now: int) -> list[Change]:
         """Advance by one run."""
-        self.incidents, changes = advance(self.incidents, report, now, THRESHOLDS)
+        self.incidents, changes = advance(self.incidents, report, now, self.thresholds)
         return changes
 
     def levels(self, times: list[int]) -> list[Level]:
@@ -57,30 +58,42 @@ S, W, C = Level.STALE, Level.WARNING, Level.CRITICAL
     [
         pytest.param([0, 5 * MINUTE, HOUR - 1, HOUR], [S, S, S, W], id="on-the-dot"),
         pytest.param([0, HOUR, 2 * HOUR], [S, S, W], id="not-before-the-third-run"),
-        pytest.param([0, DAY, 2 * DAY], [S, S, C], id="runs-a-day-apart"),
+        pytest.param([0, 6 * HOUR, 6 * HOUR + 1], [S, S, W], id="two-runs-six-hours-apart"),
+        pytest.param([0, 6 * HOUR + 1], [S, W], id="two-runs-more-than-six-hours-apart"),
+        pytest.param([0, DAY, 2 * DAY], [S, C, C], id="runs-a-day-apart"),
         pytest.param([0, 5, HOUR, DAY - 1, DAY], [S, S, W, W, C], id="warning-then-critical"),
         pytest.param([0, 5, HOUR, -DAY, -DAY + 5], [S, S, W, W, W], id="clock-jumps-back"),
         pytest.param([DAY * 365, 0, 5, HOUR], [S, S, S, W], id="opened-by-a-clock-ahead"),
     ],
 )
 def test_worsens_with_age_and_runs(times: list[int], levels: list[Level]) -> None:
-    """By warn_after and critical_after, and never within its first two runs."""
+    """By warn_after and critical_after, once three runs saw it."""
     assert Mirror().levels([NOON + time for time in times]) == levels
 
 
 def test_worsens_in_quarantine_also_in_runs_that_do_not_ask_for_it() -> None:
     """It is asked for ever more rarely, and is no less stale for that."""
     mirror = Mirror()
-    assert mirror.levels([NOON, NOON + 5, NOON + 10]) == [S, S, S]
+    mirror.thresholds = Thresholds(2 * HOUR, DAY)
+    assert mirror.levels([NOON, NOON + 5, NOON + HOUR]) == [S, S, S]
     unasked = RunReport(quarantined={"foo"})
-    assert mirror.run(unasked, NOON + HOUR - 1) == []
-    (warning,) = mirror.run(unasked, NOON + HOUR)
+    assert mirror.run(unasked, NOON + 2 * HOUR - 1) == []
+    (warning,) = mirror.run(unasked, NOON + 2 * HOUR)
     assert (warning.incident.level, warning.incident.in_quarantine, warning.ending) == (W, True, None)
     assert mirror.run(unasked, NOON + DAY - 1) == []
     (critical,) = mirror.run(unasked, NOON + DAY)
     assert critical.incident.level is C
     assert mirror.incidents["foo"] == critical.incident
     assert critical.incident.runs == 3
+
+
+def test_runs_that_saw_it_within_minutes_are_no_three_runs() -> None:
+    """Its age alone doesn't make it worse: one copy in a cache may have served them all."""
+    mirror = Mirror()
+    mirror.levels([NOON, NOON + 5, NOON + 10])
+    assert mirror.run(RunReport(quarantined={"foo"}), NOON + DAY) == []
+    mirror.thresholds = Thresholds(10, DAY)
+    assert [one.incident.level for one in mirror.run(RunReport(quarantined={"foo"}), NOON + HOUR)] == [W]
 
 
 def test_a_change_of_level_is_a_change_once() -> None:
@@ -166,3 +179,16 @@ def test_the_edges_incident_ends_too(report: RunReport, over: bool) -> None:
     assert [change.ending for change in changes] == ([Ending.EDGE] if over else [])
     assert (EDGE in mirror.incidents) is not over
     assert set(report.stale) <= set(mirror.incidents)
+
+
+def test_an_overlapping_run_moves_no_age() -> None:
+    """Not even of what is in quarantine, and not asked for."""
+    mirror = Mirror()
+    mirror.thresholds = Thresholds(2 * HOUR, DAY)
+    mirror.levels([NOON, NOON + 5, NOON + HOUR])
+    for report in (RunReport(quarantined={"foo"}, overlaps=True), stale(overlaps=True)):
+        assert mirror.run(report, NOON + DAY) == []
+    assert (mirror.incidents["foo"].level, mirror.incidents["foo"].runs) == (S, 3)
+    mirror.run(stale(*MANY), NOON)
+    mirror.run(RunReport(fresh={"a"}, overlaps=True), NOON)
+    assert EDGE in mirror.incidents

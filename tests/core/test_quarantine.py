@@ -28,6 +28,7 @@ def entry(last_asked: int = HOUR, since: int = DAY, required_serial: int = 42) -
         pytest.param(incident(), True, id="on-the-dot"),
         pytest.param(incident(age=6 * HOUR - 1), False, id="too-young"),
         pytest.param(incident(runs=2), False, id="seen-in-two-runs"),
+        pytest.param(incident(age=DAY, runs=2), True, id="seen-in-two-runs-a-day-apart"),
         pytest.param(incident(age=DAY, released=NOON - HOUR), False, id="released-an-hour-ago"),
         pytest.param(incident(age=DAY, released=NOON - 6 * HOUR), True, id="released-long-ago"),
     ],
@@ -38,6 +39,17 @@ def test_what_persists_is_in_quarantine(found: Incident, in_quarantine: bool) ->
     assert made.quarantine == ({"foo": QuarantineEntry(43, NOON, NOON)} if in_quarantine else {})
     assert made.changed == made.ask.keys() == set(made.quarantine)
     assert not made.hold
+
+
+def test_a_wish_of_less_than_an_hour_goes_for_the_runs_too() -> None:
+    """Else an hour, or `warn_after` where that is shorter."""
+    found = {"foo": incident(age=90)}
+    for quarantine_after, warn_after, in_quarantine in ((90, HOUR, True), (91, HOUR, False), (90, 91, True)):
+        made = plan({}, found, {"foo": 43}, 20, NOON, quarantine_after, warn_after=warn_after)
+        assert bool(made.quarantine) is in_quarantine
+    old = {"foo": incident(age=DAY)._replace(seen=NOON - DAY + 90)}
+    assert not plan({}, old, {"foo": 43}, 20, NOON, 6 * HOUR).quarantine
+    assert plan({}, old, {"foo": 43}, 20, NOON, 6 * HOUR, warn_after=90).quarantine
 
 
 def test_what_is_not_to_be_synced_is_not_in_quarantine() -> None:

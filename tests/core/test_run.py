@@ -13,13 +13,19 @@ from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.core.verdicts import Verdict
 
 PLAIN, STRIP = LADDER[:2]
+HOUR = 3600
 
 
 def known(
-    level: Level = Level.STALE, runs: int = 1, newest: int | None = None, verdict: Verdict = Verdict.UNKNOWN
+    level: Level = Level.STALE,
+    runs: int = 1,
+    newest: int | None = None,
+    verdict: Verdict = Verdict.UNKNOWN,
+    seen: int = 0,
+    warn_after: int = HOUR,
 ) -> Run:
     """Return a run that knows of an incident of foo."""
-    return Run(0, {"foo": Incident("foo", 0, 0, runs, 42, 41, verdict, level, newest)})
+    return Run(0, {"foo": Incident("foo", 0, seen, runs, 42, 41, verdict, level, newest)}, warn_after=warn_after)
 
 
 def test_all_attempts_of_a_run_are_evidence() -> None:
@@ -62,19 +68,21 @@ def test_counts_requests_and_cures() -> None:
 
 
 def test_news_is_what_nobody_was_told_of_yet() -> None:
-    """Quiet while it is stale only; persistent from its third run on, or once the origin is known to be behind."""
+    """Quiet while it is stale only; persistent once three runs saw it, or once the origin is known to be behind."""
     assert known().is_quiet("foo")
     assert known().is_quiet("bar")
     assert not known(Level.WARNING).is_quiet("foo")
-    assert not known(runs=2).is_persistent("foo")
-    assert known(runs=3).is_persistent("foo")
-    assert not known(runs=3).is_persistent("bar")
+    assert not known(runs=2, seen=HOUR).is_persistent("foo")
+    assert not known(runs=3, seen=HOUR - 1).is_persistent("foo")
+    assert known(runs=3, seen=HOUR).is_persistent("foo")
+    assert known(runs=3, seen=60, warn_after=60).is_persistent("foo")
+    assert not known(runs=3, seen=HOUR).is_persistent("bar")
     assert known(runs=1, verdict=Verdict.ORIGIN_STALE).is_persistent("foo")
 
 
 def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
     """It is one incident, and stands for all of them."""
-    edge = Incident(EDGE, 0, 0, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING)
+    edge = Incident(EDGE, 0, HOUR, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING)
     run = Run(0, {EDGE: edge})
     assert run.is_persistent("foo")
     assert not run.is_quiet("foo")
@@ -168,7 +176,7 @@ GONE = PageResult[str]([Observation(PLAIN, 404)], error=OSError("404"))
         pytest.param(Run(0, {}), required(), GONE, PageDecision(PageAction.FAIL), id="gone"),
         pytest.param(None, required(), STALE, PageDecision(PageAction.STALE), id="no-run"),
         pytest.param(
-            Run(0, {"foo": Incident("foo", 0, 0, 3, 42, 41, Verdict.UNKNOWN)}),
+            Run(0, {"foo": Incident("foo", 0, HOUR, 3, 42, 41, Verdict.UNKNOWN)}),
             required(),
             STALE,
             PageDecision(PageAction.GIVE_UP),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -125,11 +126,17 @@ def small_disk(place: Path, size: str = "8k") -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def fill(disk: Path) -> None:
-    """Leave no room on a disk."""
-    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
-        while True:
-            filler.write(b"x")
+# of a small disk
+BLOCK = 4096
+
+
+def fill(disk: Path, room: int = 0) -> None:
+    """Leave so many bytes of room on a disk, in blocks."""
+    with (disk / "filler").open("ab", buffering=0) as filler:
+        with suppress(OSError):
+            while True:
+                filler.write(b"x" * BLOCK)
+        filler.truncate(filler.tell() - room)
 
 
 def make_read_only(disk: Path) -> None:
@@ -161,6 +168,47 @@ def test_a_disk_that_takes_nothing_stops_nothing(
         assert "Traceback" not in run.output
         assert (disk / "state.json").read_text() == before
         assert {*os.listdir(disk)} - {"filler"} == {".state.json.lock", "state.json"}
+        assert command("check", mirror).stdout.startswith(f"FRESHNESS CRITICAL - {disk}/state.json can't be written: ")
+
+
+def test_a_full_disk_is_critical_at_once(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Where neither pages nor the state can be written; and until a run has written the state again."""
+    lab = start_lab(projects=2)
+    bare, mirror = make_mirror(lab), make_mirror(lab, "freshness")
+    with small_disk(bare.directory, "2m"), small_disk(mirror.directory, "2m"):
+        for one in (bare, mirror):
+            assert one.run().returncode == 0
+        assert command("check", mirror).returncode == 0
+        lab.release()
+        before = (mirror.directory / "freshness.json").read_text()
+        for room, said in ((BLOCK, 1), (0, 0)):  # without any, Bandersnatch ends before it is a run
+            ended = []
+            for one in (bare, mirror):
+                fill(one.directory, room)
+                ended.append(one.run())
+                assert "No space left on device" in ended[-1].output
+            assert [one.returncode for one in ended] == [1, 1]
+            found = lines(ended[1], "(memory.py")
+            assert len(found) == said
+            assert all("ERROR: " in one and "not remembered: [Errno 28] No space left" in one for one in found)
+            assert (mirror.directory / "freshness.json").read_text() == before
+            assert command("check", mirror).returncode == 2
+        full = command("check", mirror).stdout
+        assert f"freshness.json can't be written: no room is left on {mirror.directory}, 0 MiB are free |" in full
+        (mirror.directory / "filler").unlink()
+        freed = command("check", mirror)
+        assert freed.returncode == 2
+        assert "freshness.json could not be written by the run that began" in freed.stdout
+        assert "could not be written by the run" in command("status", mirror).stdout
+        assert mirror.run().returncode == 0
+        assert command("check", mirror).returncode == 0
+        assert [past["outcome"] for past in state(mirror)["runs"]] == ["fresh", "failed", "fresh"]
+        assert mirror.serial == lab.serial
+        fill(mirror.directory)
+        assert command("check", mirror).returncode == 2
+        (mirror.directory / "filler").unlink()
+        make_read_only(mirror.directory)
+        assert f"{mirror.directory} is read-only" in command("check", mirror).stdout
 
 
 BUGS = """
@@ -246,8 +294,11 @@ def test_a_bug_of_ours_stops_nothing(place: str, start_lab: StartLab, make_mirro
     assert [len(mirror.versions(name)) for name in lab.names] == [0, 2, 2]
 
 
-def test_a_killed_run_leaves_a_whole_state(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """The one of before; and the next run goes on from it."""
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_a_killed_run_leaves_a_whole_state(
+    ending: signal.Signals, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """The one of before; one that overlaps it doesn't take it for killed, and the next run goes on and tells of it."""
     lab = start_lab(Behaviour("one never answers", fault="silent", every=3), projects=3)
     mirror = make_mirror(lab, "freshness_escalation", mirror={"timeout": "0.2"})
     mirror.run()
@@ -258,12 +309,19 @@ def test_a_killed_run_leaves_a_whole_state(start_lab: StartLab, make_mirror: Mak
         mirror.command("mirror"), env=mirror.environment(), cwd=mirror.config.parent, stderr=subprocess.DEVNULL
     )
     assert arrived.wait(30)
-    process.kill()
-    process.wait(30)
     assert (mirror.directory / "freshness.json").read_text() == before
     mirror.configure(timeout="0.2")
     mirror.run()
-    assert [past["outcome"] for past in state(mirror)["runs"]] == ["errors", "errors"]
+    overlapped = (mirror.directory / "freshness.json").read_text()
+    process.send_signal(ending)
+    assert process.wait(30) == -ending
+    assert (mirror.directory / "freshness.json").read_text() == overlapped
+    assert state(mirror)["incidents"] == {}
+    mirror.run()
+    runs = state(mirror)["runs"]
+    assert [past["outcome"] for past in runs] == ["errors", "overlapping", "interrupted", "errors"]
+    assert runs[0]["finished"] <= runs[2]["started"] <= runs[1]["started"]
+    assert "interrupted" in command("status", mirror).stdout
 
 
 def test_hostile_headers_end_up_harmless(start_lab: StartLab, make_mirror: MakeMirror) -> None:

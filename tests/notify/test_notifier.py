@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -303,3 +304,32 @@ def test_an_alert_that_is_over_is_ended_until_that_was_heard() -> None:
         (sending,) = plan.values()
         assert [(alert["labels"]["package"], alert["endsAt"]) for alert in sending.alerts] == [("foo", timestamp(now))]
     assert mirror.plan(now + 5 * MINUTE) == {}
+
+
+@pytest.mark.parametrize(("is_told", "channels"), [(False, 2), (True, 1)])
+def test_a_state_that_can_not_be_written_is_told(is_told: bool, channels: int, mocker: Any) -> None:
+    """Once to whom one message will do; to Alertmanager in every run, until it has not heard of it for a while."""
+    notifier = Notifier([URL, AM], "host:/srv/pypi", DAY)
+    deliver = mocker.patch.object(notifier, "deliver", side_effect=lambda plan: {one: [True] for one in plan})
+    assert notifier.alarm(State("m"), "/srv/state.json", NOON, NOON + HOUR, is_told=is_told)
+    (plan,) = deliver.call_args.args
+    assert len(plan) == channels
+    (alert,) = [sending.alerts[0] for channel, sending in plan.items() if channel.is_alertmanager]
+    assert alert["labels"] == {
+        "alertname": "PyPIMirrorStateNotWritten",
+        "mirror": "host:/srv/pypi",
+        "severity": "critical",
+    }
+    assert (alert["startsAt"], alert["endsAt"]) == (timestamp(NOON), timestamp(NOON + HOUR + 30 * MINUTE))
+    for sending in plan.values():
+        for message in sending.messages:
+            assert message.title == "[CRITICAL] PyPI mirror host:/srv/pypi: /srv/state.json can't be written"
+            assert "since 2018-10-16T12:00:00Z" in message.body
+
+
+@pytest.mark.parametrize("failing", [URL, AM])
+def test_a_message_that_does_not_arrive_is_not_told(failing: str, mocker: Any) -> None:
+    """Alertmanager hears of it again in any case."""
+    notifier = Notifier([URL, AM], "host:/srv/pypi", DAY)
+    mocker.patch.object(notifier, "deliver", side_effect=lambda plan: {one: [one.url != failing] for one in plan})
+    assert notifier.alarm(State("m"), "x", NOON, NOON, is_told=False) is (failing == AM)

@@ -25,10 +25,12 @@ def run(ago: int = 300, outcome: str = "fresh", target: int = 42) -> PastRun:
     return PastRun(NOW - ago - 10, NOW - ago, outcome, 42, target)
 
 
-def summary(*incidents: Incident, runs: tuple[PastRun, ...] = (run(),), problem: str = "") -> Summary:
+def summary(
+    *incidents: Incident, runs: tuple[PastRun, ...] = (run(),), problem: str = "", obstacle: str = ""
+) -> Summary:
     """Return a summary of a mirror at serial 42."""
     state = State("https://master.example", {one.subject: one for one in incidents}, list(runs))
-    return Summary("/srv/pypi", state.master, 42, 0, NOW, Thresholds(HOUR, DAY), state, problem)
+    return Summary("/srv/pypi", state.master, 42, 0, NOW, Thresholds(HOUR, DAY), state, problem, obstacle)
 
 
 STALE, WARNING, CRITICAL = (
@@ -58,6 +60,8 @@ STALE, WARNING, CRITICAL = (
         ),
         pytest.param(summary(runs=(run(-30),)), 0, "OK - nothing is stale; last run 0 s ago", id="another-clock"),
         pytest.param(summary(problem="x | y\nz"), 3, "UNKNOWN - x / y z | stale=U", id="problem"),
+        pytest.param(summary(obstacle="full"), 2, "CRITICAL - full | stale=0", id="obstacle"),
+        pytest.param(summary(problem="x", obstacle="full"), 2, "CRITICAL - full | stale=U", id="both"),
     ],
 )
 def test_check_is_a_monitoring_plugin(reported: Summary, code: int, text: str) -> None:

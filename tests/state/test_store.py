@@ -131,3 +131,33 @@ def test_errors_of_an_object_store_are_errors_of_the_system(tmp_path: Path) -> N
         store.read()
     with pytest.raises(OSError, match="RuntimeError: AccessDenied"):
         store.write(["x"])
+
+
+@pytest.mark.parametrize(
+    ("disk", "obstacle"),
+    [
+        pytest.param({}, "", id="room"),
+        pytest.param({"f_flag": os.ST_RDONLY}, "/ is read-only", id="read-only"),
+        pytest.param({"f_bavail": 2, "f_bfree": 999}, "no room is left on /, 0 MiB are free", id="less-than-the-state"),
+        pytest.param({"f_bavail": 3, "f_bfree": 3}, "", id="as-much-as-the-state"),
+        pytest.param({"f_favail": 0, "f_ffree": 9}, "no inode is left on /", id="no-inode"),
+        pytest.param({"f_favail": 0, "f_files": 0}, "", id="inodes-are-not-counted"),
+    ],
+)
+@pytest.mark.parametrize("owner", [0, 1000])
+def test_says_what_is_in_the_way(disk: dict[str, int], obstacle: str, owner: int, store: Store, mocker: Any) -> None:
+    """As the file system tells it; what is reserved for root is root's."""
+    store.write(["x" * 3000])
+    found = {"f_frsize": 1024, "f_bavail": 999, "f_bfree": 999, "f_flag": 0, "f_files": 9, "f_favail": 9, "f_ffree": 9}
+    mocker.patch("os.statvfs", return_value=SimpleNamespace(**{**found, **disk}))
+    mocker.patch.object(Path, "is_mount", lambda path: path == Path("/"))
+    mocker.patch.object(Path, "stat", return_value=SimpleNamespace(st_size=3000, st_uid=owner))
+    reserved = owner == 0 and (disk.get("f_bfree", 0) > disk.get("f_bavail", 0) or disk.get("f_ffree"))
+    assert store.obstacle() == ("" if reserved else obstacle)
+
+
+def test_knows_of_no_obstacle_where_nothing_is(store: Store, tmp_path: Path) -> None:
+    """Nor where nobody can look; a state that is not there yet needs room too."""
+    assert store.obstacle() == ""
+    tmp_path.rmdir()
+    assert store.obstacle() == ""
