@@ -17,7 +17,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from ..core.verdicts import Verdict
 
 FORMAT = 1
-RUNS_KEPT = 100
 
 # What has more digits is no serial, and no number of anything else here.
 HIGHEST = 10**18 - 1

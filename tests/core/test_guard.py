@@ -210,6 +210,8 @@ def test_another_master_may_be_smaller() -> None:
             {"meta": {"_last-serial": 42}, "projects": [{"_last-serial": 43}]}, (43, 1, 43), id="projects-newer"
         ),
         pytest.param({"meta": {"_last-serial": "42"}, "projects": []}, (42, 0, 0), id="text"),
+        pytest.param({"meta": {"_last-serial": 10**18}, "projects": [{"_last-serial": 41}]}, (41, 1, 41), id="huge"),
+        pytest.param({"meta": {"_last-serial": -1}, "projects": [{"_last-serial": 41}]}, (41, 1, 41), id="negative"),
         pytest.param(
             {"meta": {}, "projects": [{"_last-serial": 41}, {"_last-serial": 42}, {}]}, (42, 3, 42), id="of-projects"
         ),
