@@ -55,6 +55,9 @@ _SINGLE: Mapping[str, tuple[Callable[..., Any], type[parts.Part]]] = {
     "ceiling": (Ceiling, parts.Ceiling),
 }
 
+# What reading a foreign document may raise; msgspec's own is no ValueError before 0.19.
+_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
+
 _LATEST = 253_402_300_799  # the end of the year 9999, after which ISO 8601 has no date
 _LEVELS = {str(level): level for level in Level}
 
@@ -217,7 +220,7 @@ def load(text: str | bytes) -> State:
     """
     try:
         document = msgspec.json.decode(text, type=parts.Document, dec_hook=_read_time)
-    except (ValueError, RecursionError) as error:
+    except _ERRORS as error:
         head = _head(text)
         if head and head.format > FORMAT:
             raise NewerStateError(
@@ -247,7 +250,7 @@ def _head(text: str | bytes) -> parts.Head | None:
     """Return what tells a newer release's document, None if even that is not there."""
     try:
         return msgspec.json.decode(text, type=parts.Head)
-    except (ValueError, RecursionError):
+    except _ERRORS:
         return None
 
 
