@@ -18,7 +18,6 @@ from ..core.observations import HIGHEST_SERIAL
 from ..core.verdicts import Verdict
 
 FORMAT = 1
-RUNS_KEPT = 100
 
 # No number of anything else here is higher either.
 HIGHEST = HIGHEST_SERIAL

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from ..core import quarantine
 from ..core.scope import same_master
 from .document import NewerStateError, State, StateError, dump, load
-from .store import Store
+from .store import NoFileError, Store
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -86,11 +86,14 @@ class Records:
             state = State(self._master) if content is None else load(content)
         except NewerStateError:
             raise
-        except StateError as error:
-            moved = self.store.move_away(f"unreadable-{self._clock()}")
-            log.error("%s is corrupt; moved to %s, starting with an empty state: %s", self.store.path, moved, error)
+        except (StateError, NoFileError) as error:
+            _move_away(self.store, self._clock(), "starting with an empty state", error)
             state = State(self._master)
-        self._copied = (self._copy.read() or b"").decode("utf-8", "replace")
+        try:
+            self._copied = (self._copy.read() or b"").decode("utf-8", "replace")
+        except NoFileError as error:
+            _move_away(self._copy, self._clock(), "starting with what the state has", error)
+            self._copied = ""
         found = quarantine.recovered(state.quarantine, self._copied, self._clock())
         lost = len(found.keys() - state.quarantine.keys())
         if lost:
@@ -107,3 +110,13 @@ class Records:
             self.has_switched = True
         state.master = self._master  # as it is spelled now
         self.state = state
+
+
+def _move_away(store: Store, now: int, instead: str, error: Exception) -> None:
+    """Move a file away that can't be used, once for all.
+
+    Raises:
+        OSError: if it can't be moved.
+    """
+    moved = store.move_away(f"unreadable-{now}")
+    log.error("%s is corrupt; moved to %s, %s: %s", store.path, moved, instead, error)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import filelock
+
+# A state of a million incidents takes less; what is larger is none, and would fill the memory.
+LARGEST = 256 * 2**20
+
+# Whatever lies there: neither wait for it, nor follow a link that somebody put there, nor have children inherit it.
+_CAREFULLY = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class NoFileError(OSError):
+    """What lies in a file's place is none, or is larger than any of ours; the text says what it is."""
 
 
 class Store:
@@ -41,8 +53,11 @@ class Store:
         """Return the content, None if there is no such file.
 
         Raises:
-            OSError: if it can't be read.
+            NoFileError: if what is there is no file, or larger than LARGEST; only on disk.
+            OSError: if it can't be read for any other reason.
         """
+        if self._local is not None:
+            return _read(self._local)
         with _as_os_error():
             if not self._storage.exists(self.path):
                 return None
@@ -160,7 +175,78 @@ class Store:
         """
         if self._local is None:
             return contextlib.nullcontext()
-        return filelock.FileLock(self._local.with_name(f".{self._local.name}.lock"), timeout=timeout)
+        path = self._local.with_name(f".{self._local.name}.lock")
+        with contextlib.suppress(OSError):  # whoever locks it says what is wrong with it
+            if os.geteuid() == 0:
+                self._give_lock_to_owner(path)
+            else:
+                _replace_lock_of_another(path)
+        return filelock.FileLock(path, timeout=timeout)
+
+    def _give_lock_to_owner(self, path: Path) -> None:
+        """Make root's lock file one that the mirror's owner can use, whether it is there or not."""
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFULLY, 0o644)
+        try:
+            status = os.fstat(handle)
+            # A further name of something else is not for its owner to be given.
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == 0:
+                self._keep_owner(handle)
+        finally:
+            os.close(handle)
+
+
+def _read(path: Path) -> bytes | None:
+    """Return a file's content, None if there is none; never wait for anything but the disk.
+
+    Raises:
+        NoFileError: if it is no file, or larger than LARGEST.
+        OSError: if it can't be read for any other reason.
+    """
+    try:
+        _check(path.stat())  # before it is opened, as that alone can do something to a device
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with os.fdopen(handle, "rb") as file:
+        _check(os.fstat(handle))
+        return file.read()
+
+
+def _check(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise NoFileError(f"it is no file, but {_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}")
+    if status.st_size > LARGEST:
+        raise NoFileError(f"it has {status.st_size // 2**20} MiB, more than {LARGEST // 2**20}")
+
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def _replace_lock_of_another(path: Path) -> None:
+    """Remove a lock file that another user, such as root, left and that can't be opened, unless it is held.
+
+    Raises:
+        OSError: if it stays, or if there is none.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | _CAREFULLY))
+    except PermissionError:
+        pass
+    else:
+        return
+    with contextlib.suppress(PermissionError):
+        handle = os.open(path, os.O_RDONLY | _CAREFULLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as filelock does
+        finally:
+            os.close(handle)
+    path.unlink()
 
 
 @contextlib.contextmanager

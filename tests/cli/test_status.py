@@ -202,9 +202,7 @@ def test_a_number_that_is_none_is_no_state(number: str, start_lab: StartLab, mak
     mirror = make_mirror(start_lab(projects=1), "freshness")
     mirror.run()
     path = mirror.directory / "freshness.json"
-    path.write_text(
-        path.read_text().replace('"stale": 0', f'"stale": {number}').replace('"size": 1', f'"size": {number}')
-    )
+    path.write_text(path.read_text().replace('"stale":0', f'"stale":{number}').replace('"size":1', f'"size":{number}'))
     checked = command("check", mirror)
     assert (checked.returncode, checked.stdout.count("\n"), checked.stderr) == (3, 1, "")
     assert "not a state file" in checked.stdout

@@ -112,7 +112,7 @@ STATES: dict[Callable[..., Mirror], Callable[[dict[str, Any]], Any]] = {
     stale: lambda found: found["state"]["incidents"]["*"]["examples"] and found["state"]["told"],
     in_quarantine: lambda found: found["quarantine-list"]["lab-00"]["got"] and found["state"]["incidents"],
     released: lambda found: found["state"]["incidents"]["lab-00"]["released"] and not found["quarantine-list"],
-    of_another_master: lambda found: found["state"]["another_master"],
+    of_another_master: lambda found: found["state"]["another_master"] and found["state"]["others"],
 }
 
 

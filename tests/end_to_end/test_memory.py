@@ -55,7 +55,7 @@ def test_evidence_is_kept(start_lab: StartLab, make_mirror: MakeMirror) -> None:
 
 
 def test_another_master_begins_anew(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Serials of another upstream mean nothing; and no password gets into the state."""
+    """Serials of another upstream mean nothing, and are put away; and no password gets into the state."""
     lab = start_lab(ONE_STALE, projects=3)
     mirror = make_mirror(lab, "freshness_escalation")
     lab.release(["lab-00"])
@@ -69,6 +69,9 @@ def test_another_master_begins_anew(start_lab: StartLab, make_mirror: MakeMirror
     assert "secret" not in "".join(lines(run, "Expected PyPI serial"))
     assert "secret" not in (mirror.directory / "freshness.json").read_text()
     assert "secret" not in "".join(lines(run, "(memory.py"))
+    (other,) = state(mirror)["others"]
+    assert other["master"] == lab.https_url
+    assert "lab-00" in other["incidents"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "x"}', b"\xff\x00"])
@@ -102,16 +105,24 @@ def test_a_state_of_a_newer_release_is_left_alone(start_lab: StartLab, make_mirr
     assert (mirror.directory / "freshness.json").read_text() == content
 
 
-def test_a_state_that_can_not_be_read_or_written(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """A directory in its place: one line, and the mirror is synced."""
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+@pytest.mark.parametrize("name", ["freshness.json", "freshness.quarantine"])
+def test_what_is_no_file_is_moved_away(
+    make: Callable[[Path], None], name: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """One line, the mirror is synced, and the next run has nothing to say."""
     lab = start_lab(projects=1)
     mirror = make_mirror(lab, "freshness")
-    (mirror.directory / "freshness.json").mkdir(parents=True)
+    mirror.directory.mkdir()
+    make(mirror.directory / name)
     run = mirror.run()
     assert run.returncode == 0
-    assert len(lines(run, "freshness.json can't be read, this run is not remembered")) == 1
+    assert len(lines(run, f"{name} is corrupt; moved to")) == 1
+    assert len(list(mirror.directory.glob(f"{name}.unreadable-*"))) == 1
     assert "Traceback" not in run.output
     assert mirror.serial == lab.serial
+    assert lines(mirror.run(), "ERROR") == []
+    assert len(state(mirror)["runs"]) == 2
 
 
 @contextmanager

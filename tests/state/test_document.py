@@ -102,7 +102,7 @@ def test_the_last_run_that_got_to_its_end_is_kept(outcomes: list[str], kept: lis
 def test_a_document_of_the_release_before_is_read() -> None:
     """All of it, as that release would have; what had no serial in quarantine waits for one."""
     state = load((Path(__file__).with_name("release-0.1.0.json")).read_bytes())
-    evidence: tuple[Evidence, ...] = ({"variant": "plain", "status": 200, "serial": 41, "x_cache": "HIT"},)
+    plain: Evidence = {"variant": "plain", "status": 200, "serial": 41, "x_cache": "HIT"}
     told = NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON + 60, delivered=True, ever=True)
     assert state == State(
         "https://master.example/",
@@ -112,7 +112,7 @@ def test_a_document_of_the_release_before_is_read() -> None:
             ),
             "foo": Incident(
                 *("foo", NOON, NOON + 300, 2, 42, None, Verdict.EDGE_STALE, Level.WARNING, 41),
-                evidence=(*evidence, {"variant": "strip", "problem": "a timeout"}),
+                evidence=(plain, {"variant": "strip", "problem": "a timeout"}),
                 in_quarantine=True,
                 released=NOON + 60,
             ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -157,6 +159,49 @@ def test_a_master_that_is_spelled_otherwise_is_no_other(tmp_path: Path, caplog: 
         assert same.state.incidents
         assert not same.state.another_master
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.write_text('{"format": 1, "runs": 7}')])
+def test_what_can_not_be_a_state_is_moved_away_once(
+    make: Callable[[Path], object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With one line; the quarantine comes back from its copy, and the next run finds a state."""
+    write(tmp_path)
+    (tmp_path / "state.json").unlink()
+    make(tmp_path / "state.json")
+    for _ in range(2):
+        again = records(tmp_path)
+        with again.lock():
+            assert again.state.quarantine == {"foo": QuarantineEntry(42, NOON, NOON)}
+            again.write()
+    (line,) = (one for one in caplog.messages if "is corrupt" in one)
+    assert f"state.json is corrupt; moved to {tmp_path}/state.json.unreadable-{NOON}, starting with an empty" in line
+    assert (tmp_path / f"state.json.unreadable-{NOON}").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_copy_that_is_no_file_is_moved_away_once(
+    make: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And written anew."""
+    write(tmp_path)
+    (tmp_path / "copy").unlink()
+    make(tmp_path / "copy")
+    for _ in range(2):
+        again = records(tmp_path)
+        with again.lock():
+            assert again.state.quarantine == {"foo": FOO}
+            again.write()
+    assert [one for one in caplog.messages if "copy is corrupt; moved to" in one] == caplog.messages[:1]
+    assert (tmp_path / "copy").read_text() == "foo 42\n"
+
+
+def test_what_can_not_be_moved_away_is_an_error(tmp_path: Path, mocker: Any) -> None:
+    """The run is told."""
+    (tmp_path / "state.json").mkdir()
+    mocker.patch.object(Path, "rename", side_effect=PermissionError("not yours"))
+    with pytest.raises(PermissionError, match="not yours"), records(tmp_path).lock():
+        pytest.fail("entered")
 
 
 def test_a_newer_state_is_left_alone(tmp_path: Path) -> None:

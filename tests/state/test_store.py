@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import stat
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
+import filelock
 import pytest
 
-from bandersnatch_freshness.state.store import Store
+from bandersnatch_freshness.state.store import LARGEST, NoFileError, Store
 
 
 @pytest.fixture
@@ -161,3 +165,149 @@ def test_knows_of_no_obstacle_where_nothing_is(store: Store, tmp_path: Path) -> 
     assert store.obstacle() == ""
     tmp_path.rmdir()
     assert store.obstacle() == ""
+
+
+def huge(path: Path) -> None:
+    """Leave a file of 2 GB that takes no room."""
+    path.touch()
+    os.truncate(path, 2 * 2**30)
+
+
+def bound(path: Path) -> None:
+    """Leave a socket."""
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+def linked(path: Path) -> None:
+    """Leave a link to a device that never ends."""
+    path.symlink_to("/dev/zero")
+
+
+ODD = [
+    pytest.param(os.mkfifo, "a named pipe", id="fifo"),
+    pytest.param(os.mkdir, "a directory", id="directory"),
+    pytest.param(huge, "2048 MiB, more than 256", id="2-GB"),
+    pytest.param(bound, "a socket", id="socket"),
+    pytest.param(linked, "a device", id="device"),
+]
+
+
+@pytest.mark.parametrize(("make", "what"), ODD)
+def test_what_is_no_file_of_ours_is_not_read(
+    make: Callable[[Path], None], what: str, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is said what it is, at once, and it can be moved away."""
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    make(Path("state.json"))
+    with pytest.raises(NoFileError, match=what):
+        store.read()
+    store.move_away("unreadable-1")
+    assert store.read() is None
+    assert os.listdir(tmp_path) == ["state.json.unreadable-1"]
+
+
+def test_what_is_just_not_too_large_is_read_and_a_link_is_followed(store: Store, tmp_path: Path) -> None:
+    """A mirror's state may lie elsewhere; a link to nothing is none."""
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "state.json").symlink_to(elsewhere)
+    assert store.read() is None
+    elsewhere.touch()
+    os.truncate(elsewhere, LARGEST + 1)
+    with pytest.raises(NoFileError):
+        store.read()
+    elsewhere.write_text("x")
+    assert store.read() == b"x"
+
+
+def as_user(store: Store, uid: int = 65534) -> str:
+    """Lock as this user, in a process of its own; return what goes wrong."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            with store.lock(0):
+                pass
+        except BaseException:  # noqa: BLE001 - the process ends here
+            os.write(writing, traceback.format_exc(limit=-1).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        found = said.read()
+    os.waitpid(child, 0)
+    return found
+
+
+@pytest.fixture
+def owned(store: Store, tmp_path: Path) -> Iterator[Path]:
+    """Return the lock file's path in a directory that is another user's, which takes root."""
+    if os.geteuid():
+        pytest.skip("giving files away takes root")
+    above = [one for one in tmp_path.parents if one.stat().st_uid == 0 and not one.stat().st_mode & stat.S_IXOTH]
+    for one in above:
+        one.chmod(one.stat().st_mode | stat.S_IXOTH)
+    os.chown(tmp_path, 65534, 65534)
+    yield tmp_path / ".state.json.lock"
+    for one in above:
+        one.chmod(one.stat().st_mode & ~stat.S_IXOTH)
+
+
+def test_a_lock_that_root_held_is_the_owners(store: Store, owned: Path) -> None:
+    """The mirror's, and the file with it; both before there is a state and after."""
+    with store.lock(0):
+        assert (owned.stat().st_uid, owned.stat().st_gid) == (65534, 65534)
+    assert as_user(store) == ""
+    store.write(["x"])
+    owned.unlink()
+    with store.lock(0):
+        pass
+    assert owned.stat().st_uid == 65534
+    assert as_user(store) == ""
+
+
+def test_a_lock_that_root_left_is_mended_by_root(store: Store, owned: Path) -> None:
+    """By the next of its runs."""
+    owned.touch(0o600)
+    with store.lock(0):
+        pass
+    assert owned.stat().st_uid == 65534
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_a_lock_that_root_left_is_replaced_by_the_owner(mode: int, store: Store, owned: Path) -> None:
+    """Its directory is its own."""
+    owned.touch(mode)
+    assert as_user(store) == ""
+    assert owned.stat().st_uid == 65534
+
+
+def test_a_lock_that_root_holds_is_not_replaced(store: Store, owned: Path) -> None:
+    """Two would hold it then."""
+    owned.touch(0o644)
+    before = owned.stat().st_ino
+    with filelock.FileLock(owned):
+        assert "Error" in as_user(store)
+    assert owned.stat().st_ino == before
+
+
+def test_a_lock_in_a_directory_of_another_is_an_error(store: Store, owned: Path, tmp_path: Path) -> None:
+    """Nothing can be done about it."""
+    os.chown(tmp_path, 0, 0)
+    owned.touch(0o644)
+    assert "PermissionError" in as_user(store)
+    assert owned.stat().st_uid == 0
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_root_gives_nothing_else_away(link: Callable[[Path, Path], None], store: Store, owned: Path) -> None:
+    """Where a link lies in the lock's place, what it leads to stays root's."""
+    precious = owned.with_name("precious")
+    precious.touch(0o600)
+    link(precious, owned)
+    with contextlib.suppress(OSError), store.lock(0):
+        pass
+    assert precious.stat().st_uid == 0
