@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gzip
+import re
 import ssl
 import tempfile
 import threading
@@ -261,6 +262,7 @@ class Lab:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
+        path = re.sub("/{2,}", "/", path)  # as web servers do
         body = await request.read()
         answer, cache = Answer(405), ""
         if request.method == "POST" and path == "/pypi":

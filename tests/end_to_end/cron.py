@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.server import Lab
+
+from ..conftest import MakeMirror
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NOON = 1_539_691_200
@@ -62,6 +65,16 @@ def cron(mirror: Mirror) -> Iterator[Cron]:
             process.wait(30)
             assert process.stdout
             process.stdout.close()
+
+
+@contextmanager
+def side_by_side(
+    make_mirror: MakeMirror, lab: Lab, **given: dict[str, str]
+) -> Iterator[tuple[Mirror, Mirror, Cron, Cron]]:
+    """Return a bare mirror and one with the suite, and what runs each of them at faked times."""
+    bare, mirror = make_mirror(lab, **given), make_mirror(lab, "freshness", **given)
+    with ExitStack() as stack:
+        yield bare, mirror, stack.enter_context(cron(bare)), stack.enter_context(cron(mirror))
 
 
 def state(mirror: Mirror) -> dict[str, Any]:

@@ -25,9 +25,16 @@ needs_sync = pytest.mark.skipif(BANDERSNATCH.major < 4, reason="Bandersnatch 3.6
 needs_simple = pytest.mark.skipif(
     Version("6.8") > BANDERSNATCH, reason="takes the list of changes from the simple index from 6.8 on"
 )
+needs_xmlrpc = pytest.mark.skipif(Version("8") <= BANDERSNATCH, reason="has no XML-RPC any more")
 needs_ctrl_c = pytest.mark.skipif(
     BANDERSNATCH.major < 4, reason="Ctrl-C ends a run of Bandersnatch 3.6 as if it had succeeded"
 )
+
+# Both ways to get the list of changes that this Bandersnatch has.
+WAYS = [
+    pytest.param(SIMPLE, id="simple", marks=needs_simple),
+    pytest.param({"api-method": "xmlrpc"}, id="xmlrpc", marks=needs_xmlrpc),
+]
 
 
 def metadata(lab: Lab) -> list[LabRequest]:

@@ -21,9 +21,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
 from .cron import HOUR, MINUTE, cron, state
-from .observe import BANDERSNATCH, SIMPLE, is_fresh, lines, metadata, needs_simple, needs_sync, pages
-
-needs_xmlrpc = pytest.mark.skipif(Version("8") <= BANDERSNATCH, reason="has no XML-RPC any more")
+from .observe import BANDERSNATCH, SIMPLE, is_fresh, lines, metadata, needs_simple, needs_sync, needs_xmlrpc, pages
 
 XMLRPC = {"api-method": "xmlrpc"}
 

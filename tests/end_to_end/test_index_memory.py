@@ -6,11 +6,8 @@ Bare Bandersnatch runs beside the suite, on the same lab.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 import pytest
-from packaging.version import Version
 
 from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
@@ -18,20 +15,11 @@ from bandersnatch_freshness.lab.server import Lab
 
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
-from .cron import HOUR, MINUTE, Cron, cron, state
-from .observe import BANDERSNATCH, SIMPLE, is_fresh, lines, needs_simple
+from .cron import HOUR, MINUTE, cron, side_by_side, state
+from .observe import SIMPLE, WAYS, is_fresh, lines, needs_simple
 
 FAR = 2_000_000_000  # the highest that fits into XML-RPC
 
-# Both ways to get the list of changes that this Bandersnatch has.
-WAYS = [
-    pytest.param(SIMPLE, id="simple", marks=needs_simple),
-    pytest.param(
-        {"api-method": "xmlrpc"},
-        id="xmlrpc",
-        marks=pytest.mark.skipif(Version("8") <= BANDERSNATCH, reason="no XML-RPC"),
-    ),
-]
 NO_XMLRPC = Behaviour("no XML-RPC", refuses_xmlrpc=True)
 
 
@@ -43,16 +31,6 @@ def accounts(lab: Lab) -> int:
 def anew(mirror: Mirror) -> None:
     """Let the next run begin anew, as `mirror --force-check` does."""
     (mirror.directory / "status").unlink()
-
-
-@contextmanager
-def side_by_side(
-    make_mirror: MakeMirror, lab: Lab, **given: dict[str, str]
-) -> Iterator[tuple[Mirror, Mirror, Cron, Cron]]:
-    """Return a bare mirror and one with the suite, and what runs each of them at faked times."""
-    bare, mirror = make_mirror(lab, **given), make_mirror(lab, "freshness", **given)
-    with ExitStack() as stack:
-        yield bare, mirror, stack.enter_context(cron(bare)), stack.enter_context(cron(mirror))
 
 
 @pytest.mark.parametrize("way", WAYS)
