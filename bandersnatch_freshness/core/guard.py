@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from .agreement import HOUR, are_three_runs
@@ -218,26 +218,6 @@ class IndexGuard:
         """Whether the upstream is older than the mirror for good, as after a restore: then the mirror begins anew."""
         is_older = self._doubt is not None and self._doubt.kind == OLDER and self.is_confirmed
         return is_older and not self._is_contradicted(self.least)
-
-    def listed(self, names: Collection[str], normalize: Callable[[str], str]) -> dict[str, int]:
-        """Return the serials that the index lists of some projects, by normalized name; 0 of those that it has not.
-
-        A run that sees only changes knows no more than these.
-        """
-        pairs = self._listing.pairs() if self._listing is not None and names else ()
-        wanted = set(names)
-        found = {name: serial for name, serial in ((normalize(raw), serial) for raw, serial in pairs) if name in wanted}
-        return dict.fromkeys(wanted, 0) | {n: s for n, s in found.items() if not self._is_too_high(s)}
-
-    @property
-    def lacks_listing(self) -> bool:
-        """Whether only changes were seen, of which projects that have not changed are no part."""
-        return self._projects == 0
-
-    def note_listing(self, changes: Mapping[str, int]) -> None:
-        """Take what XML-RPC lists of all projects, which was asked for beside the changes."""
-        self._listing = read_changes(changes)
-        self._projects = len(changes)
 
     # What of a serial counts.
 

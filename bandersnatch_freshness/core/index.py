@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .observations import HIGHEST_SERIAL, parse_serial
@@ -73,6 +73,11 @@ class Listing(NamedTuple):
         highest = max(serials, default=0)
         has = highest or (own and not self.projects)
         return (max(own, highest) if has else None), highest
+
+    def find(self, names: Collection[str], normalize: Callable[[str], str]) -> dict[str, int]:
+        """Return the serials of those projects that are listed, by their normalized `names`."""
+        pairs = ((normalize(raw), serial) for raw, serial in self.pairs())
+        return {name: serial for name, serial in pairs if name in names}
 
 
 def read_index(index: Any) -> Listing:

@@ -12,6 +12,7 @@ import bandersnatch.master
 
 from ..core.guard import IndexGuard, IndexRefusedError
 from ..core.incidents import INDEX
+from ..core.index import read_changes, read_index
 from ..core.log_fields import log_fields
 from ..formatting import printable
 from ..transports.aiohttp_session import FreshSession
@@ -42,13 +43,13 @@ class IndexJudge:
         async def judged_index(master: Any) -> Any:
             while True:
                 guard = self._guard()
-                if guard is None:
-                    return await fetch_simple_index(master)
                 try:
-                    return await self._judged_copy(fetch_simple_index, master, guard)
+                    index = await self._judged_copy(fetch_simple_index, master, guard)
+                    self._suite.note_listing(read_index, index)
+                    return index
                 except Exception:
                     session = self._session_of(master)
-                    if not guard.refusal or session is None or not session.refuse_index_copy():
+                    if guard is None or not guard.refusal or session is None or not session.refuse_index_copy():
                         raise
                     fields = log_fields(project=INDEX)
                     log.info("A copy of the index is not used, the next best is: %s", guard.refusal, extra=fields)
@@ -56,7 +57,9 @@ class IndexJudge:
 
         return judged_index
 
-    async def _judged_copy(self, fetch_simple_index: Callable[..., Any], master: Any, guard: IndexGuard) -> Any:
+    async def _judged_copy(self, fetch_simple_index: Callable[..., Any], master: Any, guard: IndexGuard | None) -> Any:
+        if guard is None:
+            return await fetch_simple_index(master)
         session = None
         try:
             index = await fetch_simple_index(master)
@@ -118,9 +121,10 @@ class IndexJudge:
                     # A backend that is behind has no changes either. It is asked for its last one.
                     newest = await master.rpc("changelog_last_serial")
                 await self._admit(master, guard.admit_changes, changes, last_serial, newest)
-                is_full = last_serial is None or not guard.lacks_listing
-                if not is_full and hasattr(master, "rpc") and self._suite.awaits_listing():
-                    guard.note_listing(await master.all_packages())
+            if last_serial is None:
+                self._suite.note_listing(read_changes, changes)
+            elif hasattr(master, "rpc") and self._suite.awaits_listing():
+                await master.all_packages()  # which is noted
             return changes
 
         return judged_changes

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from packaging.utils import canonicalize_name
 
 from ..core.guard import IndexGuard
+from ..core.index import Listing
 from ..core.run import Run
 from ..state.memory import Memory
 from .pages import own_serial
@@ -34,10 +35,11 @@ def list_quarantined(
     return {name: listed[name] for name in concerned if name in listed}
 
 
-def awaited(memory: Memory, guard: IndexGuard | None) -> dict[str, int]:
+def awaited(memory: Memory, listing: Listing | None) -> dict[str, int]:
     """Return the packages in quarantine that wait for what this master lists, with the serials it lists, or 0."""
     waiting = memory.waiting()
-    return guard.listed(waiting, canonicalize_name) if guard and waiting else dict.fromkeys(waiting, 0)
+    found = listing.find(waiting, canonicalize_name) if listing is not None else {}
+    return dict.fromkeys(waiting, 0) | found
 
 
 def bound(guard: IndexGuard, mirror: HostMirror) -> None:

@@ -24,6 +24,7 @@ from packaging.utils import canonicalize_name
 from requests import Response
 
 from ..core.climb import PageResult
+from ..core.index import read_changes
 from ..core.run import PageAction, PageRequirement, decide
 from ..fail_open import fail_open
 from ..transports.requests_adapter import FreshAdapter
@@ -278,8 +279,10 @@ class RequestsHost:
                     self.suite.admit(guard.admit_changes, changes, last_serial, newest)
                 finally:
                     self._hear_account(master)
-                if last_serial is not None and guard.lacks_listing and self.suite.awaits_listing():
-                    guard.note_listing(master.all_packages())
+            if last_serial is None:
+                self.suite.note_listing(read_changes, changes)
+            elif self.suite.awaits_listing():
+                master.all_packages()  # which is noted
             return changes
 
         return judged_changes

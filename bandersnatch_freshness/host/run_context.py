@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.guard import IndexGuard
+from ..core.index import Listing
 from ..core.run import KnownPages, Run
 from ..state.memory import Memory
 from .protocols import HostMirror
@@ -22,3 +23,5 @@ class RunContext:
     run: Run | None = None
     guard: IndexGuard | None = None
     pages: KnownPages | None = None
+    # All that the master lists, where something waits for it.
+    listing: Listing | None = None

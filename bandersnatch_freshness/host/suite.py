@@ -16,6 +16,7 @@ from typing import Any
 
 from ..core.guard import IndexGuard, IndexRefusedError
 from ..core.incidents import INDEX
+from ..core.index import Listing
 from ..core.log_fields import log_fields
 from ..core.observations import parse_serial, serial_in_body
 from ..core.run import KnownPages
@@ -263,13 +264,19 @@ class Suite:
 
         return quarantining
 
+    def note_listing(self, read: Callable[[Any], Listing], listed: Any) -> None:
+        """Keep all that the master lists, where packages in quarantine wait for that."""
+        context = self.context
+        if context and context.memory and fail_open(None, context.memory.waiting):
+            context.listing = fail_open(None, read, listed)
+
     def awaits_listing(self) -> bool:
-        """Return whether packages in quarantine wait for what this master lists."""
-        memory = self.context.memory if self.context else None
+        """Return whether to ask for all that the master lists, as packages in quarantine wait for it."""
+        memory = self.context.memory if self.context and self.context.listing is None else None
         return memory is not None and fail_open(False, memory.awaits_listing)
 
     def _list_quarantined(self, memory: Memory, guard: IndexGuard | None, mirror: HostMirror) -> dict[str, str]:
-        awaited = package_list.awaited(memory, guard)
+        awaited = package_list.awaited(memory, self.context.listing if self.context else None)
         names = package_list.list_quarantined(memory, self.adapter, mirror, awaited)
         if guard is not None:
             package_list.bound(guard, mirror)

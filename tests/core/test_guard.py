@@ -320,14 +320,6 @@ def test_what_was_judged_is_not_judged_again() -> None:
     assert made.after(NOON, 6 * HOUR).known.seen == Index(60, NOON, 100, 1)
 
 
-def test_what_an_index_lists_of_some_projects() -> None:
-    """By normalized names; 0 of what it does not list."""
-    made = guard()
-    made.admit_index({"meta": {}, "projects": [{"name": "Foo", "_last-serial": 60}, {"name": "p", "_last-serial": 3}]})
-    assert made.listed(["foo", "bar"], str.lower) == {"foo": 60, "bar": 0}
-    assert guard().listed(["foo"], str.lower) == {"foo": 0}
-
-
 @pytest.mark.parametrize(
     ("own", "newest", "another_master", "least"),
     [

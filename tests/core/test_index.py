@@ -50,3 +50,9 @@ def test_changes_are_a_list_too() -> None:
 def test_what_can_be_true_grows_by_the_day(later: int, most: int) -> None:
     """So that a mirror that was off for a month believes what it then sees."""
     assert plausible(7, 1000, 1000 + later) == most
+
+
+def test_finds_some_projects() -> None:
+    """By normalized names; what is not listed is not found."""
+    listing = read_index({"meta": {}, "projects": [{"name": "Foo", "_last-serial": 60}, {"name": "p"}]})
+    assert listing.find(["foo", "bar"], str.lower) == {"foo": 60}

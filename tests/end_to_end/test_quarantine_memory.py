@@ -134,7 +134,7 @@ def test_a_new_master_with_a_cached_404_loses_nothing(start_stale: Callable[...,
 def test_another_master_is_asked_for_what_the_old_one_owed(
     start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
-    """Its page is taken as it is: no serial of the old one means anything there."""
+    """By the serial that it lists itself: none of the old one's means anything there."""
     lab = start_stale()
     mirror = make_mirror(lab, "freshness_quarantine")
     with cron(mirror) as runs:
@@ -144,5 +144,8 @@ def test_another_master_is_asked_for_what_the_old_one_owed(
     mirror.configure(master=lab.https_url.replace("127.0.0.1", "localhost"))
     with cron(mirror) as runs:
         runs.run(ASIDE + HOUR)
+        assert not synced(mirror, lab, "lab-00")  # it is behind as well
+        lab.heal()
+        runs.run(ASIDE + 2 * HOUR)
     assert synced(mirror, lab, "lab-00")
     assert in_quarantine(mirror) == {}
