@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from .agreement import HOUR, are_three_runs
 from .incidents import Sighting
-from .index import Ceiling, Doubt, Index, Listing, plausible, read_changes, read_index
+from .index import DAY, Ceiling, Doubt, Index, Listing, plausible, read_changes, read_index
 from .observations import Observation
 from .verdicts import Verdict, judge
 
@@ -37,6 +37,8 @@ class KnownIndex(NamedTuple):
     seen: Index | None = None
     doubt: Doubt | None = None
     ceiling: Ceiling | None = None
+    # When a look at another copy of it last met a time-out, in seconds since 1970.
+    stalled_at: int = 0
 
 
 class IndexAfter(NamedTuple):
@@ -95,6 +97,11 @@ class IndexGuard:
         self._synced = synced
         self._count_own = count_own
         self._owed = owed
+
+    @property
+    def compares(self) -> bool:
+        """Whether the copies are to be compared: not for a day where that cost a time-out."""
+        return not self._known.stalled_at <= self._now < self._known.stalled_at + DAY
 
     @property
     def least(self) -> int:
@@ -313,13 +320,15 @@ class IndexGuard:
         `now` is in seconds since 1970; an index that has not moved for `max_age` seconds is wrong.
         """
         ceiling = self._known.ceiling if self._account is None else Ceiling(self._account, now)
+        has_stalled = any(one.problem.endswith("TimeoutError") for one in self.observations)
+        stalled_at = now if has_stalled else self._known.stalled_at if not self.compares else 0
         index = self._known.seen
         if index and self._account and index.serial > max(self._account, self._sound):
             self.warnings.append(f"The index was remembered at serial {index.serial}: the master has never been there")
             index = None
         if self.refusal or self._serial is None:
             wrong = self._sighting(self.least) if self.refusal else None
-            return IndexAfter(KnownIndex(index, self._doubt, ceiling), wrong, False)
+            return IndexAfter(KnownIndex(index, self._doubt, ceiling, stalled_at), wrong, False)
         doubt = self._doubt
         if index and doubt and doubt.kind == LOWER and (not self._synced or self._is_believed(index.serial)):
             self.warnings.append(
@@ -343,7 +352,7 @@ class IndexGuard:
             index = Index(index.serial, index.moved, projects, highest)
             if wrong is None and now - index.moved >= max_age:
                 wrong = self._sighting(index.serial + 1)
-        return IndexAfter(KnownIndex(index, doubt, ceiling), wrong, wrong is None)
+        return IndexAfter(KnownIndex(index, doubt, ceiling, stalled_at), wrong, wrong is None)
 
     def _is_believed(self, serial: int) -> bool:
         return self.is_confirmed and not self._is_contradicted(serial)

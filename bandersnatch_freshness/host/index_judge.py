@@ -60,7 +60,9 @@ class IndexJudge:
     async def _judged_copy(self, fetch_simple_index: Callable[..., Any], master: Any, guard: IndexGuard | None) -> Any:
         if guard is None:
             return await fetch_simple_index(master)
-        session = None
+        session = self._session_of(master)
+        if session is not None:
+            session.compares_index = guard.compares
         try:
             index = await fetch_simple_index(master)
         except aiohttp.ContentTypeError as error:

@@ -28,6 +28,8 @@ class Behaviour:
     index: str = ""
     # The edge answers HEAD with 405.
     refuses_head: bool = False
+    # The edge answers no HEAD at all, and keeps the connection open.
+    hangs_on_head: bool = False
     # There is no XML-RPC: a 404.
     refuses_xmlrpc: bool = False
     # Only every nth project is affected.

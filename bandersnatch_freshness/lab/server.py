@@ -290,7 +290,7 @@ class Lab:
         self._remember(request, body, answer, cache)
         if self._delay:
             await asyncio.sleep(self._delay)
-        if fault == "silent":
+        if fault == "silent" or (request.method == "HEAD" and self._edge.behaviour.hangs_on_head):
             await self._stopping.wait()
         if fault == "reset":
             _reset(request)

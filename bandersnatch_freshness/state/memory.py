@@ -116,7 +116,7 @@ class Memory:
     def guard(self, run: Run | None = None) -> IndexGuard:
         """Return the index guard of a run, or of another command, made from what is known about the master."""
         state, warn_after = self._records.state, self._tracking.thresholds.warn_after
-        known = KnownIndex(state.index, state.doubt, state.ceiling)
+        known = KnownIndex(state.index, state.doubt, state.ceiling, state.stalled_at)
         counts = run is not None and not run.report.overlaps
         return IndexGuard(known, now=self._clock(), warn_after=warn_after, counts=counts)
 
@@ -256,7 +256,7 @@ class Memory:
             max_age = self._tracking.index_max_age
             if guard is not None and max_age is not None:
                 index = guard.after(now, max_age)
-                state.index, state.doubt, state.ceiling = index.known
+                state.index, state.doubt, state.ceiling, state.stalled_at = index.known
                 run.report.index, run.report.index_is_right = index.wrong, index.is_right
                 run.report.most = guard.most
             if run.is_full and outcome == "fresh":

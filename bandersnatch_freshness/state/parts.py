@@ -243,6 +243,13 @@ class Document(Remembered, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    stalled: (
+        Annotated[
+            Seconds,
+            Meta(description="when a look at another copy of the index last met a time-out; none is for a day"),
+        ]
+        | UnsetType
+    ) = UNSET
     totals: Annotated[Totals, Meta(description="counted since the state began")]
     history: Annotated[tuple[Hour, ...], Meta(description="the last 7 days, an object for each hour with a run")]
     runs: Annotated[

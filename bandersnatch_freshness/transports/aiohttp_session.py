@@ -58,6 +58,8 @@ class FreshSession:
         self.climber = climber or AdaptiveClimber(master, settings.rungs, settings.cache_bust_parameter)
         # The observations of the latest comparison of the index's copies.
         self.index_observations: Sequence[Observation] = ()
+        # Whether these are compared at all.
+        self.compares_index = True
         # The copy that the index was last taken from, None if that is the one asked for first; and those refused.
         self._index_copy: Variant | None = None
         self._refused_copies: set[Variant] = set()
@@ -192,7 +194,7 @@ class FreshSession:
         try:
             # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
             there = url if variant.cache_bust else response.url
-            if self.climber.covers("GET", str(there)):
+            if self.compares_index and self.climber.covers("GET", str(there)):
                 while (copy := comparison.next_copy()) is not None:
                     comparison.saw(await self._peek(*copy, there, options))
             if comparison.is_blind:

@@ -91,6 +91,20 @@ def test_where_head_is_not_answered_headers_are_enough(start_lab: StartLab, make
 
 
 @needs_simple
+def test_a_head_that_hangs_costs_one_time_out_a_day(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Bare Bandersnatch sends none; the index is what it is without one."""
+    lab = start_lab(Behaviour("silent to HEAD", hangs_on_head=True), projects=1)
+    mirror = make_mirror(lab, "freshness", mirror={**SIMPLE, "timeout": "1"})
+    with cron(mirror) as runs:
+        for time, heads in ((0, 1), (HOUR, 0), (23 * HOUR, 0), (25 * HOUR, 1), (26 * HOUR, 0)):
+            lab.release()
+            lab.forget()
+            runs.run(time)
+            assert index_requests(lab).count("HEAD") == heads
+            assert is_fresh(mirror, lab)
+
+
+@needs_simple
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
