@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -72,7 +73,7 @@ class IndexJudge:
         except aiohttp.ClientPayloadError:
             guard.refusal = "it breaks off"
             raise
-        except ValueError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             guard.refusal = f"it is no JSON: {printable(str(error))}"
             raise
         finally:

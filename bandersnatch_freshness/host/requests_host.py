@@ -145,7 +145,10 @@ class RequestsHost:
             if known is None or known[:2] != (session, settings):
                 parts = urlsplit(master.url)
                 root = f"{parts.scheme}://{parts.netloc}"
-                inner = session.get_adapter(root)
+                try:
+                    inner = session.get_adapter(root)
+                except requests.exceptions.InvalidSchema:  # no URL: Bandersnatch says so
+                    return None
                 if isinstance(inner, FreshAdapter):
                     inner = inner.inner
                 adapter = FreshAdapter(master.url, settings.rungs, settings.cache_bust_parameter, inner)

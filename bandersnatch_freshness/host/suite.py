@@ -117,7 +117,7 @@ class Suite:
     def _hand_back(self, mirror: HostMirror) -> None:
         """Hand back what is in quarantine, if no enabled plugin minds it; Bandersnatch reads its todo list later."""
         settings = self.settings
-        if settings is None or settings.quarantines:
+        if settings is None or settings.quarantines or not _is_url(mirror.master.url):
             return
         tracking = settings.tracking or read_tracking(self.configuration)
         storage = self.adapter.storage_of(mirror)
@@ -144,7 +144,7 @@ class Suite:
     def _memory_of(self, mirror: HostMirror, storage: Any) -> Memory | None:
         """Return the memory of a mirror, None where nothing is to be remembered."""
         tracking = self.settings.tracking if self.settings else None
-        if tracking is None or not self.adapter.asks(mirror.master):
+        if tracking is None or not _is_url(mirror.master.url) or not self.adapter.asks(mirror.master):
             return None
         files = MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, storage)
 
@@ -286,6 +286,14 @@ class Suite:
         """Record that Bandersnatch has synced a page; return whether the package was in quarantine."""
         run = self.context.run if self.context else None
         return run is not None and fail_open(False, run.processed, project)
+
+
+def _is_url(master: str) -> bool:
+    """Return whether a master is a URL; of one that is none, Bandersnatch says so."""
+    try:
+        return bool(plain_url(master))
+    except ValueError:
+        return False
 
 
 def files_of(adapter: HostAdapter, configuration: Any, tracking: TrackingSettings) -> MirrorFiles:

@@ -97,10 +97,14 @@ class FreshSession:
         """Return the coroutine that sends a dressed request; None if the wrapped session should send it as it is."""
         if not self.climber.covers(method, str(url)):
             return None
+        try:
+            target = URL(url)
+        except ValueError:  # the client reports it
+            return None
         if self.settings.guards and method == "GET" and self.climber.scope.is_index(str(url)):
-            return self._freshest_index(URL(url), options)
+            return self._freshest_index(target, options)
         variant = self.climber.ladder.start
-        return None if variant == PLAIN else self._send(method, URL(url), variant, options)
+        return None if variant == PLAIN else self._send(method, target, variant, options)
 
     async def fetch(
         self, url: str, required_serial: int, budget: RecheckBudget | None = None, **options: Any

@@ -55,6 +55,22 @@ def test_another_spelling_is_no_other_master(spelling: str, start_lab: StartLab,
     assert "others" not in after
 
 
+@pytest.mark.parametrize(
+    "master",
+    ["https://me:hush@[::1/x", "https://me:hush@host:port/", "ftp://me:hush@host", "me:hush@host", "https://me:hush@/"],
+)
+def test_a_master_that_is_no_url_ends_the_run_as_without_the_suite(
+    master: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Bandersnatch prints it, password and all; no line of the suite does, nor calls it a fault of its own."""
+    lab = start_lab(projects=1)
+    bare, mirror = (make_mirror(lab, *plugins, mirror={"master": master}) for plugins in ((), ("freshness",)))
+    run, bare_run = mirror.run(), bare.run()
+    assert run.returncode == bare_run.returncode
+    assert run.output.count("hush") <= bare_run.output.count("hush")
+    assert "An error inside" not in run.output
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_in_quarantine_needs_what_the_new_master_lists(
     way: dict[str, str], start_lab: StartLab, make_mirror: MakeMirror
