@@ -143,11 +143,11 @@ class RequestsHost:
         with self._lock:
             known = vars(master).get(_KEY)
             if known is None or known[:2] != (session, settings):
-                parts = urlsplit(master.url)
-                root = f"{parts.scheme}://{parts.netloc}"
                 try:
+                    parts = urlsplit(master.url)
+                    root = f"{parts.scheme}://{parts.netloc}"
                     inner = session.get_adapter(root)
-                except requests.exceptions.InvalidSchema:  # no URL: Bandersnatch says so
+                except ValueError:  # no URL: Bandersnatch says so
                     return None
                 if isinstance(inner, FreshAdapter):
                     inner = inner.inner
