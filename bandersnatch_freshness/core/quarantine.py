@@ -15,8 +15,11 @@ from .observations import parse_serial
 ASK_SHARE = 0.1
 ASK_WITHIN = 24 * 60 * 60
 
-# At most this share of a run's requests goes to packages in quarantine, but always at least one.
+# At most this share of a run's requests goes to packages in quarantine, but always at least one; of many in quarantine
+# a share of these, up to as many as tell whether the trouble is over: if most of so many come back, all are asked for.
 REQUEST_SHARE = 0.05
+QUARANTINE_SHARE = 0.2
+ENOUGH_TO_TELL = 10
 
 # If more packages than this would be in quarantine, no new ones are added: single packages are not the problem.
 MOST = 1000
@@ -92,8 +95,10 @@ def plan(
     last_run: int = 0,
     warn_after: int = HOUR,
     most: int | None = None,
+    *,
+    drains: bool = False,
 ) -> QuarantinePlan:
-    """Return the plan for a run, in which no serial above `most` counts.
+    """Return the plan for a run, in which no serial above `most` counts; if it `drains`, all are asked for.
 
     `announced` has the serials of the packages with incidents and of all those already in
     quarantine, except the ones that the mirror's own filters dropped: those leave quarantine.
@@ -127,11 +132,17 @@ def plan(
     due = sorted(
         (entry.last_asked, name)
         for name, entry in after.items()
-        if name not in ask and not entry.waiting and entry.is_due(now)
+        if name not in ask and not entry.waiting and (drains or entry.is_due(now))
     )
-    budget = max(1, int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
+    of_many = min(ENOUGH_TO_TELL, int(len(after) * QUARANTINE_SHARE))
+    budget = len(due) if drains else max(1, of_many, int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
     ask.update({name: budget // min(budget, len(due)) for _, name in due[:budget]})
     return QuarantinePlan(after, changed, ask, frozenset(after) - set(ask))
+
+
+def is_over(rechecked: Set[str], left: Set[str]) -> bool:
+    """Return whether the trouble seems to be over, as most of the packages that a run asked for again have `left`."""
+    return len(rechecked) >= ENOUGH_TO_TELL and len(left & rechecked) * 2 > len(rechecked)
 
 
 def after_run(

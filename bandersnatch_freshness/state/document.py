@@ -85,6 +85,7 @@ def dump(state: State, now: int) -> Iterator[str]:
         ("by", f"bandersnatch-freshness {__version__}"),
         ("another_master", state.another_master or None),
         ("fresh", timestamp(state.fresh_at) if state.fresh_at else None),
+        ("drains", state.drains or None),
         ("stalled", timestamp(state.stalled_at) if state.stalled_at else None),
         ("totals", _part(parts.Totals, state.totals)),
     ):
@@ -255,6 +256,7 @@ def load(text: str | bytes) -> State:
         another_master=document.another_master,
         history=[_core(Hour, hour) for hour in document.history],
         fresh_at=0 if document.fresh is UNSET else document.fresh,
+        drains=document.drains,
         stalled_at=0 if document.stalled is UNSET else document.stalled,
         totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),
         others=[OtherMaster(left=one.left, **_taken(one)) for one in document.others],

@@ -215,7 +215,18 @@ class Memory:
         self, state: State, announced: Mapping[str, int], others: int, now: int, after: int, most: int | None
     ) -> quarantine.QuarantinePlan:
         last, warn_after = self._last_run(state), self._tracking.thresholds.warn_after
-        return quarantine.plan(state.quarantine, state.incidents, announced, others, now, after, last, warn_after, most)
+        return quarantine.plan(
+            state.quarantine,
+            state.incidents,
+            announced,
+            others,
+            now,
+            after,
+            last,
+            warn_after,
+            most,
+            drains=state.drains,
+        )
 
     def _last_run(self, state: State) -> int:
         """Return when the last completed run ended, in seconds since 1970; 0 if that was one of another master."""
@@ -252,6 +263,7 @@ class Memory:
             before = state.quarantine
             state.quarantine = quarantine.after_run(before, run.rechecks.keys(), run.report.gone, run.synced, now)
             left.extend(before.keys() - state.quarantine.keys())
+            state.drains = quarantine.is_over(run.rechecks.keys(), set(left))
             run.report.quarantined = set(state.quarantine)
             max_age = self._tracking.index_max_age
             if guard is not None and max_age is not None:

@@ -243,6 +243,12 @@ class Document(Remembered, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    drains: Annotated[
+        bool,
+        Meta(
+            description="everything in quarantine is due, as most of what the last run asked for again came back fresh"
+        ),
+    ] = False
     stalled: (
         Annotated[
             Seconds,

@@ -75,6 +75,8 @@ class State:
     # The last days, hour by hour, and when the mirror last had all that was announced.
     history: list[Hour] = field(default_factory=list)
     fresh_at: int = 0
+    # Whether all that is in quarantine is due, as most of what the last run asked for again came back fresh.
+    drains: bool = False
     # When a look at another copy of the index last met a time-out, in seconds since 1970.
     stalled_at: int = 0
     totals: Totals = field(default_factory=Totals)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bandersnatch_freshness.core.incidents import EDGE, Incident
-from bandersnatch_freshness.core.quarantine import QuarantineEntry, after_run, dump, plan, recovered
+from bandersnatch_freshness.core.quarantine import QuarantineEntry, after_run, dump, is_over, plan, recovered
 from bandersnatch_freshness.core.verdicts import Verdict
 
 HOUR, DAY = 3600, 86400
@@ -108,22 +108,47 @@ def test_an_index_that_has_gone_back_announces_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "count", "ways"),
+    ("held", "others", "count", "ways"),
     [
-        pytest.param(0, 1, 1, id="one-in-a-run-with-nothing-else"),
-        pytest.param(20, 1, 1, id="one-in-twenty"),
-        pytest.param(190, 10, 1, id="ten-in-two-hundred"),
-        pytest.param(19_000, 100, 10, id="several-ways-where-there-is-room"),
+        pytest.param(9, 0, 1, 1, id="one-in-a-run-with-nothing-else"),
+        pytest.param(9, 20, 1, 1, id="one-in-twenty"),
+        pytest.param(20, 0, 4, 1, id="a-fifth-of-many"),
+        pytest.param(2000, 0, 10, 1, id="ten-of-very-many"),
+        pytest.param(100, 380, 20, 1, id="twenty-in-four-hundred"),
+        pytest.param(100, 19_000, 100, 10, id="several-ways-where-there-is-room"),
     ],
 )
-def test_asks_within_its_share(others: int, count: int, ways: int) -> None:
-    """A twentieth of the requests, whatever is in quarantine: first those not asked for the longest."""
-    before = {f"p{number}": entry(last_asked=DAY + number) for number in range(100)}
+def test_asks_within_its_share(held: int, others: int, count: int, ways: int) -> None:
+    """A twentieth of the requests, or as many as tell whether the trouble is over: those not asked for the longest."""
+    before = {f"p{number}": entry(last_asked=DAY + number) for number in range(held)}
     made = plan(before, {}, dict.fromkeys(before, 42), others, NOON, 6 * HOUR)
-    assert set(made.ask) == {f"p{number}" for number in range(100 - count, 100)}
+    assert set(made.ask) == {f"p{number}" for number in range(held - count, held)}
     assert set(made.ask.values()) == {ways}
-    assert count * ways <= max(1, 0.05 * (others + count * ways))
     assert made.hold == before.keys() - made.ask.keys()
+
+
+@pytest.mark.parametrize("held", [50, 2000])
+def test_drains_within_three_runs_once_the_trouble_is_over(held: int) -> None:
+    """Most of ten have come back: all are due at once, whatever their back-off says."""
+    quarantine, drains, now = {f"p{number}": entry(last_asked=DAY + number) for number in range(held)}, False, NOON
+    for run in range(3):
+        made = plan(quarantine, {}, dict.fromkeys(quarantine, 42), 20, now, 6 * HOUR, drains=drains)
+        after = after_run(made.quarantine, made.ask.keys(), set(), dict.fromkeys(made.ask, 42), now)
+        drains = is_over(made.ask.keys(), quarantine.keys() - after.keys())
+        quarantine, now = after, now + 300
+        assert drains or not quarantine, run
+        if not quarantine:
+            break
+    assert quarantine == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "left", "over"), [(10, 6, True), (10, 5, False), (9, 9, False), (2000, 1001, True), (2000, 0, False)]
+)
+def test_the_trouble_is_over_when_most_of_ten_come_back(asked: int, left: int, *, over: bool) -> None:
+    """Fewer prove nothing; and what comes back of others is not counted."""
+    names = [f"p{number}" for number in range(asked)]
+    assert is_over(set(names), {*names[:left], "other"}) is over
 
 
 def test_what_the_mirrors_filters_drop_leaves() -> None:
