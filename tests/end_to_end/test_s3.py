@@ -175,10 +175,10 @@ def test_a_broken_index_is_not_acted_on_there_either(
     mirror.configure(**SIMPLE)
     mirror.run()
     kept = {name: bucket.read(name) for name in ("status", "web/last-modified", "web/simple/index.html")}
-    lab.behave("index-empty")
+    lab.behave("index-static")
     lab.release()
     run = mirror.run()
-    assert len(lines(run, "The index is not used, and the mirror stays as it is: it lists no project")) == 1
+    assert len(lines(run, "The index is not used, and the mirror stays as it is: it carries no serial")) == 1
     assert {name: bucket.read(name) for name in kept} == kept
     assert json.loads(bucket.read("freshness.json"))["incidents"].keys() == {"/simple/"}
 
