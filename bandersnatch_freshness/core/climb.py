@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from .observations import SERIAL_HEADER, Observation, observe, parse_serial
+from .observations import SERIAL_HEADER, Observation, is_document, observe, parse_serial, serial_in_body
 from .variants import Variant
 
 # After this many fresh answers on a higher rung, try the first rung again: a single stale
@@ -91,6 +91,7 @@ class Climb:
         self.is_fresh = False
         self.error: Observation | None = None
         self.way: Variant | None = ways[0]
+        self._is_of_json = url.partition("?")[0].rstrip("/").endswith("/json")
         self._ways = ways
         self._is_known = is_known
         self._is_gone = is_gone
@@ -105,6 +106,33 @@ class Climb:
             if serial is not None and serial >= self.required_serial:
                 return Observation(way, status, serial)
         return observe(way, status, headers)
+
+    def wants_body(self, seen: Observation) -> bool:
+        """Return whether an answer must be read before it is judged.
+
+        The first one only if its header has no valid serial. Of later ones, that which is fresh by its header: it is no
+        cure before it is known to be whole.
+        """
+        if seen.status != 200:
+            return False
+        if not self.observations:
+            return seen.serial is None
+        return seen.serial is not None and seen.serial >= self.required_serial
+
+    def read(self, seen: Observation, body: bytes | None) -> Observation:
+        """Return the observation with what its body says; None is a body that broke off.
+
+        A body's serial stands in for that of a header that has none, and outranks a higher one: a header alone can
+        come with an older page.
+        """
+        serial = None if body is None else serial_in_body(body)
+        if seen.serial is None:
+            return seen if serial is None else seen._replace(serial=serial, problem="")
+        if body is None:
+            return seen._replace(serial=None, problem="a body that breaks off")
+        if self._is_of_json and not is_document(body):
+            return seen._replace(serial=None, problem="a body that is no JSON")
+        return seen if serial is None else seen._replace(serial=min(serial, seen.serial))
 
     def saw(self, seen: Observation) -> None:
         """Record what the current variant's request showed, and choose the next variant."""

@@ -116,6 +116,14 @@ def serial_in_html(page: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
+def is_document(body: bytes) -> bool:
+    """Return whether a body is a JSON object, as every page in JSON is."""
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def serial_in_body(body: bytes) -> int | None:
     """Return the serial in a project's JSON document or JSON simple page, None if there is none.
 

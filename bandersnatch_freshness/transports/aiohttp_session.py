@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..core import last_serial
-from ..core.climb import PageResult, RecheckBudget
+from ..core.climb import Climb, PageResult, RecheckBudget
 from ..core.incidents import INDEX
 from ..core.index_copies import IndexComparison
 from ..core.log_fields import log_fields
@@ -130,8 +130,8 @@ class FreshSession:
                 try:
                     response = await self._send("GET", URL(url), way, options)
                     seen = climb.look(way, response.status, response.headers)
-                    if seen.status != 200 or seen.serial is None:
-                        seen, failure = await self._look_closer(response, seen)
+                    if seen.status != 200 or climb.wants_body(seen):
+                        seen, failure = await self._look_closer(climb, response, seen)
                 except RequestFailedError as failed:
                     failure = failed.error
                     seen = _observed_failure(way, failure)
@@ -153,16 +153,18 @@ class FreshSession:
         return PageResult(climb.observations, response if climb.is_fresh else None, error)
 
     async def _look_closer(
-        self, response: aiohttp.ClientResponse, seen: Observation
+        self, climb: Climb, response: aiohttp.ClientResponse, seen: Observation
     ) -> tuple[Observation, Exception | None]:
-        """Return what an answer without a serial header or an error answer shows, and the client's error if any."""
+        """Return what an answer's body, or an error answer, shows; and the client's error if any."""
         try:
             response.raise_for_status()  # for sessions that don't raise by themselves
-            body = await response.read() if seen.status == 200 else b""
+            body = await response.read() if seen.status == 200 else None
         except Exception as error:  # noqa: BLE001 - the client's error, which the caller judges
             response.close()
+            if seen.serial is not None and seen.status == 200:  # another copy may be whole
+                return self.climber.read_body(climb, seen, None), None
             return _observed_failure(seen.variant, error), error
-        return self.climber.read_body(seen, body) if body else seen, None
+        return seen if body is None else self.climber.read_body(climb, seen, body), None
 
     async def last_serial(self, master: str) -> int | None:
         """Return the last serial that a master has given out, by its own account; None if it gives none."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..core.climb import Climb, Ladder, RecheckBudget, is_gone
 from ..core.log_fields import GOT_SERIAL, PROJECT, REQUIRED_SERIAL, VARIANT
-from ..core.observations import Observation, serial_in_body
+from ..core.observations import Observation
 from ..core.scope import Scope
 from ..core.variants import Variant
 from ..fail_open import log_error
@@ -65,13 +65,12 @@ class AdaptiveClimber:
             ways = self.ladder.order(budget)
         return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone)
 
-    def read_body(self, seen: Observation, body: bytes) -> Observation:
-        """Return the observation with the serial from the body, unchanged if the body has none."""
-        serial = serial_in_body(body)
-        if serial is None:
-            return seen
-        self.log_once(f"Judging pages by the last_serial in their body if the header has no valid serial: {seen}")
-        return seen._replace(serial=serial, problem="")
+    def read_body(self, climb: Climb, seen: Observation, body: bytes | None) -> Observation:
+        """Return the observation with what its body says; None is a body that broke off."""
+        read = climb.read(seen, body)
+        if seen.serial is None and read.serial is not None:
+            self.log_once(f"Judging pages by the last_serial in their body if the header has no valid serial: {seen}")
+        return read
 
     def learn(self, climb: Climb) -> None:
         """Learn from a finished climb, and log its result."""

@@ -226,16 +226,18 @@ class FreshAdapter(BaseAdapter):
         return dressed, added
 
     def _look(self, climb: Climb, way: Variant, response: Response) -> Observation:
-        """Return what an answer shows; its body is read if the header has no valid serial."""
+        """Return what an answer shows; its body is read where the climb wants that."""
         seen = climb.look(way, response.status_code, response.headers)
-        if seen.serial is not None or seen.status != 200:
+        if not climb.wants_body(seen):
             return seen
         try:
             body = response.content
         except Exception as error:
             response.close()
+            if seen.serial is not None:  # another copy may be whole
+                return self.climber.read_body(climb, seen, None)
             raise RequestFailedError(error) from error
-        return self.climber.read_body(seen, body)
+        return self.climber.read_body(climb, seen, body)
 
     @contextmanager
     def _after_the_first(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bandersnatch_freshness.core.climb import Ladder, RecheckBudget
+from bandersnatch_freshness.core.climb import Climb, Ladder, RecheckBudget
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 
@@ -129,3 +129,47 @@ def test_news_is_worth_a_climb(observations: list[tuple[int, int | None]], is_en
     """A newer page than ever seen, or an answer that is no page; not one of several old copies."""
     seen = [Observation(PLAIN, status, serial) for status, serial in observations]
     assert RecheckBudget(2, 0, 41).is_enough(seen) is is_enough
+
+
+NEW = b'{"last_serial": 42}'
+
+
+@pytest.mark.parametrize(
+    ("url", "count", "seen", "body", "serial", "problem"),
+    [
+        pytest.param("/pypi/foo/json", 0, None, NEW, 42, "", id="no-header"),
+        pytest.param("/pypi/foo/json", 0, None, b"<html>", None, "", id="no-serial-at-all"),
+        pytest.param("/pypi/foo/json", 1, 42, NEW, 42, "", id="whole"),
+        pytest.param("/pypi/foo/json", 1, 42, b'{"last_serial": 41}', 41, "", id="older-than-its-header"),
+        pytest.param("/pypi/foo/json", 1, 42, b'{"last_serial": 99}', 42, "", id="newer-than-its-header"),
+        pytest.param("/pypi/foo/json", 1, 42, b"{}", 42, "", id="without-a-serial"),
+        pytest.param("/pypi/foo/json?x=1", 1, 42, b"<html>", None, "a body that is no JSON", id="html"),
+        pytest.param("/pypi/foo/json/", 1, 42, NEW[:9], None, "a body that is no JSON", id="half-of-it"),
+        pytest.param("/pypi/foo/json", 1, 42, None, None, "a body that breaks off", id="cut-off"),
+        pytest.param("/simple/foo/", 1, 42, b"<html>", 42, "", id="a-page-in-html"),
+    ],
+)
+def test_a_later_answer_is_a_cure_only_if_it_is_whole(
+    url: str, count: int, seen: int | None, body: bytes | None, serial: int | None, problem: str
+) -> None:
+    """What is fresh by its header is read before it is judged; the first answer only where it has no serial."""
+    climb = Climb(url, 42, LADDER)
+    for _ in range(count):
+        climb.saw(Observation(PLAIN, 200, 41))
+    one = Observation(STRIP, 200, seen)
+    assert climb.wants_body(one)
+    read = climb.read(one, body)
+    assert (read.serial, read.problem) == (serial, problem)
+    climb.saw(read)
+    assert climb.is_fresh is (serial == 42)
+    assert (climb.way is None) is climb.is_fresh or count == 0
+
+
+def test_stale_answers_are_not_read() -> None:
+    """Neither is the first one where its header tells, nor what is no page."""
+    climb = Climb("/pypi/foo/json", 42, LADDER)
+    assert not climb.wants_body(Observation(PLAIN, 200, 42))
+    climb.saw(Observation(PLAIN, 200, 41))
+    assert not climb.wants_body(Observation(STRIP, 200, 41))
+    assert not climb.wants_body(Observation(STRIP, 200))
+    assert not climb.wants_body(Observation(STRIP, 404))

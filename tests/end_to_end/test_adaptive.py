@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from bandersnatch_freshness.lab.behaviours import Behaviour
@@ -55,6 +58,35 @@ def test_cures_a_stale_edge(
     assert run.stale_errors == 0
     assert is_fresh(mirror, lab)
     assert sum(pages(lab).values()) == len(lab.names) + extra
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(lambda page: page[: len(page) // 2], id="cut-off"),
+        pytest.param(lambda page: b"<html>Login</html>", id="html"),
+        pytest.param(lambda page: page.replace(b'"last_serial": ', b'"last_serial": 1, "was": '), id="older"),
+    ],
+)
+def test_only_a_whole_page_is_a_cure(
+    body: Callable[[bytes], bytes], start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """A copy that is fresh by its header, and isn't whole, is left for the next; bare Bandersnatch stays stale."""
+    lab = start_lab(projects=2)
+    bare, mirror = make_mirror(lab), make_mirror(lab, "freshness")
+    for one in (bare, mirror):
+        one.run()
+    old = lab.page("lab-00")
+    lab.release(["lab-00"])
+    new = lab.page("lab-00")
+    lab.plant("lab-00", old, ["gzip"])
+    lab.plant("lab-00", replace(new, body=body(new.body)), ["identity"])
+    run = mirror.run()
+    assert is_fresh(mirror, lab)
+    (line,) = lines(run, "lab-00 was stale, cured by")
+    assert "cured by strip+cache-bust" in line
+    bare.run()
+    assert not is_fresh(bare, lab)
 
 
 @pytest.mark.parametrize("workers", ["1", "10"])
