@@ -144,7 +144,7 @@ class Climb:
             self.error = None  # a page exists, if only an old one: another copy's 404 is just as old
         elif count == 1 or (self.error is not None and _is_trouble(seen)):
             self.error = seen  # whether the page exists is still open
-        if self.is_fresh or count == len(self._ways) or status is None:
+        if self.is_fresh or count == len(self._ways) or status is None or seen.is_refusal:
             goes_on = False  # after a broken connection or a timeout, other variants do no better
         elif self.budget is not None and self.budget.is_enough(self.observations):
             goes_on = False
@@ -164,8 +164,9 @@ class Ladder:
         """`rungs`: the variants in the order to try them, at least one."""
         self.rungs = tuple(rungs)
         self.start = self.rungs[0]
-        # Whether the budget for requests in vain is used up.
+        # Whether the budget for requests in vain is used up, and whether the server wants no more of these.
         self.exhausted = False
+        self.is_refused = False
         self._answers = 0
         self._vain = 0
         self._until_trial = self._trial_after = TRIAL_AFTER

@@ -30,7 +30,7 @@ class IndexComparison:
         """Record what the request for the next copy showed."""
         self.observations.append(seen)
         self._waiting.pop(0)
-        if seen.status is None:
+        if seen.status is None or seen.is_refusal:
             self._waiting.clear()  # after a broken connection or a timeout, other copies do no better
         elif seen.serial is None:
             self._method = "GET"  # this server does not answer HEAD properly

@@ -46,6 +46,8 @@ class Observation(NamedTuple):
     age: str = ""
     via: str = ""
     etag: str = ""
+    # Whether the server asks for fewer requests, or refuses them.
+    is_refusal: bool = False
 
     def __str__(self) -> str:
         """Return which variant got what, and from which node, for a log line."""
@@ -76,6 +78,7 @@ class Observation(NamedTuple):
 def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observation:
     """Return what an answer's headers show; `headers` is a case-insensitive mapping.
 
+    PyPI asks mirrors to stop at 429 and 403; Retry-After is that of RFC 9110, section 10.2.3.
     A header that appears several times, because each cache on the way added a line, is joined
     into one list (RFC 9110, section 5.3).
     """
@@ -93,7 +96,8 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
             value = ", ".join(every(name)) if every else headers[name]
             is_harmless = value.isascii() and value.isprintable() and len(value) <= LONGEST_VALUE
             evidence[field] = value if is_harmless else printable(value)
-    return Observation(variant, status, serial, problem, **evidence)
+    is_refusal = status in (403, 429) or (status == 503 and "Retry-After" in headers)
+    return Observation(variant, status, serial, problem, **evidence, is_refusal=is_refusal)
 
 
 def parse_serial(text: str | None) -> int | None:

@@ -74,7 +74,7 @@ class KnownPages:
         self._incidents = incidents
         self._quarantine = quarantine
         self._another_master = another_master
-        self._most = most
+        self.most = most
         self._believes_index = False
 
     def begin_anew(self) -> None:
@@ -86,13 +86,14 @@ class KnownPages:
         if self._believes_index:
             return 0
         incident = self._incidents.get(project)
-        return max(0 if self._another_master else own_serial, (incident.newest if incident else None) or 0)
+        seen = (0 if self._another_master else own_serial, (incident.newest if incident else None) or 0)
+        return max(serial for serial in (0, *seen) if self.most is None or serial <= self.most)
 
     def announced(self, project: str) -> int:
         """Return the serial that was announced of a page, 0 where only an index knows."""
         incident, entry = self._incidents.get(project), self._quarantine.get(project)
         announced = (incident.required_serial if incident else 0, entry.required_serial if entry else 0)
-        return max(serial for serial in (0, *announced) if self._most is None or serial <= self._most)
+        return max(serial for serial in (0, *announced) if self.most is None or serial <= self.most)
 
 
 class Run:

@@ -280,6 +280,8 @@ class Suite:
         names = package_list.list_quarantined(memory, self.adapter, mirror, awaited)
         if guard is not None:
             package_list.bound(guard, mirror)
+            if self.context and self.context.pages:
+                self.context.pages.most = guard.most
         return names
 
     def has_synced(self, project: str) -> bool:

@@ -60,7 +60,7 @@ class AdaptiveClimber:
     def climb(self, url: str, required_serial: int, budget: RecheckBudget | None = None) -> Climb:
         """Start the climb for a page that must carry at least the required serial."""
         with self._lock:
-            is_known = url in self._given_up or self.ladder.exhausted
+            is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
             is_gone = url in self._gone
             ways = self.ladder.order(budget)
         return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone)
@@ -76,6 +76,9 @@ class AdaptiveClimber:
         """Learn from a finished climb, and log its result."""
         with self._lock:
             seen, extra = climb.observations, len(climb.observations) - 1
+            if any(one.is_refusal for one in seen) and not self.ladder.is_refused:
+                self.ladder.is_refused = True
+                log.info("The server wants fewer requests: no page is asked for in other ways in the rest of this run")
             if climb.is_fresh and climb.budget is None:
                 self.ladder.fresh_at(seen[-1].variant, extra)
             if extra > 0:  # rare: nearly every page is fresh at once

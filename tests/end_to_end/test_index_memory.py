@@ -6,6 +6,7 @@ Bare Bandersnatch runs beside the suite, on the same lab.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -238,3 +239,27 @@ def test_force_check_says_what_lies_in_its_way(
     (line,) = lines(run, "--force-check begins with the run after that")
     assert str(mirror.directory / "todo") in line
     assert not lines(mirror.run("mirror", "--force-check"), "--force-check begins")
+
+
+@pytest.mark.parametrize("lie", [FAR, 5000], ids=["far", "near"])
+def test_a_body_that_claims_too_much_keeps_no_release_out(
+    lie: int, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """The mirror's own page has its serial from the body of what it took: no later page would ever be as new."""
+    lab = start_lab(projects=2)
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
+        bare_runs.run(0)
+        runs.run(0)
+        lab.release(["lab-00"])
+        page = lab.page("lab-00")
+        claims = str(lab.serial + lie if lie < FAR else lie).encode()
+        lab.plant("lab-00", replace(page, body=page.body.replace(str(lab.serial).encode(), claims)))
+        bare_runs.run(HOUR)
+        runs.run(HOUR)
+        for number in range(2, 5):
+            lab.release(["lab-00"])
+            bare_runs.run(number * HOUR)
+            runs.run(number * HOUR)
+    assert is_fresh(bare, lab)
+    assert is_fresh(mirror, lab)
+    assert state(mirror)["incidents"] == {}

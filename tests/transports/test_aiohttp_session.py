@@ -398,7 +398,7 @@ async def test_an_error_on_one_rung_does_not_end_the_climb() -> None:
 
     def answer(request: web.Request) -> web.Response:
         if "cb" in request.query:
-            return web.Response(status=403)
+            return web.Response(status=400)
         return page("42" if request.headers.get("Cache-Control") else "41")
 
     upstream = Upstream(answer)
@@ -406,7 +406,27 @@ async def test_an_error_on_one_rung_does_not_end_the_climb() -> None:
         outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
         assert outcome.response is not None
         outcome.response.release()
-    assert [str(seen) for seen in outcome.observations][2] == "strip+cache-bust got status 403"
+    assert [str(seen) for seen in outcome.observations][2] == "strip+cache-bust got status 400"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "ends"),
+    [(429, {}, True), (403, {}, True), (503, {"Retry-After": "60"}, True), (503, {}, False), (400, {}, False)],
+)
+async def test_a_refusal_ends_all_extra_asking(status: int, headers: dict[str, str], *, ends: bool) -> None:
+    """Of this page, and of any other in the run: the server wants fewer requests."""
+    upstream = Upstream(
+        lambda request: (
+            page("41") if "Accept-Encoding" in request.headers else web.Response(status=status, headers=headers)
+        )
+    )
+    async with upstream.session(LADDER) as session:
+        counts = []
+        for name in ("foo", "bar"):
+            before = len(upstream.asked)
+            await session.fetch(upstream.url(f"/pypi/{name}/json"), 42)
+            counts.append(len(upstream.asked) - before)
+    assert counts == ([2, 1] if ends else [len(LADDER)] * 2)
 
 
 async def test_a_broken_connection_ends_the_climb() -> None:

@@ -396,6 +396,15 @@ def test_a_404_of_one_copy_is_not_the_whole_story(other: Answer, status: int | N
     assert outcome.gone is (status == 404)
 
 
+def test_a_refusal_ends_all_extra_asking() -> None:
+    """Of this page, and of any other in the run: the server wants fewer requests."""
+    upstream = Upstream(lambda asked: Answer(serial="41") if "Accept-Encoding" in asked.headers else Answer(429))
+    with upstream.session() as (session, adapter):
+        for name, count in (("foo", 2), ("bar", 3)):
+            adapter.fetch(session, upstream.url(f"/pypi/{name}/json"), 42)
+            assert len(upstream.asked) == count
+
+
 @pytest.mark.parametrize(
     "answer",
     [Answer(503), Answer(0), Answer(missing=10, serial=None)],
