@@ -21,9 +21,6 @@ REQUEST_SHARE = 0.05
 QUARANTINE_SHARE = 0.2
 ENOUGH_TO_TELL = 10
 
-# If more packages than this would be in quarantine, no new ones are added: single packages are not the problem.
-MOST = 1000
-
 
 class QuarantineEntry(NamedTuple):
     """A package that has been in quarantine since `since`, and was requested `asks` times, last at `last_asked`.
@@ -124,7 +121,7 @@ def plan(
         and name in incidents
         and is_due_for(incidents[name], now, quarantine_after, last_run, warn_after)
     ]
-    if EDGE not in incidents and len(after) + len(new) <= MOST:
+    if EDGE not in incidents:
         for name in new:
             after[name] = QuarantineEntry(announced[name], now, now)
             ask[name] = None
