@@ -263,3 +263,25 @@ def test_a_body_that_claims_too_much_keeps_no_release_out(
     assert is_fresh(bare, lab)
     assert is_fresh(mirror, lab)
     assert state(mirror)["incidents"] == {}
+
+
+@pytest.mark.parametrize("way", WAYS[1:])
+@pytest.mark.parametrize("is_complete", [True, False], ids=["complete", "never-complete"])
+def test_a_list_that_can_not_be_had_ends_the_run_as_without_the_suite(
+    is_complete: bool, way: dict[str, str], start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """With the reason in one line: an error where the mirror has nothing yet, or where it lasts."""
+    lab = start_lab(projects=2)
+    bare, mirror = make_mirror(lab, mirror=way), make_mirror(lab, "freshness", mirror=way)
+    if is_complete:
+        bare.run()
+        mirror.run()
+    lab.behave(NO_XMLRPC)
+    bare_run, run = bare.run(), mirror.run()
+    assert run.returncode == bare_run.returncode
+    assert run.returncode == 1
+    (line,) = lines(run, "The index can't be had: ")
+    assert is_complete or " ERROR: " in line
+    lab.heal()
+    mirror.run()
+    assert is_fresh(mirror, lab)
