@@ -102,7 +102,8 @@ class State:
 
     def add_untold(self, started: int, outcome: str) -> bool:
         """Add a run of which only its beginning is known, in seconds since 1970; return False if it is there."""
-        if any(run.started == started for run in self.runs):
+        # One that overlapped it may have begun in the same second.
+        if any(run.started == started and run.outcome != "overlapping" for run in self.runs):
             return False
         self.runs.append(PastRun(started, started, outcome, self.runs[-1].serial if self.runs else 0))
         self.totals.runs[outcome] += 1
