@@ -88,15 +88,16 @@ class IndexGuard:
         # What the master said of itself in this run: None if it was not asked, 0 if it did not say.
         self._account: int | None = None
 
-    def expect(self, synced: int, count_own: Callable[[], int], owed: int = 0) -> None:
+    def expect(self, synced: int, count_own: Callable[[], int], owed: int = 0, target: int = 0) -> None:
         """Set the mirror's own serial, `synced`: no index may be older. 0: it begins anew.
 
         `count_own` returns how many projects the mirror has, for when the size of the earlier index is not
-        remembered. `owed` is the highest serial that a todo list or an open incident requires.
+        remembered. `owed` is the highest serial that an open incident requires, `target` the one that a todo list
+        leads to.
         """
         self._synced = synced
         self._count_own = count_own
-        self._owed = owed
+        self._owed = max(owed, target if target > (self._most_remembered or 0) else 0)
 
     @property
     def compares(self) -> bool:
@@ -118,13 +119,14 @@ class IndexGuard:
         """
         try:
             listing = read_index(index)
+            measured = listing.measure()
         except ValueError as error:
             self.refuse(str(error))
         self._fewer = self._how_fewer(listing.projects)
         if self._fewer and not is_last:
             self.refuse(self._fewer)
         self._projects = listing.projects
-        self._admit(listing)
+        self._admit(listing, *measured)
 
     def admit_changes(self, changes: Mapping[str, int], since: int | None, last: Any = None) -> None:
         """Accept or reject what XML-RPC answered, unless the simple index was judged already.
@@ -140,7 +142,7 @@ class IndexGuard:
         listing = read_changes(changes, None if changes else last)
         self._projects = listing.projects if since is None else 0
         if since is None or changes or listing.own:
-            self._admit(listing)
+            self._admit(listing, *listing.measure())
         else:  # as far as we know, it has not moved
             self._serial = self.least or None
 
@@ -156,9 +158,8 @@ class IndexGuard:
             return ""
         return f"it lists {count} projects, " + (f"and listed {had} before" if before else f"the mirror has {had}")
 
-    def _admit(self, listing: Listing) -> None:
+    def _admit(self, listing: Listing, serial: int | None, highest: int) -> None:
         self.is_judged = True
-        serial, highest = listing.measure()
         if serial is None and (listing.projects or self._synced):
             self.refuse("it carries no serial")
         self._listing, self._serial, self._highest = listing, serial, highest

@@ -66,11 +66,17 @@ class Listing(NamedTuple):
         Serials above `most` count for nothing. The last event may be a removal: then the index's own serial is
         above every project's. Bandersnatch uses only the projects' serials, so an index whose projects have none
         has no serial.
+
+        Raises:
+            ValueError: if an entry of it is none.
         """
         own, serials = self.own, (serial for _, serial in self.pairs())
         if most is not None:
             own, serials = (own if own <= most else 0), (serial for serial in serials if serial <= most)
-        highest = max(serials, default=0)
+        try:
+            highest = max(serials, default=0)
+        except (TypeError, AttributeError) as error:
+            raise ValueError("it is not a simple index in JSON") from error
         has = highest or (own and not self.projects)
         return (max(own, highest) if has else None), highest
 
@@ -83,22 +89,21 @@ class Listing(NamedTuple):
 def read_index(index: Any) -> Listing:
     """Return what a simple index in JSON lists.
 
-    Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project.
+    Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project. Its entries are read when
+    they are needed.
 
     Raises:
         ValueError: if it is not such an index.
     """
     try:
         projects = index["projects"]
-        listing = Listing(
+        return Listing(
             _serial(index.get("meta", {})),
             len(projects),
             lambda: ((str(project.get("name")), _serial(project)) for project in projects),
         )
-        listing.measure()
     except (TypeError, AttributeError, LookupError) as error:
         raise ValueError("it is not a simple index in JSON") from error
-    return listing
 
 
 def read_changes(changes: Mapping[str, int], last: Any = None) -> Listing:

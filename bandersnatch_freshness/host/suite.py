@@ -188,7 +188,7 @@ class Suite:
         context = self.context
         if context is None:
             return
-        synced, target = int(mirror.synced_serial or 0), 0
+        synced, owed, target = int(mirror.synced_serial or 0), 0, 0
         if context.run and context.memory:
             context.run.is_full = not synced
             todo = Store(context.storage, mirror.homedir, TODO)
@@ -197,12 +197,12 @@ class Suite:
                 target = parse_serial(content.partition(b"\n")[0].decode("ascii", "replace")) or 0
                 if "--force-check" in sys.argv:
                     log.warning("%s is worked off first: --force-check begins with the run after that", todo.path)
-            target = max(target, context.memory.owed())
+            owed = context.memory.owed()
             if not synced and context.pages:
                 context.pages.begin_anew()
         if context.guard:
             count_own = functools.partial(_count_own_projects, context.storage, mirror)
-            context.guard.expect(synced, count_own, target)
+            context.guard.expect(synced, count_own, owed, target)
 
     def begins_anew(self, mirror: HostMirror) -> bool:
         """Let the mirror begin anew where the upstream has, as after a restore; return whether it does."""
