@@ -52,13 +52,14 @@ class Ceiling(NamedTuple):
 class Listing(NamedTuple):
     """What an index lists.
 
-    `own` is the serial that it has as a whole, 0 if it has none; `pairs` returns the names of its projects with their
-    serials, `projects` of them.
+    `own` is the serial that it has as a whole, 0 if it has none; `names` and `serials` return those of its projects,
+    `projects` of them. They are read when they are needed: there may be 700,000.
     """
 
     own: int
     projects: int
-    pairs: Callable[[], Iterable[tuple[str, int]]]
+    names: Callable[[], Iterable[str]]
+    serials: Callable[[], Iterable[int]]
 
     def measure(self, most: int | None = None) -> tuple[int | None, int]:
         """Return the serial of the index, None if it has none, and the highest of its projects' serials.
@@ -70,7 +71,7 @@ class Listing(NamedTuple):
         Raises:
             ValueError: if an entry of it is none.
         """
-        own, serials = self.own, (serial for _, serial in self.pairs())
+        own, serials = self.own, self.serials()
         if most is not None:
             own, serials = (own if own <= most else 0), (serial for serial in serials if serial <= most)
         try:
@@ -82,15 +83,14 @@ class Listing(NamedTuple):
 
     def find(self, names: Collection[str], normalize: Callable[[str], str]) -> dict[str, int]:
         """Return the serials of those projects that are listed, by their normalized `names`."""
-        pairs = ((normalize(raw), serial) for raw, serial in self.pairs())
+        pairs = zip(map(normalize, self.names()), self.serials(), strict=True)
         return {name: serial for name, serial in pairs if name in names}
 
 
 def read_index(index: Any) -> Listing:
     """Return what a simple index in JSON lists.
 
-    Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project. Its entries are read when
-    they are needed.
+    Source: PEP 691, PEP 700; `_last-serial` is PyPI's own, of the whole and of each project.
 
     Raises:
         ValueError: if it is not such an index.
@@ -100,7 +100,8 @@ def read_index(index: Any) -> Listing:
         return Listing(
             _serial(index.get("meta", {})),
             len(projects),
-            lambda: ((str(project.get("name")), _serial(project)) for project in projects),
+            lambda: (str(project.get("name")) for project in projects),
+            lambda: map(_serial, projects),
         )
     except (TypeError, AttributeError, LookupError) as error:
         raise ValueError("it is not a simple index in JSON") from error
@@ -108,9 +109,7 @@ def read_index(index: Any) -> Listing:
 
 def read_changes(changes: Mapping[str, int], last: Any = None) -> Listing:
     """Return what XML-RPC listed: serials by project; `last` is the last serial that it reported, if it did."""
-    return Listing(
-        parse_serial(str(last)) or 0, len(changes), lambda: ((name, int(serial)) for name, serial in changes.items())
-    )
+    return Listing(parse_serial(str(last)) or 0, len(changes), lambda: changes, lambda: map(int, changes.values()))
 
 
 def _serial(entry: Any) -> int:
