@@ -55,11 +55,12 @@ class PageResult(Generic[_Response]):
     observations: Sequence[Observation] = field(default_factory=list)
     response: _Response | None = None
     error: Exception | None = None
+    is_proven_gone: bool = False
 
     @property
     def gone(self) -> bool:
-        """Whether the page is not found, and no other variant got a page or an inconclusive answer."""
-        return self.error is not None and is_gone(self.observations)
+        """Whether the page is not found: that is proven, or no other variant got a page or an inconclusive answer."""
+        return self.error is not None and (self.is_proven_gone or is_gone(self.observations))
 
 
 class Climb:
@@ -78,23 +79,27 @@ class Climb:
         *,
         is_known: bool = False,
         is_gone: bool = False,
+        believes_404: bool = True,
     ) -> None:
         """`ways` are the variants to send, in order, at least one.
 
         `is_known`: this run has already seen that no variant gets a newer page; `is_gone`: that
-        no variant finds it. In both cases one request is enough.
+        no variant finds it. In both cases one request is enough. `believes_404`: as no proxy is configured, which may
+        keep a 404 without a word, one that came past all caches proves that there is no page.
         """
         self.url = url
         self.required_serial = required_serial
         self.budget = budget
         self.observations: list[Observation] = []
         self.is_fresh = False
+        self.is_proven_gone = False
         self.error: Observation | None = None
         self.way: Variant | None = ways[0]
         self._is_of_json = url.partition("?")[0].rstrip("/").endswith("/json")
         self._ways = ways
         self._is_known = is_known
         self._is_gone = is_gone
+        self._believes_404 = believes_404
 
     def look(self, way: Variant, status: int, headers: Mapping[str, str]) -> Observation:
         """Return what an answer's headers (a case-insensitive mapping) show.
@@ -140,11 +145,14 @@ class Climb:
         self.observations.append(seen)
         failed = status is None or status >= 400
         self.is_fresh = not failed and seen.serial is not None and seen.serial >= self.required_serial
-        if not failed:
+        if seen.is_proven_gone and self._believes_404:
+            self.error = seen  # whatever old page a cache may have
+            self.is_proven_gone = True
+        elif not failed:
             self.error = None  # a page exists, if only an old one: another copy's 404 is just as old
         elif count == 1 or (self.error is not None and _is_trouble(seen)):
             self.error = seen  # whether the page exists is still open
-        if self.is_fresh or count == len(self._ways) or status is None or seen.is_refusal:
+        if self.is_fresh or count == len(self._ways) or status is None or seen.is_refusal or self.is_proven_gone:
             goes_on = False  # after a broken connection or a timeout, other variants do no better
         elif self.budget is not None and self.budget.is_enough(self.observations):
             goes_on = False

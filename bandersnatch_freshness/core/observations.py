@@ -60,6 +60,11 @@ class Observation(NamedTuple):
         return {name: value for name, value in fields.items() if value not in ("", None)}
 
     @property
+    def is_proven_gone(self) -> bool:
+        """Whether it is a 404 of the origin's own: each cache on the way says that it did not have it."""
+        return self.status == 404 and self.came_past_caches and not self.age and not self.via
+
+    @property
     def came_past_caches(self) -> bool:
         """Whether every cache on the way reports that it did not have the answer.
 

@@ -22,6 +22,7 @@ from ..formatting import printable
 from ..settings import OptionError
 from ..transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
 from . import pages
+from .configuration import has_proxy
 from .index_judge import IndexJudge
 from .log_lines import QuietStaleSerials, at_warning, is_quiet_in
 from .protocols import HostMirror
@@ -115,6 +116,7 @@ class AiohttpHost:
         fresh: FreshSession | None = vars(master).get(_KEY)
         if fresh is None or fresh.wrapped is not session or fresh.settings is not settings:
             fresh = vars(master)[_KEY] = FreshSession(session, master.url, settings)
+            fresh.climber.believes_404 = not has_proxy(vars(master).get("proxy_kwargs") or vars(master).get("proxy"))
         return fresh
 
     def _covering(self, master: Any, url: str) -> FreshSession | None:

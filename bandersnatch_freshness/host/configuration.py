@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import configparser
 import sys
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ def config_file() -> str:
 def may_be_sync() -> bool:
     """Return whether the command line may be one of `bandersnatch sync`, which writes over the todo list."""
     return "sync" in sys.argv[1:]
+
+
+def has_proxy(configured: object) -> bool:
+    """Return whether requests go through a proxy: a `configured` one, or one that the environment names."""
+    return bool(configured) or bool(urllib.request.getproxies().keys() - {"no"})  # the hosts without one
 
 
 def enabled_plugins(configuration: Any) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from ..core.run import PageAction, PageRequirement, decide
 from ..fail_open import fail_open
 from ..transports.requests_adapter import FreshAdapter
 from . import pages
+from .configuration import has_proxy
 from .log_lines import QuietStaleSerials, at_warning, is_quiet_in
 from .protocols import HostMirror
 from .requests_verify import DocumentFetcher
@@ -152,6 +153,7 @@ class RequestsHost:
                 if isinstance(inner, FreshAdapter):
                     inner = inner.inner
                 adapter = FreshAdapter(master.url, settings.rungs, settings.cache_bust_parameter, inner)
+                adapter.climber.believes_404 = not has_proxy(session.proxies)
                 session.mount(root, adapter)
                 known = vars(master)[_KEY] = (session, settings, adapter)
         found: FreshAdapter = known[2]

@@ -40,6 +40,8 @@ class AdaptiveClimber:
         self.scope = Scope(master)
         self.cache_bust = CacheBust(cache_bust_parameter)
         self.ladder = Ladder(rungs)
+        # Whether a 404 that came past all caches is believed at once: not behind a proxy, which may keep one silently.
+        self.believes_404 = True
         self._given_up: set[str] = set()
         self._gone: set[str] = set()
         self._logged: set[str] = set()
@@ -63,7 +65,8 @@ class AdaptiveClimber:
             is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
             is_gone = url in self._gone
             ways = self.ladder.order(budget)
-        return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone)
+        flags = {"is_known": is_known, "is_gone": is_gone, "believes_404": self.believes_404}
+        return Climb(url, required_serial, ways, budget, **flags)
 
     def read_body(self, climb: Climb, seen: Observation, body: bytes | None) -> Observation:
         """Return the observation with what its body says; None is a body that broke off."""
@@ -93,7 +96,7 @@ class AdaptiveClimber:
             log.info("%s was stale, cured by %s: %s", title, seen[-1].variant.name, ways, extra=fields)
             return
         self._given_up.add(climb.url)
-        if climb.error is not None and is_gone(seen):
+        if climb.error is not None and (climb.is_proven_gone or is_gone(seen)):
             self._gone.add(climb.url)
             log.info("%s is not found, asked for in %d ways: probably gone", title, len(seen), extra=fields)
             return

@@ -114,7 +114,8 @@ class FreshAdapter(BaseAdapter):
             except StaleError:
                 return PageResult(asking.observations)
             except requests.RequestException as error:
-                return PageResult(asking.observations, error=error)
+                is_proven_gone = asking.climb is not None and asking.climb.is_proven_gone
+                return PageResult(asking.observations, error=error, is_proven_gone=is_proven_gone)
             if asking.climb is not None and asking.climb.is_fresh:
                 return PageResult(asking.observations, response)
             # Not judged yet, because a redirect led away from the master.

@@ -173,3 +173,35 @@ def test_stale_answers_are_not_read() -> None:
     assert not climb.wants_body(Observation(STRIP, 200, 41))
     assert not climb.wants_body(Observation(STRIP, 200))
     assert not climb.wants_body(Observation(STRIP, 404))
+
+
+MISS = Observation(PLAIN, 404, x_cache="MISS, MISS")
+
+
+@pytest.mark.parametrize(
+    ("seen", "believes", "proven"),
+    [
+        pytest.param(MISS, True, True, id="past-all-caches"),
+        pytest.param(MISS, False, False, id="behind-a-proxy"),
+        pytest.param(MISS._replace(x_cache="HIT, MISS"), True, False, id="from-a-cache"),
+        pytest.param(MISS._replace(x_cache=""), True, False, id="no-cache-says-so"),
+        pytest.param(MISS._replace(x_cache="", cache_status="edge; fwd=miss"), True, True, id="by-the-standard"),
+        pytest.param(MISS._replace(age="3"), True, False, id="with-an-age"),
+        pytest.param(MISS._replace(via="1.1 proxy"), True, False, id="via-another"),
+        pytest.param(MISS._replace(status=410), True, False, id="another-status"),
+    ],
+)
+@pytest.mark.parametrize(
+    "after", [[], [Observation(STRIP, 200, 41, x_cache="HIT")]], ids=["at-once", "after-an-old-page"]
+)
+def test_a_404_of_the_origins_own_ends_the_climb(
+    after: list[Observation], seen: Observation, *, believes: bool, proven: bool
+) -> None:
+    """Whatever old page a cache may have."""
+    climb = Climb("/pypi/foo/json", 42, LADDER, believes_404=believes)
+    for one in [*after, seen]:
+        climb.saw(one)
+    assert climb.is_proven_gone is proven
+    if proven:
+        assert climb.error is seen
+        assert climb.way is None
