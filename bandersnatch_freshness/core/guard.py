@@ -75,6 +75,7 @@ class IndexGuard:
         self._counts = counts
         self._synced = 0
         self._owed = 0
+        self._is_held: Callable[[str], bool] | None = None
         self._count_own: Callable[[], int] = lambda: 0
         self._listing: Listing | None = None
         self._serial: int | None = None
@@ -88,13 +89,21 @@ class IndexGuard:
         # What the master said of itself in this run: None if it was not asked, 0 if it did not say.
         self._account: int | None = None
 
-    def expect(self, synced: int, count_own: Callable[[], int], owed: int = 0, target: int = 0) -> None:
+    def expect(
+        self,
+        synced: int,
+        count_own: Callable[[], int],
+        owed: int = 0,
+        target: int = 0,
+        is_held: Callable[[str], bool] | None = None,
+    ) -> None:
         """Set the mirror's own serial, `synced`: no index may be older. 0: it begins anew.
 
         `count_own` returns how many projects the mirror has, for when the size of the earlier index is not
         remembered. `owed` is the highest serial that an open incident requires, `target` the one that a todo list
-        leads to.
+        leads to. `is_held` tells whether a project, as it is listed, is in quarantine; None if nothing is.
         """
+        self._is_held = is_held
         self._synced = synced
         self._count_own = count_own
         self._owed = max(owed, target if target > (self._most_remembered or 0) else 0)
@@ -164,6 +173,8 @@ class IndexGuard:
             self.refuse("it carries no serial")
         self._listing, self._serial, self._highest = listing, serial, highest
         self._claimed = serial or 0
+        if self._is_held and listing.projects and self._is_held(listing.newest()):
+            self._owed = max(self._owed, highest)  # the mirror's serial would follow a package that it goes on without
         is_consistent = listing.own >= highest or not listing.own
         sound, most = (self._claimed if is_consistent else listing.own), self._most_remembered
         self._sound = sound if most is None or sound <= most else 0
@@ -278,7 +289,7 @@ class IndexGuard:
         is_doubtful = self._sound < self._claimed or (
             self._doubt is not None and self._doubt.kind in (OLDER, LOWER) and self.is_confirmed
         )
-        return is_doubtful or self._owed > max(self._sound, ceiling.serial if ceiling else 0)
+        return is_doubtful or self._owed > (ceiling.serial if ceiling else 0)
 
     def hear(self, account: int | None) -> None:
         """Take the master's account, None if it gives none, and weigh again what it listed.
@@ -296,6 +307,11 @@ class IndexGuard:
         ceiling = self._known.ceiling
         account = self._account if self._account is not None else ceiling.serial if ceiling else 0
         return account >= serial
+
+    def has_confirmed(self, serial: int) -> bool:
+        """Return whether the master has given out this serial, by its own account now or earlier."""
+        ceiling = self._known.ceiling
+        return max(self._account or 0, ceiling.serial if ceiling else 0) >= serial
 
     def reconsider(self) -> None:
         """Judge another copy of an index that was refused."""

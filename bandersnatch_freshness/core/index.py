@@ -81,6 +81,10 @@ class Listing(NamedTuple):
         has = highest or (own and not self.projects)
         return (max(own, highest) if has else None), highest
 
+    def newest(self) -> str:
+        """Return the name of the project with the highest serial; there must be one."""
+        return max(zip(self.serials(), self.names(), strict=True))[1]
+
     def find(self, names: Collection[str], normalize: Callable[[str], str]) -> dict[str, int]:
         """Return the serials of those projects that are listed, by their normalized `names`."""
         pairs = zip(map(normalize, self.names()), self.serials(), strict=True)

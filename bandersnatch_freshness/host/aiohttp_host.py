@@ -274,7 +274,7 @@ class AiohttpHost:
 
         async def noting(mirror: HostMirror, package: Any) -> Any:
             result = await process_package(mirror, package)
-            if self.suite.has_synced(package.name):
+            if self.suite.has_synced(mirror, package.name):
                 mirror.need_index_sync = True  # it may be new, in a run that has no other news
             return result
 

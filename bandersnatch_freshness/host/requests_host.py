@@ -315,7 +315,7 @@ class RequestsHost:
         def noting_success(mirror: HostMirror, name: str) -> None:
             record_finished_package(mirror, name)
             with self._lock:
-                if self.suite.has_synced(canonicalize_name(name)):
+                if self.suite.has_synced(mirror, canonicalize_name(name)):
                     mirror.need_index_sync = True  # it may be new, in a run that has no other news
 
         return noting_success

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from ..core.guard import IndexGuard, IndexRefusedError
 from ..core.incidents import INDEX
 from ..core.index import Listing
@@ -202,7 +204,8 @@ class Suite:
                 context.pages.begin_anew()
         if context.guard:
             count_own = functools.partial(_count_own_projects, context.storage, mirror)
-            context.guard.expect(synced, count_own, owed, target)
+            is_held = context.memory.is_held(canonicalize_name) if context.memory else None
+            context.guard.expect(synced, count_own, owed, target, is_held)
 
     def begins_anew(self, mirror: HostMirror) -> bool:
         """Let the mirror begin anew where the upstream has, as after a restore; return whether it does."""
@@ -284,10 +287,15 @@ class Suite:
                 self.context.pages.most = guard.most
         return names
 
-    def has_synced(self, project: str) -> bool:
+    def has_synced(self, mirror: HostMirror, project: str) -> bool:
         """Record that Bandersnatch has synced a page; return whether the package was in quarantine."""
         run = self.context.run if self.context else None
-        return run is not None and fail_open(False, run.processed, project)
+        was_held = run is not None and fail_open(False, run.processed, project)
+        if was_held and run is not None and run.batch:
+            # Its page had this serial, so the mirror's may advance to it.
+            served = min(run.synced[project], run.batch.target)
+            mirror.target_serial = max(int(mirror.target_serial or 0), served)
+        return was_held
 
 
 def _is_url(master: str) -> bool:

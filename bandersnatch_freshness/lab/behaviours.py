@@ -32,6 +32,8 @@ class Behaviour:
     hangs_on_head: bool = False
     # There is no XML-RPC: a 404.
     refuses_xmlrpc: bool = False
+    # XML-RPC does not say which serial was given out last.
+    gives_no_account: bool = False
     # Only every nth project is affected.
     every: int = 1
     # Stuck copies carry no serial header, as from a fallback backend.

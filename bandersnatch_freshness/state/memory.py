@@ -126,6 +126,11 @@ class Memory:
         entries = (entry.required_serial for entry in state.quarantine.values() if not entry.waiting)
         return max((0, *(one.required_serial for one in state.incidents.values()), *entries))
 
+    def is_held(self, normalize: Callable[[str], str]) -> Callable[[str], bool] | None:
+        """Return what tells whether a project is in quarantine, by its name as it is spelled; None if nothing is."""
+        entries = self._records.state.quarantine
+        return (lambda name: normalize(name) in entries) if entries else None
+
     def waiting(self) -> list[str]:
         """Return the packages in quarantine that wait for what this master lists."""
         return [name for name, entry in self._records.state.quarantine.items() if entry.waiting]

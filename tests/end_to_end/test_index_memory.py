@@ -22,6 +22,7 @@ from .observe import SIMPLE, WAYS, is_fresh, lines, needs_simple
 FAR = 2_000_000_000  # the highest that fits into XML-RPC
 
 NO_XMLRPC = Behaviour("no XML-RPC", refuses_xmlrpc=True)
+NO_ACCOUNT = Behaviour("no account", gives_no_account=True)
 
 
 def accounts(lab: Lab) -> int:
@@ -285,3 +286,38 @@ def test_a_list_that_can_not_be_had_ends_the_run_as_without_the_suite(
     lab.heal()
     mirror.run()
     assert is_fresh(mirror, lab)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("plugins", [("freshness",), ("freshness_quarantine",)], ids=["freshness", "quarantine-alone"])
+def test_a_serial_a_little_too_high_passes_no_release(
+    plugins: tuple[str, ...], way: dict[str, str], start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """The package goes into quarantine, and the mirror's serial stays below, where the master gives no account.
+
+    What is released meanwhile is synced. Bare Bandersnatch waits until its todo list is removed, and loses nothing.
+    """
+    lab = start_lab(NO_ACCOUNT, projects=5)
+    bare, mirror = make_mirror(lab, mirror=way), make_mirror(lab, *plugins, mirror=way)
+    with cron(bare) as bare_runs, cron(mirror) as runs:
+        bare_runs.run(0)
+        runs.run(0)
+        lab.release(["lab-00"])
+        lab.claim("lab-01", lab.serial + 60)
+        bare_runs.run(HOUR)
+        runs.run(HOUR)
+        lab.claim("lab-01", None)
+        for number, name in enumerate(("lab-02", "lab-03", "lab-04")):
+            lab.release([name])
+            lab.release(["lab-00"] * 15)
+            bare_runs.run((number + 2) * HOUR)
+            runs.run((number + 2) * HOUR)
+        lab.release(["lab-00"] * 40)
+        for number in range(5, 12):
+            lab.release(["lab-00"])
+            runs.run(number * HOUR)
+        assert not is_fresh(bare, lab)
+        (bare.directory / "todo").unlink()
+        bare_runs.run(12 * HOUR)
+    for one in (bare, mirror):
+        assert is_fresh(one, lab)
