@@ -261,9 +261,9 @@ class IndexGuard:
         return most is not None and serial > most
 
     def bound(self, packages: MutableMapping[str, int], target: int) -> int:
-        """Let serials that are too high count for nothing in a package list; return the serial that it leads to.
+        """Replace impossibly high serials in a package list, and return the serial that the list may lead to.
 
-        Such a package is asked for at any serial.
+        A package with such a serial is requested at any serial.
         """
         most = self.most
         if most is None:

@@ -48,7 +48,7 @@ def hand_back(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]
             # A state that can't be written must show now: with the same packages on its todo list in every run,
             # Bandersnatch would never ask for the list of changes.
             records.write()
-            # Of what waits for another master's list, any page is new, but one must have a serial.
+            # A package that waits for another master's list may be at any serial there.
             owed = {name: state.quarantine[name] for name in wanted}
             _add_to_todo(files, {name: 1 if one.waiting else one.required_serial for name, one in owed.items()})
             for name in wanted:

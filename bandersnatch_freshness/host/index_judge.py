@@ -84,7 +84,7 @@ class IndexJudge:
         return index
 
     async def _admit(self, master: Any, admit: Callable[..., None], *listed: Any) -> None:
-        """Have the guard judge what is listed, by the master's own account where it wants that.
+        """Pass the listing to the guard, and ask the master for its last serial if the guard needs it.
 
         Raises:
             IndexRefusedError: if that is not to be acted on.

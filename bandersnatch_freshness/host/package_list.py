@@ -43,7 +43,7 @@ def awaited(memory: Memory, listing: Listing | None) -> dict[str, int]:
 
 
 def bound(guard: IndexGuard, mirror: HostMirror) -> None:
-    """Let the list lead no further than the index supports."""
+    """Limit the run's target serial to what the index supports."""
     mirror.target_serial = guard.bound(mirror.packages_to_sync, int(mirror.target_serial or 0))
     if guard.holds_serial:
         mirror.target_serial = mirror.synced_serial

@@ -237,7 +237,6 @@ class RequestsHost:
                 self._hear_account(mirror.master)
                 determine(mirror)
             if self.suite.begins_anew(mirror):
-                mirror.need_index_sync = True
                 vars(mirror).pop("need_wrapup", None)
                 with self.suite.guarded_index(mirror):
                     determine(mirror)

@@ -172,7 +172,8 @@ class Suite:
         try:
             yield
         except IndexRefusedError as error:
-            self._log_refused("The index is not used, and the mirror stays as it is", error, mirror)
+            if not (context and context.guard and context.guard.has_begun_anew):  # which is said instead
+                self._log_refused("The index is not used, and the mirror stays as it is", error, mirror)
             mirror.packages_to_sync = {}
             mirror.target_serial = mirror.synced_serial
             mirror.need_wrapup = mirror.need_index_sync = False
@@ -208,7 +209,7 @@ class Suite:
             context.guard.expect(synced, count_own, owed, target, is_held)
 
     def begins_anew(self, mirror: HostMirror) -> bool:
-        """Let the mirror begin anew where the upstream has, as after a restore; return whether it does."""
+        """Start the mirror over if the upstream has gone back for good, as after a restore; return whether it does."""
         return fail_open(False, self._begin_anew, mirror)
 
     def _begin_anew(self, mirror: HostMirror) -> bool:
@@ -223,6 +224,7 @@ class Suite:
         # For the next run too, should this one be killed.
         Store(self.context.storage, mirror.homedir, STATUS).write(["0"], 0o644)
         mirror.synced_serial = 0
+        mirror.need_index_sync = True  # which the refusal has switched off
         guard.reconsider()
         return True
 

@@ -138,12 +138,12 @@ class Edge:
         self.origin.heal()
 
     def restore(self, serial: int) -> None:
-        """Have the origin go back to what there was at a serial, and empty the cache."""
+        """Roll the origin back to a serial, and empty the cache."""
         self._cached.clear()
         self.origin.restore(serial)
 
     def claim(self, name: str, serial: int | None) -> None:
-        """Have lists claim this serial of a project, None: the true one again."""
+        """Make the index and XML-RPC list this serial for a project; None restores the true one."""
         self.origin.projects[name].claimed = serial
         self._drop("/simple/", COPIES)
 

@@ -176,11 +176,11 @@ class Lab:
         self._call(lambda: self._edge.heal())
 
     def restore(self, serial: int) -> None:
-        """Have the origin go back to what there was at a serial, as from a backup, and empty the edge's cache."""
+        """Roll the origin back to a serial, as if restored from a backup, and empty the edge's cache."""
         self._call(lambda: self._edge.restore(serial))
 
     def claim(self, name: str, serial: int | None) -> None:
-        """Have the index and XML-RPC claim this serial of a project, None: the true one again."""
+        """Make the index and XML-RPC list this serial for a project; None restores the true one."""
         self._call(lambda: self._edge.claim(name, serial))
 
     def roll_back(self, name: str, *, index: bool = False) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -80,3 +81,10 @@ def interrupt(mirror: Mirror, words: str) -> None:
 def lines(run: FinishedRun, words: str) -> list[str]:
     """Return the lines of the output with these words in them."""
     return [line for line in run.output.splitlines() if words in line]
+
+
+def untouched(mirror: Mirror) -> dict[str, Any]:
+    """Return what must stay as it is where the index is refused: content, and when it was written."""
+    web = mirror.directory / "web"
+    paths = [mirror.directory / "status", mirror.directory / "todo", *web.rglob("*")]
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in paths if path.is_file()}

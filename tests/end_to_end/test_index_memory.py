@@ -140,7 +140,7 @@ def test_an_upstream_that_was_restored_is_followed(
         bare_runs.run(HOUR)
         runs.run(HOUR)
         lab.restore(kept)
-        lab.release(["lab-01"])
+        lab.release(["lab-01", "lab-new"])
         if how == "force-check":
             anew(mirror)
             runs.run(2 * HOUR)
@@ -149,9 +149,12 @@ def test_an_upstream_that_was_restored_is_followed(
             said = runs.run(2 * HOUR, 2 * HOUR + MINUTE)
             assert mirror.serial == first
             assert any(f"its serial {lab.serial} is older than the mirror's own, {first}" in line for line in said)
-            (line,) = [line for line in runs.run(3 * HOUR) if line.startswith("WARNING")]
+            said = runs.run(3 * HOUR)
+            (line,) = [line for line in said if line.startswith("WARNING")]
             assert "The upstream is older than the mirror" in line
+            assert not any("The index is not used" in line for line in said)
         assert is_fresh(mirror, lab)
+        assert "lab-new" in (mirror.directory / "web" / "simple" / "index.html").read_text()
         bare_runs.run(2 * HOUR, 3 * HOUR)
         assert not is_fresh(bare, lab)
         lab.release(["lab-02"])
