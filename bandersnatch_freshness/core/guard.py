@@ -236,7 +236,7 @@ class IndexGuard:
     def has_begun_anew(self) -> bool:
         """Whether the upstream is older than the mirror for good, as after a restore: then the mirror begins anew."""
         is_older = self._doubt is not None and self._doubt.kind == OLDER and self.is_confirmed
-        return is_older and not self._is_contradicted(self.least)
+        return is_older and not self.has_given_out(self.least)
 
     # What of a serial counts.
 
@@ -302,16 +302,11 @@ class IndexGuard:
             self.warnings.clear()
             self._weigh()
 
-    def _is_contradicted(self, serial: int) -> bool:
-        """Return whether the master has given out this serial, by its own account."""
+    def has_given_out(self, serial: int) -> bool:
+        """Return whether the master has given out this serial, by its own latest account."""
         ceiling = self._known.ceiling
         account = self._account if self._account is not None else ceiling.serial if ceiling else 0
         return account >= serial
-
-    def has_confirmed(self, serial: int) -> bool:
-        """Return whether the master has given out this serial, by its own account now or earlier."""
-        ceiling = self._known.ceiling
-        return max(self._account or 0, ceiling.serial if ceiling else 0) >= serial
 
     def reconsider(self) -> None:
         """Judge another copy of an index that was refused."""
@@ -372,7 +367,7 @@ class IndexGuard:
         return IndexAfter(KnownIndex(index, doubt, ceiling, stalled_at), wrong, wrong is None)
 
     def _is_believed(self, serial: int) -> bool:
-        return self.is_confirmed and not self._is_contradicted(serial)
+        return self.is_confirmed and not self.has_given_out(serial)
 
     def _sighting(self, required_serial: int) -> Sighting:
         got = max((one.serial for one in self.observations if one.serial is not None), default=self._serial)

@@ -62,7 +62,7 @@ def plan(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter, na
     announced, most = {name: int(packages[raw]) for name, raw in listed.items()}, guard.most if guard else None
     made = memory.plan(run, announced, others, most)
     quarantined = {raw for name, raw in listed.items() if name in made.hold or name in made.ask}
-    if quarantined and not (guard and guard.has_confirmed(target)):
+    if quarantined and not (guard and guard.has_given_out(target)):
         # A serial that only what is in quarantine has may never have been given out: the mirror's must not pass what is
         # released below it meanwhile.
         rest = (int(serial) for raw, serial in packages.items() if raw not in quarantined)
