@@ -65,11 +65,13 @@ def test_a_serial_far_too_high_counts_for_nothing(
 def test_without_xml_rpc_too(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """No page is called stale for it, and the mirror's serial stays where the index is."""
     lab = start_lab(NO_XMLRPC, projects=3)
-    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
-    with cron(mirror) as runs:
+    with side_by_side(make_mirror, lab, mirror=SIMPLE) as (bare, mirror, bare_runs, runs):
+        bare_runs.run(0)
         runs.run(0)
         lab.release()
         lab.claim("lab-00", FAR)
+        bare_runs.run(MINUTE)
+        assert not is_fresh(bare, lab)
         said = runs.run(MINUTE, 2 * MINUTE, 3 * MINUTE)
         assert len([line for line in said if line.startswith("WARNING")]) == 1
         assert is_fresh(mirror, lab)
@@ -102,9 +104,9 @@ def test_a_number_that_was_remembered_yields_to_three_runs(
 ) -> None:
     """Or at once, where the mirror begins anew; the mirror is complete all the time."""
     lab = start_lab(projects=3)
-    mirror = make_mirror(lab, "freshness", mirror=way)
-    with cron(mirror) as runs:
+    with side_by_side(make_mirror, lab, mirror=way) as (bare, mirror, bare_runs, runs):
         for begins_anew in (False, True):
+            bare_runs.run(0)
             runs.run(0)
             document = state(mirror)
             document["index"] |= {"serial": FAR, "highest": FAR}
@@ -117,7 +119,9 @@ def test_a_number_that_was_remembered_yields_to_three_runs(
                 said = []
                 for time in (HOUR, HOUR + MINUTE, 2 * HOUR):
                     lab.release(["lab-00"])
+                    bare_runs.run(time)
                     said += runs.run(time)
+                    assert is_fresh(bare, lab)
                     assert is_fresh(mirror, lab)
             (line,) = [line for line in said if line.startswith("WARNING")]
             assert f"The index was remembered at serial {FAR}" in line
@@ -193,8 +197,8 @@ def test_an_upstream_that_lost_most_projects_is_believed_after_three_runs(
 ) -> None:
     """It is said when it is doubted and when it counts; the mirror, which keeps its pages, goes on."""
     lab = start_lab(projects=6)
-    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
-    with cron(mirror) as runs:
+    with side_by_side(make_mirror, lab, mirror=SIMPLE) as (bare, mirror, bare_runs, runs):
+        bare_runs.run(0)
         runs.run(0)
         before = mirror.serial
         for name in lab.names[2:]:
@@ -206,7 +210,8 @@ def test_an_upstream_that_lost_most_projects_is_believed_after_three_runs(
         assert mirror.serial == before
         (line,) = [line for line in runs.run(2 * HOUR) if line.startswith("WARNING")]
         assert "The index lists 2 projects in three runs" in line
-    assert mirror.serial == lab.announced("lab-00")
+        bare_runs.run(2 * HOUR)
+    assert mirror.serial == bare.serial == lab.announced("lab-00")
     assert state(mirror)["index"]["projects"] == 2
     assert state(mirror)["incidents"] == {}
 
@@ -215,17 +220,20 @@ def test_an_upstream_that_lost_most_projects_is_believed_after_three_runs(
 def test_an_old_index_is_no_restored_upstream(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """In every run for a day: the master says where it is, and is asked once an hour."""
     lab = start_lab("healthy", "pypi", projects=3)
-    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
-    with cron(mirror) as runs:
+    with side_by_side(make_mirror, lab, mirror=SIMPLE) as (bare, mirror, bare_runs, runs):
+        bare_runs.run(0)
         runs.run(0)
         old = lab.serial
         body = json.dumps({"meta": {}, "projects": [{"name": n, "_last-serial": lab.announced(n)} for n in lab.names]})
         lab.release()
+        bare_runs.run(HOUR)
         runs.run(HOUR)
         lab.plant_index(old, body, ("gzip", "deflate", "identity"))
         lab.forget()
         runs.run(*(2 * HOUR + n * 20 * MINUTE for n in range(12)))
         assert accounts(lab) in (3, 4)
+        bare_runs.run(2 * HOUR)
+    assert is_fresh(bare, lab)
     assert is_fresh(mirror, lab)
     assert "/simple/" in state(mirror)["incidents"]
 
