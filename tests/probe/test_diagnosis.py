@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ PAGE = replace(BASE, page=Page.SIMPLE_JSON)
 CURL = Way(Page.JSON_API, AcceptEncoding.ABSENT, client=Client.CURL, agent=Agent.CURL)
 
 
-def answer(way: Way, serial: int | None, status: int | None = 200, **more: str) -> Answer:
+def answer(way: Way, serial: int | None, status: int | None = 200, **more: Any) -> Answer:
     """Return an answer to one way of asking."""
     problem = "" if status == 200 else "time-out" if status is None else f"status {status}"
     return Answer(way, Observation(way.variant, status, serial, problem, **more), "https://pypi.example/pypi/foo/json")
