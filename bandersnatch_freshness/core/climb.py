@@ -95,7 +95,6 @@ class Climb:
         self.is_proven_gone = False
         self.error: Observation | None = None
         self.way: Variant | None = ways[0]
-        self._is_of_json = url.partition("?")[0].rstrip("/").endswith("/json")
         self._ways = ways
         self._is_known = is_known
         self._is_gone = is_gone
@@ -135,7 +134,8 @@ class Climb:
             return seen if serial is None else seen._replace(serial=serial, problem="")
         if body is None:
             return seen._replace(serial=None, problem="a body that breaks off")
-        if self._is_of_json and not is_document(body):
+        is_of_json = self.url.partition("?")[0].rstrip("/").endswith("/json")
+        if is_of_json and not is_document(body):
             return seen._replace(serial=None, problem="a body that is no JSON")
         return seen if serial is None else seen._replace(serial=min(serial, seen.serial))
 

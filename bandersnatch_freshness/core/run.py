@@ -85,9 +85,11 @@ class KnownPages:
         """Return the least serial of a page that may replace the mirror's own: its serial, or any ever seen."""
         if self._believes_index:
             return 0
+        # A run does this for every package.
+        floor = 0 if self._another_master or (self.most is not None and own_serial > self.most) else own_serial
         incident = self._incidents.get(project)
-        seen = (0 if self._another_master else own_serial, (incident.newest if incident else None) or 0)
-        return max(serial for serial in (0, *seen) if self.most is None or serial <= self.most)
+        newest = incident.newest if incident else None
+        return floor if newest is None or (self.most is not None and newest > self.most) else max(floor, newest)
 
     def announced(self, project: str) -> int:
         """Return the serial that was announced of a page, 0 where only an index knows."""

@@ -65,8 +65,8 @@ class AdaptiveClimber:
             is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
             is_gone = url in self._gone
             ways = self.ladder.order(budget)
-        flags = {"is_known": is_known, "is_gone": is_gone, "believes_404": self.believes_404}
-        return Climb(url, required_serial, ways, budget, **flags)
+        believes = self.believes_404
+        return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone, believes_404=believes)
 
     def read_body(self, climb: Climb, seen: Observation, body: bytes | None) -> Observation:
         """Return the observation with what its body says; None is a body that broke off."""
@@ -79,7 +79,7 @@ class AdaptiveClimber:
         """Learn from a finished climb, and log its result."""
         with self._lock:
             seen, extra = climb.observations, len(climb.observations) - 1
-            if any(one.is_refusal for one in seen) and not self.ladder.is_refused:
+            if not climb.is_fresh and any(one.is_refusal for one in seen) and not self.ladder.is_refused:
                 self.ladder.is_refused = True
                 log.info("The server wants fewer requests: no page is asked for in other ways in the rest of this run")
             if climb.is_fresh and climb.budget is None:
