@@ -137,8 +137,12 @@ def advance(
 ) -> tuple[dict[str, Incident], list[Change]]:
     """Return the incidents after a run, and which of them have worsened or ended."""
     sightings = dict(report.stale)
+    edge, of_edge = incidents.get(EDGE), None
     if report.systemic:
-        sightings = {name: seen for name, seen in sightings.items() if name in incidents}
+        if edge and is_overdue(edge):  # each of its packages, as old as that, goes into quarantine by itself
+            of_edge = edge._replace(newest=None, released=0, level=Level.STALE)
+        else:
+            sightings = {name: seen for name, seen in sightings.items() if name in incidents}
         sightings[EDGE] = _edge(report)
     if report.index:
         sightings[INDEX] = report.index
@@ -147,20 +151,23 @@ def advance(
     for subject, incident in incidents.items():
         if subject in sightings:
             continue
-        ending = _ending(incident, report)
+        ending = None if subject == EDGE and _is_held(incident, incidents, report) else _ending(incident, report)
         if ending:
             changes.append(Change(incident, ending))
             continue
         if subject in report.quarantined:  # not every run requests it
             incident = incident._replace(in_quarantine=True)
-            if not report.overlaps:
+            if not report.overlaps and EDGE not in incidents:
                 incident = _graded(incident, now, thresholds)
             if incident.level > incidents[subject].level:
                 changes.append(Change(incident))
         after[subject] = incident
     for subject, sighting in sightings.items():
         before = incidents.get(subject)
-        incident = _seen(subject, before, sighting, report, now, thresholds)
+        incident = _seen(subject, before or (of_edge if subject != INDEX else None), sighting, report, now)
+        # Where most is stale, that is said of the whole edge.
+        if not report.overlaps and (subject in (EDGE, INDEX) or EDGE not in sightings.keys() | incidents.keys()):
+            incident = _graded(incident, now, thresholds)
         if subject == EDGE:
             examples = tuple(sorted(report.stale)[:EXAMPLES])
             incident = incident._replace(count=len(report.stale), examples=examples)
@@ -170,13 +177,22 @@ def advance(
     return after, changes
 
 
-def _seen(
-    subject: str, before: Incident | None, sighting: Sighting, report: RunReport, now: int, thresholds: Thresholds
-) -> Incident:
+def is_overdue(edge: Incident) -> bool:
+    """Return whether the whole edge has been stale for so long that its packages go into quarantine all the same."""
+    return edge.level is Level.CRITICAL
+
+
+def _is_held(edge: Incident, incidents: Mapping[str, Incident], report: RunReport) -> bool:
+    """Return whether an incident of the whole edge lasts, as much of it is in quarantine and no longer asked for."""
+    held = sum(name in incidents and incidents[name].since >= edge.since for name in report.quarantined)
+    return held >= max(SYSTEMIC_PACKAGES, SYSTEMIC_SHARE * edge.count)
+
+
+def _seen(subject: str, before: Incident | None, sighting: Sighting, report: RunReport, now: int) -> Incident:
     # A clock that was ahead must not keep an incident young forever. What only an overlapping run saw is as new.
     since = min(before.since, now) if before and before.runs else now
     serials = [serial for serial in (before.newest if before else None, sighting.got) if serial is not None]
-    incident = Incident(
+    return Incident(
         subject=subject,
         since=since,
         seen=before.seen if before and report.overlaps else now,
@@ -190,7 +206,6 @@ def _seen(
         in_quarantine=subject in report.quarantined,
         released=before.released if before else 0,
     )
-    return incident if report.overlaps else _graded(incident, now, thresholds)
 
 
 def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:

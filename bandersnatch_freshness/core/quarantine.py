@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .agreement import HOUR, are_three_runs
-from .incidents import EDGE, INDEX, Incident
+from .incidents import EDGE, INDEX, Incident, is_overdue
 from .observations import parse_serial
 
 # A package in quarantine is requested again after a tenth of the time it has been there so far,
@@ -121,7 +121,7 @@ def plan(
         and name in incidents
         and is_due_for(incidents[name], now, quarantine_after, last_run, warn_after)
     ]
-    if EDGE not in incidents:
+    if EDGE not in incidents or is_overdue(incidents[EDGE]):
         for name in new:
             after[name] = QuarantineEntry(announced[name], now, now)
             ask[name] = None
@@ -131,15 +131,22 @@ def plan(
         for name, entry in after.items()
         if name not in ask and not entry.waiting and (drains or entry.is_due(now))
     )
-    of_many = min(ENOUGH_TO_TELL, int(len(after) * QUARANTINE_SHARE))
-    budget = len(due) if drains else max(1, of_many, int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
+    budget = len(due) if drains else max(1, _of_many(len(after)), int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
     ask.update({name: budget // min(budget, len(due)) for _, name in due[:budget]})
     return QuarantinePlan(after, changed, ask, frozenset(after) - set(ask))
 
 
-def is_over(rechecked: Set[str], left: Set[str]) -> bool:
-    """Return whether the trouble seems to be over, as most of the packages that a run asked for again have `left`."""
-    return len(rechecked) >= ENOUGH_TO_TELL and len(left & rechecked) * 2 > len(rechecked)
+def is_over(rechecked: Set[str], left: Set[str], held: int) -> bool:
+    """Return whether the trouble seems to be over, as most of the packages that a run asked for again have `left`.
+
+    They must be as many as a run asks for of the number that it `held`.
+    """
+    return len(rechecked) >= max(1, _of_many(held)) and len(left & rechecked) * 2 > len(rechecked)
+
+
+def _of_many(held: int) -> int:
+    """Return how many a run asks for again of so many in quarantine, however little else it does; 0 of a few."""
+    return min(ENOUGH_TO_TELL, int(held * QUARANTINE_SHARE))
 
 
 def after_run(

@@ -16,6 +16,7 @@ from .history import Batch, PastRun
 from .incidents import EDGE, Incident, Level, RunReport, Sighting
 from .observations import Observation
 from .quarantine import QuarantineEntry, QuarantinePlan
+from .variants import Variant
 from .verdicts import Verdict, judge
 
 
@@ -49,11 +50,13 @@ class PageAction(enum.Enum):
 class PageDecision(NamedTuple):
     """What to do about a page.
 
-    If `older_serial` is set, ask for a page of at least that serial first; `action` applies only if none arrives.
+    If `older_serial` is set, ask for a page of at least that serial first, beginning with the `older_variant` if one is
+    known to get it; `action` applies only if none arrives.
     """
 
     action: PageAction
     older_serial: int | None = None
+    older_variant: Variant | None = None
 
 
 class KnownPages:
@@ -179,22 +182,24 @@ class Run:
         # one of each variant is enough to read
         evidence = {one.variant.name: one.evidence() for one in seen}
         if known and known.got == best:
-            # What earlier runs proved of this serial still holds.
-            verdict = known.verdict if verdict is Verdict.UNKNOWN else verdict
-            evidence = {str(one["variant"]): one for one in known.evidence} | evidence
+            # What earlier runs proved of this serial still holds, and so does what proved it.
+            before = {str(one["variant"]): one for one in known.evidence}
+            is_proof = verdict is Verdict.UNKNOWN is not known.verdict
+            verdict = known.verdict if is_proof else verdict
+            evidence = evidence | before if is_proof else before | evidence
         return Sighting(required_serial, best, verdict, tuple(evidence.values()))
 
-    def older_page(self, project: str) -> int | None:
-        """Return the serial of a page that is worth syncing although it is stale, None if none is.
+    def older_page(self, project: str) -> Observation | None:
+        """Return what showed a page that is worth syncing although it is stale, None if none is.
 
-        For a package in quarantine, the origin's own page has the newest content that exists; but
-        it may be older than the mirror's.
+        For a package in quarantine, that is the newest to be had, whoever holds it; but it may be older than the
+        mirror's.
         """
         sighting = self.report.stale.get(project) if project in self.rechecks else None
         if sighting is None or sighting.got is None:
             return None
         has = max(self._quarantine[project].synced or 0, self._own_serials.get(project, 0))
-        return sighting.got if sighting.verdict is Verdict.ORIGIN_STALE and sighting.got > has else None
+        return next(one for one in self._seen[project] if one.serial == sighting.got) if sighting.got > has else None
 
     def takes(self, project: str, serial: int) -> None:
         """Record that Bandersnatch gets a page of at least this serial."""
@@ -259,14 +264,15 @@ def decide(run: Run | None, requirement: PageRequirement, result: PageResult[Any
     is_excused = run is not None and is_recheck and not gone and run.excuses(project)
     if result.error is not None:
         return PageDecision(PageAction.STAY_IN_QUARANTINE if is_excused else PageAction.FAIL)
-    older = None
+    older: tuple[int | None, Variant | None] = None, None
     if run is not None:
-        older = run.older_page(project) if is_recheck else None
+        seen = run.older_page(project) if is_recheck else None
+        older = (seen.serial, seen.variant) if seen else older
     elif requirement.announced > requirement.floor:
-        older = requirement.floor
+        older = requirement.floor, None
     if requirement.requested_serial == 0 and requirement.floor > 0:
-        return PageDecision(PageAction.KEEP_OWN, older)
+        return PageDecision(PageAction.KEEP_OWN, *older)
     if is_excused:
-        return PageDecision(PageAction.STAY_IN_QUARANTINE, older)
+        return PageDecision(PageAction.STAY_IN_QUARANTINE, *older)
     is_persistent = run is not None and run.is_persistent(project)
-    return PageDecision(PageAction.GIVE_UP if is_persistent else PageAction.STALE, older)
+    return PageDecision(PageAction.GIVE_UP if is_persistent else PageAction.STALE, *older)

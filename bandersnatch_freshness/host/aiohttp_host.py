@@ -162,7 +162,8 @@ class AiohttpHost:
             result = await session.fetch(url, requirement.required_serial, requirement.budget, **options)
             decision = decide(run, requirement, result)
             if decision.older_serial is not None:
-                older = await session.fetch(url, decision.older_serial, **options)
+                once = session.climber.once(decision.older_variant)
+                older = await session.fetch(url, decision.older_serial, once, **options)
                 if older.response is not None:
                     result = older
                     if run is not None:

@@ -200,7 +200,8 @@ class RequestsHost:
         with self._lock:
             decision = decide(run, requirement, result)
         if decision.older_serial is not None:
-            older = adapter.fetch(session, url, decision.older_serial, **options)
+            once = adapter.climber.once(decision.older_variant)
+            older = adapter.fetch(session, url, decision.older_serial, once, **options)
             if older.response is not None:
                 result = older
                 with self._lock:

@@ -268,7 +268,7 @@ class Memory:
             before = state.quarantine
             state.quarantine = quarantine.after_run(before, run.rechecks.keys(), run.report.gone, run.synced, now)
             left.extend(before.keys() - state.quarantine.keys())
-            state.drains = quarantine.is_over(run.rechecks.keys(), set(left))
+            state.drains = quarantine.is_over(run.rechecks.keys(), set(left), len(before))
             run.report.quarantined = set(state.quarantine)
             max_age = self._tracking.index_max_age
             if guard is not None and max_age is not None:

@@ -68,6 +68,10 @@ class AdaptiveClimber:
         believes = self.believes_404
         return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone, believes_404=believes)
 
+    def once(self, variant: Variant | None) -> RecheckBudget | None:
+        """Return the budget to ask for a page once more, in the variant that got it; None if that is not known."""
+        return None if variant is None else RecheckBudget(1, self.ladder.rungs.index(variant), None)
+
     def read_body(self, climb: Climb, seen: Observation, body: bytes | None) -> Observation:
         """Return the observation with what its body says; None is a body that broke off."""
         read = climb.read(seen, body)

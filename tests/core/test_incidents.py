@@ -192,3 +192,31 @@ def test_an_overlapping_run_moves_no_age() -> None:
     mirror.run(stale(*MANY), NOON)
     mirror.run(RunReport(fresh={"a"}, overlaps=True), NOON)
     assert EDGE in mirror.incidents
+
+
+def test_an_edge_that_stays_stale_gives_each_package_an_incident_of_its_age() -> None:
+    """Once it is critical, so that they can go into quarantine; which is said of the edge alone."""
+    mirror = Mirror()
+    for time in (NOON, NOON + HOUR, NOON + DAY):
+        mirror.run(stale(*MANY), time)
+    assert (set(mirror.incidents), mirror.incidents[EDGE].level) == ({EDGE}, C)
+    assert mirror.run(stale(*MANY), NOON + DAY + HOUR) == []
+    p0 = mirror.incidents["p0"]
+    assert (p0.since, p0.runs, p0.level, p0.newest, p0.examples) == (NOON, 4, S, 41, ())
+
+
+def test_an_edge_is_not_fresh_because_its_packages_are_in_quarantine() -> None:
+    """Its incident ends when most of them have left; what stays worsens by itself."""
+    mirror = Mirror()
+    for time in (NOON, NOON + HOUR, NOON + DAY, NOON + DAY + HOUR):
+        mirror.run(stale(*MANY, "p10"), time)
+    aside = {"p10", *MANY}
+    assert mirror.run(RunReport(quarantined=set(aside), fresh={"a"}, reached=99), NOON + 2 * DAY) == []
+    changes = mirror.run(stale("p0", quarantined=aside, fresh={"a"}, reached=99), NOON + 2 * DAY)
+    assert changes == []
+    assert set(mirror.incidents) == {EDGE, *aside}
+    fresh = aside - {"p0"}
+    changes = mirror.run(stale("p0", quarantined={"p0"}, fresh=fresh, reached=99), NOON + 2 * DAY + HOUR)
+    assert {change.incident.subject for change in changes if change.ending} == {EDGE, *fresh}
+    (change,) = mirror.run(stale("p0", quarantined={"p0"}, reached=99), NOON + 2 * DAY + 2 * HOUR)
+    assert (change.incident.subject, change.incident.level) == ("p0", C)

@@ -125,14 +125,14 @@ def test_asks_within_its_share(held: int, others: int, count: int, ways: int) ->
     assert made.hold == before.keys() - made.ask.keys()
 
 
-@pytest.mark.parametrize("held", [50, 2000])
+@pytest.mark.parametrize("held", [3, 15, 50, 2000])
 def test_drains_within_three_runs_once_the_trouble_is_over(held: int) -> None:
     """Most of ten have come back: all are due at once, whatever their back-off says."""
     quarantine, drains, now = {f"p{number}": entry(last_asked=DAY + number) for number in range(held)}, False, NOON
     for run in range(3):
         made = plan(quarantine, {}, dict.fromkeys(quarantine, 42), 20, now, 6 * HOUR, drains=drains)
         after = after_run(made.quarantine, made.ask.keys(), set(), dict.fromkeys(made.ask, 42), now)
-        drains = is_over(made.ask.keys(), quarantine.keys() - after.keys())
+        drains = is_over(made.ask.keys(), quarantine.keys() - after.keys(), len(quarantine))
         quarantine, now = after, now + 300
         assert drains or not quarantine, run
         if not quarantine:
@@ -141,12 +141,23 @@ def test_drains_within_three_runs_once_the_trouble_is_over(held: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "left", "over"), [(10, 6, True), (10, 5, False), (9, 9, False), (2000, 1001, True), (2000, 0, False)]
+    ("held", "asked", "left", "over"),
+    [
+        (50, 10, 6, True),
+        (50, 10, 5, False),
+        (50, 9, 9, False),
+        (2000, 2000, 1001, True),
+        (2000, 2000, 0, False),
+        (20, 4, 4, True),
+        (20, 3, 3, False),
+        (3, 1, 1, True),
+        (3, 0, 0, False),
+    ],
 )
-def test_the_trouble_is_over_when_most_of_ten_come_back(asked: int, left: int, *, over: bool) -> None:
-    """Fewer prove nothing; and what comes back of others is not counted."""
+def test_the_trouble_is_over_when_most_of_ten_come_back(held: int, asked: int, left: int, *, over: bool) -> None:
+    """Or of a fifth, of fewer than fifty; and what comes back of others is not counted."""
     names = [f"p{number}" for number in range(asked)]
-    assert is_over(set(names), {*names[:left], "other"}) is over
+    assert is_over(set(names), {*names[:left], "other"}, held) is over
 
 
 def test_what_the_mirrors_filters_drop_leaves() -> None:

@@ -112,13 +112,20 @@ def test_one_way_of_asking_unproves_nothing() -> None:
     run = following()
     run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
     assert run.report.stale["foo"].verdict is Verdict.ORIGIN_STALE
-    assert [one["variant"] for one in run.report.stale["foo"].evidence] == ["strip", "plain"]
+    assert [one["variant"] for one in run.report.stale["foo"].evidence] == ["plain", "strip"]
     run.saw("foo", 42, [Observation(PLAIN, 200, 40)] * 2, fresh=False, gone=False)
     assert run.report.stale["foo"].got == 41
     run = following()
     run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False, gone=False)
     assert run.report.stale["foo"].verdict is Verdict.EDGE_STALE
     assert [one["variant"] for one in run.report.stale["foo"].evidence] == ["plain"]
+
+
+def test_what_proved_a_verdict_is_kept_as_long_as_the_verdict() -> None:
+    """Also where the same way of asking then gets the same page from a cache, which proves nothing."""
+    run = following()
+    run.saw("foo", 42, [Observation(STRIP, 200, 41, x_cache="HIT")], fresh=False, gone=False)
+    assert [one.get("x_cache") for one in run.report.stale["foo"].evidence] == [None]
 
 
 @pytest.mark.parametrize(
@@ -128,14 +135,15 @@ def test_one_way_of_asking_unproves_nothing() -> None:
         pytest.param(following(synced=40), 41, id="newer-than-before"),
         pytest.param(following(synced=41), None, id="synced-already"),
         pytest.param(following(copy=41), None, id="the-mirror-has-it"),
-        pytest.param(following(Verdict.UNKNOWN), None, id="no-proof"),
+        pytest.param(following(Verdict.UNKNOWN), 41, id="whoever-holds-it"),
     ],
 )
 def test_an_older_page_is_worth_syncing_once(run: Run, serial: int | None) -> None:
     """Where the origin has no newer one."""
     run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
     run.saw("baz", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
-    assert run.older_page("foo") == serial
+    older = run.older_page("foo")
+    assert (older and (older.serial, older.variant)) == (serial and (serial, PLAIN))
     assert run.older_page("baz") is None
 
 
@@ -189,7 +197,7 @@ GONE = PageResult[str]([Observation(PLAIN, 404)], error=OSError("404"))
         pytest.param(following(), required(), FAILED, PageDecision(PageAction.STAY_IN_QUARANTINE), id="excused"),
         pytest.param(following(), required(), GONE, PageDecision(PageAction.FAIL), id="gone-is-no-excuse"),
         pytest.param(
-            following(), required(), STALE, PageDecision(PageAction.STAY_IN_QUARANTINE, 41), id="the-origin-s-newest"
+            following(), required(), STALE, PageDecision(PageAction.STAY_IN_QUARANTINE, 41, PLAIN), id="the-newest"
         ),
     ],
 )

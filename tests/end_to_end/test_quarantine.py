@@ -13,7 +13,7 @@ from bandersnatch_freshness.lab.server import Lab
 
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
-from .cron import DAY, HOUR, MINUTE, cron, levels, state
+from .cron import DAY, HOUR, MINUTE, cron, levels, side_by_side, state
 from .observe import BANDERSNATCH, is_fresh, pages
 from .quarantining import (
     ASIDE,
@@ -252,11 +252,16 @@ def test_switched_off_it_hands_all_back(start_stale: Callable[..., Lab], make_mi
 
 
 @pytest.mark.parametrize("behaviour", [HALF, Behaviour("all", origin_behind=1)])
-def test_a_flood_is_not_in_quarantine(behaviour: Behaviour, start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Half of all packages stale: that is one incident, and the serial waits for its end."""
+def test_a_flood_is_not_in_quarantine_before_it_is_critical(
+    behaviour: Behaviour, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Half of all packages stale is one incident, and the serial waits; for a day, then the mirror goes on.
+
+    Bare Bandersnatch beside it stays where it was.
+    """
     lab = start_lab(projects=40)
-    mirror = make_mirror(lab, "freshness")
-    with cron(mirror) as runs:
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
+        bare_runs.run(0)
         runs.run(0)
         before = mirror.serial
         lab.behave(behaviour)
@@ -264,8 +269,38 @@ def test_a_flood_is_not_in_quarantine(behaviour: Behaviour, start_lab: StartLab,
         runs.run(*(number * HOUR for number in range(1, 12)))
         assert state(mirror)["incidents"].keys() == {"*"}
         assert (mirror.serial, in_quarantine(mirror)) == (before, {})
+        said = runs.run(DAY + HOUR, DAY + 2 * HOUR, DAY + 3 * HOUR)
+        assert [line for line in said if line.startswith(("WARNING", "CRITICAL")) and "now in quarantine" not in line]
+        assert len(in_quarantine(mirror)) >= 20
+        lab.behave("healthy")
+        lab.release(others(lab)[:1])
+        said = runs.run(DAY + 4 * HOUR)
+        bare_runs.run(DAY + 4 * HOUR)
+        assert (mirror.serial, bare.serial) == (lab.serial, before)
+        assert "*" in state(mirror)["incidents"]
         lab.heal()
-        runs.run(12 * HOUR)
+        runs.run(*(DAY + number * HOUR for number in range(5, 9)))
+    assert is_fresh(mirror, lab)
+    assert state(mirror)["incidents"] == in_quarantine(mirror) == {}
+
+
+def test_a_batch_of_which_half_stays_stale_freezes_nothing_for_ever(
+    start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Ten of eighteen, with an origin that is behind for weeks, as in pypi/warehouse#12933."""
+    lab = start_lab(projects=36)
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
+        for one in (bare_runs, runs):
+            one.run(0)
+        lab.behave(HALF)
+        lab.release([*lab.names[0:20:2], *lab.names[21:36:2]])
+        for one in (bare_runs, runs):
+            one.run(*(number * 6 * HOUR for number in range(1, 8)))
+        lab.release(lab.names[1::2])
+        for one in (bare_runs, runs):
+            one.run(3 * DAY)
+    assert (mirror.serial == lab.serial) > (bare.serial == lab.serial)
+    # Also the newest pages that there are of the stale ones, which report a serial too low.
     assert is_fresh(mirror, lab)
 
 
