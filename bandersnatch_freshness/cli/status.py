@@ -9,13 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..core import quarantine
 from ..core.incidents import Level
 from ..core.wording import title
 from ..exit_codes import CheckExit
 from ..formatting import duration, printable
 from ..reporting import summary as summaries
 from ..reporting.summary import Summary
+from ..state import second_copy
 from ..state.document import State, StateError, load
 from ..state.records import QUARANTINE_FILE
 from . import terminal
@@ -90,7 +90,7 @@ def summarize(options: argparse.Namespace) -> Summary:
     copied = files.store(QUARANTINE_FILE)
     try:
         copy = copied.read() or b""
-        state.quarantine = quarantine.recovered(state.quarantine, copy.decode("utf-8", "replace"), now)
+        second_copy.recover(state, copy.decode("utf-8", "replace"), now)
     except OSError as error:
         problem = problem or f"{copied.path}: {error}"
     return files.summary(state, now, problem, files.obstacle(state, now))

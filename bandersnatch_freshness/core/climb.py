@@ -27,7 +27,7 @@ _Response = TypeVar("_Response")
 
 
 class RecheckBudget(NamedTuple):
-    """How to recheck a page that is known to be stale: in at most `ways` variants.
+    """How to recheck a page that is known to be stale or missing: in at most `ways` variants.
 
     The first one is rung number `first`. `known` is the highest serial that any answer has
     had so far: an answer with a higher one is news and worth a full climb, and so is an error.
@@ -40,7 +40,7 @@ class RecheckBudget(NamedTuple):
     def is_enough(self, observations: Sequence[Observation]) -> bool:
         """Return whether these observations make further requests pointless."""
         return len(observations) >= self.ways and all(
-            (seen.serial or 0) <= (self.known or 0) and seen.status == 200 for seen in observations
+            (seen.serial or 0) <= (self.known or 0) and seen.status in (200, 404) for seen in observations
         )
 
 
@@ -49,18 +49,14 @@ class PageResult(Generic[_Response]):
     """The result of requesting one page, in as many variants as it took.
 
     With a `response`, the page is fresh. With an `error`, the caller handles it as it would
-    without the suite. With neither, every variant got a stale page.
+    without the suite; that is a 404 if it `is_missing`. With neither, every variant got a stale page.
     """
 
     observations: Sequence[Observation] = field(default_factory=list)
     response: _Response | None = None
     error: Exception | None = None
+    is_missing: bool = False
     is_proven_gone: bool = False
-
-    @property
-    def gone(self) -> bool:
-        """Whether the page is not found: that is proven, or no other variant got a page or an inconclusive answer."""
-        return self.error is not None and (self.is_proven_gone or is_gone(self.observations))
 
 
 class Climb:
@@ -78,14 +74,13 @@ class Climb:
         budget: RecheckBudget | None = None,
         *,
         is_known: bool = False,
-        is_gone: bool = False,
         believes_404: bool = True,
     ) -> None:
         """`ways` are the variants to send, in order, at least one.
 
-        `is_known`: this run has already seen that no variant gets a newer page; `is_gone`: that
-        no variant finds it. In both cases one request is enough. `believes_404`: as no proxy is configured, which may
-        keep a 404 without a word, one that came past all caches proves that there is no page.
+        `is_known`: this run has already seen that no variant gets a newer page, so that one request is enough.
+        `believes_404`: as no proxy is configured, which may keep a 404 without a word, one that came past all caches
+        proves that there is no page.
         """
         self.url = url
         self.required_serial = required_serial
@@ -95,10 +90,14 @@ class Climb:
         self.is_proven_gone = False
         self.error: Observation | None = None
         self.way: Variant | None = ways[0]
-        self._ways = ways
+        self._left = list(ways[1:])
         self._is_known = is_known
-        self._is_gone = is_gone
         self._believes_404 = believes_404
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether nothing but a 404 is to be had."""
+        return self.error is not None and self.error.status == 404
 
     def look(self, way: Variant, status: int, headers: Mapping[str, str]) -> Observation:
         """Return what an answer's headers (a case-insensitive mapping) show.
@@ -141,7 +140,7 @@ class Climb:
 
     def saw(self, seen: Observation) -> None:
         """Record what the current variant's request showed, and choose the next variant."""
-        count, status = len(self.observations) + 1, seen.status
+        is_first, status = not self.observations, seen.status
         self.observations.append(seen)
         failed = status is None or status >= 400
         self.is_fresh = not failed and seen.serial is not None and seen.serial >= self.required_serial
@@ -150,19 +149,26 @@ class Climb:
             self.is_proven_gone = True
         elif not failed:
             self.error = None  # a page exists, if only an old one: another copy's 404 is just as old
-        elif count == 1 or (self.error is not None and _is_trouble(seen)):
-            self.error = seen  # whether the page exists is still open
-        if self.is_fresh or count == len(self._ways) or status is None or seen.is_refusal or self.is_proven_gone:
+        elif is_first:
+            self.error = seen
+        if self.is_fresh or not self._left or status is None or seen.is_refusal or self.is_proven_gone:
             goes_on = False  # after a broken connection or a timeout, other variants do no better
         elif self.budget is not None and self.budget.is_enough(self.observations):
             goes_on = False
-        elif count > 1:
-            goes_on = True
-        elif status == 404:  # a cached one loses a new package for good, so it is always checked
-            goes_on = self.required_serial > 0 and not self._is_gone
+        elif is_first and failed:
+            # A cached one loses a new package for good, so it is asked for in one other way.
+            goes_on = status == 404 and self.required_serial > 0 and not self._is_known
+        elif is_first:
+            goes_on = not self._is_known
         else:
-            goes_on = not failed and not self._is_known
-        self.way = self._ways[count] if goes_on else None
+            goes_on = not self.is_missing
+        self.way = self._next() if goes_on else None
+
+    def _next(self) -> Variant:
+        """Take the next variant; after a 404 that which differs most, as it is the only one."""
+        far = next((way for way in self._left if way.cache_bust), self._left[0]) if self.is_missing else self._left[0]
+        self._left.remove(far)
+        return far
 
 
 class Ladder:
@@ -215,17 +221,3 @@ class Ladder:
         self._answers += 1
         self._vain += extra_requests
         self.exhausted = self._vain > VAIN_REQUESTS + VAIN_SHARE * self._answers
-
-
-def is_gone(observations: Sequence[Observation]) -> bool:
-    """Return whether these answers, none of them fresh, show that the page does not exist."""
-    return (
-        bool(observations)
-        and observations[0].status == 404
-        and not any(_is_trouble(one) or one.status == 200 for one in observations)
-    )
-
-
-def _is_trouble(seen: Observation) -> bool:
-    """Return whether an answer says nothing about the page, as with a timeout or an overloaded server."""
-    return seen.status is None or seen.status == 429 or seen.status >= 500

@@ -79,19 +79,19 @@ class Incident(NamedTuple):  # there may be 100,000: a data class takes several 
 class RunReport:
     """What one run saw of the packages that it requested.
 
-    `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be
-    right. No serial above `most` counts. The packages in `quarantined` don't hold back the
-    mirror's serial. `batch` is how many
-    packages there are to sync in this run and in the earlier ones that it continues. `reached` is
-    the mirror's serial after the run: up to there, nothing is left to sync but what is in
-    quarantine. `is_whole` is false for a run that ended early. `overlaps`: another run was under way
-    when it began; what both see is seen once.
+    `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be right. No serial above
+    `most` counts. The packages in `quarantined`, and those that are `missing` without proof, don't hold back the
+    mirror's serial. `batch` is how many packages there are to sync in this run and in the earlier ones that it
+    continues. `reached` is the mirror's serial after the run: up to there, nothing is left to sync but those.
+    `is_whole` is false for a run that ended early. `overlaps`: another run was under way when it began; what both see
+    is seen once.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     batch: int = 0
     reached: int = 0
     index: Sighting | None = None
@@ -233,7 +233,8 @@ def _ending(incident: Incident, report: RunReport) -> Ending | None:
         return Ending.GONE
     if report.most is not None and incident.required_serial > report.most:
         return Ending.NONSENSE
-    if report.reached >= incident.required_serial and incident.subject not in report.quarantined:
+    is_apart = incident.subject in report.quarantined or incident.subject in report.missing
+    if report.reached >= incident.required_serial and not is_apart:
         return Ending.SETTLED
     return None
 

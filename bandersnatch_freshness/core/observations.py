@@ -73,7 +73,7 @@ class Observation(NamedTuple):
         """
         states = self.x_cache.lower()
         if states:
-            return "miss" in states and "hit" not in states
+            return ("miss" in states or "pass" in states) and "hit" not in states
         members = [[part.strip() for part in member.split(";")[1:]] for member in self.cache_status.split(",")]
         return bool(self.cache_status) and all(
             any(part.startswith("fwd=") for part in parts) and not {"hit", "hit=?1"} & set(parts) for parts in members

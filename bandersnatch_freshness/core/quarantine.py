@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from types import MappingProxyType
 from typing import NamedTuple
 
 from .agreement import HOUR, are_three_runs
 from .incidents import EDGE, INDEX, Incident, is_overdue
-from .observations import parse_serial
 
 # A package in quarantine is requested again after a tenth of the time it has been there so far,
 # and at least once a day.
@@ -161,25 +160,4 @@ def after_run(
         if name in rechecked:
             entry = entry._replace(since=min(entry.since, now), last_asked=now, asks=entry.asks + 1)
         after[name] = entry if serial is None else entry._replace(synced=serial)
-    return after
-
-
-def dump(quarantine: Mapping[str, QuarantineEntry]) -> Iterator[str]:
-    """Return the text of the second copy: one line for each package, with its required serial."""
-    return (f"{name} {quarantine[name].required_serial}\n" for name in sorted(quarantine))
-
-
-def recovered(quarantine: Mapping[str, QuarantineEntry], copy: str, now: int) -> dict[str, QuarantineEntry]:
-    """Return the quarantine completed with what only the second copy has; malformed lines are skipped."""
-    after = dict(quarantine)
-    for line in copy.splitlines():
-        name, _, text = line.partition(" ")
-        serial = parse_serial(text)
-        if not name or serial is None:
-            continue
-        entry = after.get(name)
-        if entry is None:
-            after[name] = QuarantineEntry(serial, now, now)
-        elif serial > entry.required_serial:
-            after[name] = entry._replace(required_serial=serial)
     return after

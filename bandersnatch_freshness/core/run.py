@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from .agreement import HOUR, are_three_runs
 from .climb import PageResult, RecheckBudget
 from .history import Batch, PastRun
 from .incidents import EDGE, Incident, Level, RunReport, Sighting
+from .missing import Missing, MissingPlan, NotFound
+from .missing import after_run as after_missing
 from .observations import Observation
 from .quarantine import QuarantineEntry, QuarantinePlan
 from .variants import Variant
@@ -41,7 +43,7 @@ class PageAction(enum.Enum):
 
     TAKE = "the page is fresh"
     KEEP_OWN = "the mirror's own page stays, as nothing newer is to be had"
-    STAY_IN_QUARANTINE = "the package stays in quarantine, and its failure is not the run's"
+    WAIT = "the package stays in quarantine, or missing, and its failure is not the run's"
     FAIL = "the error is Bandersnatch's to handle"
     GIVE_UP = "the page is stale, and waiting for it was no use in the last runs"
     STALE = "the page is stale"
@@ -67,13 +69,16 @@ class KnownPages:
         incidents: Mapping[str, Incident],
         quarantine: Mapping[str, QuarantineEntry],
         *,
+        gone: Set[str] = frozenset(),
         another_master: bool = False,
         most: int | None = None,
     ) -> None:
-        """`another_master`: the mirror's own serials may be those of another one, and mean nothing.
+        """`gone` are the packages that are believed to be gone.
 
-        `most` is the highest serial that counts.
+        `another_master`: the mirror's own serials may be those of another one, and mean nothing. `most` is the highest
+        serial that counts.
         """
+        self.gone = gone
         self._incidents = incidents
         self._quarantine = quarantine
         self._another_master = another_master
@@ -120,6 +125,14 @@ class Run:
         # The packages in quarantine that this run asks for, and the serials at which it synced some.
         self.rechecks: dict[str, RecheckBudget | None] = {}
         self.synced: dict[str, int] = {}
+        # The missing packages that it asks for again, by serial; what it did not find, and whether that is saved by
+        # now; and what failed otherwise.
+        self.missing_asked: dict[str, int] = {}
+        self.not_found: dict[str, NotFound] = {}
+        self.has_kept_missing = False
+        self.failed: set[str] = set()
+        self._missing: Mapping[str, Missing] = {}
+        self._dropped: set[str] = set()
         self._report = RunReport()
         self._quarantine: Mapping[str, QuarantineEntry] = {}
         self._own_serials: Mapping[str, int] = {}
@@ -132,6 +145,17 @@ class Run:
         self._unjudged: dict[str, int] = {}
         self._cured: Counter[str] = Counter()
         self._extra_requests = 0
+
+    def missing_after(self, missing: Mapping[str, Missing], now: int) -> dict[str, Missing]:
+        """Return the missing packages after the run; one that is there again stays until it is synced."""
+        pages = (self.report.fresh | self.report.stale.keys()) - self.missing_asked.keys()
+        found = {} if self.has_kept_missing else self.not_found
+        return after_missing(missing, found, now, seen=pages | self.synced.keys() | self._dropped, failed=self.failed)
+
+    def missing_seen(self) -> dict[str, int]:
+        """Return the missing packages that are there again and were not synced, each with the serial asked for."""
+        pages = (self.report.fresh | self.report.stale.keys()) - self.synced.keys()
+        return {name: serial for name, serial in self.missing_asked.items() if name in pages}
 
     @property
     def report(self) -> RunReport:
@@ -150,8 +174,25 @@ class Run:
             newest = known.newest if known else None
             self.rechecks[name] = None if ways is None else RecheckBudget(ways, plan.quarantine[name].asks, newest)
 
+    def follow_missing(self, plan: MissingPlan, missing: Mapping[str, Missing]) -> None:
+        """Follow a plan for the packages that are missing; `missing` are all of them."""
+        self.missing_asked = dict(plan.ask)
+        self._missing = missing
+
+    def drop_missing(self, names: Iterable[str]) -> None:
+        """Forget missing packages that it does not ask for after all, as the mirror's own filters drop them."""
+        for name in names:
+            del self.missing_asked[name]
+            self._dropped.add(name)
+
     def saw(
-        self, project: str, required_serial: int, observations: Sequence[Observation], *, fresh: bool, gone: bool
+        self,
+        project: str,
+        required_serial: int,
+        observations: Sequence[Observation],
+        *,
+        fresh: bool = False,
+        not_found: NotFound | None = None,
     ) -> None:
         """Record the result of asking for a project's page once, in one or more variants."""
         self._extra_requests += len(observations) - 1
@@ -162,14 +203,17 @@ class Run:
         report.gone.discard(project)
         report.stale.pop(project, None)
         self._unjudged.pop(project, None)
+        self.not_found.pop(project, None)
         if fresh:
             report.fresh.add(project)
-            if project in self._quarantine:
+            if self.concerns(project):
                 self._taken[project] = required_serial
             if len(observations) > 1:
                 self._cured[observations[-1].variant.name] += 1
-        elif gone:
-            report.gone.add(project)
+        elif not_found is not None:
+            self.not_found[project] = not_found
+            if not_found.is_proven:
+                report.gone.add(project)
         else:
             self._seen.setdefault(project, []).extend(observations)
             self._unjudged[project] = required_serial
@@ -203,22 +247,38 @@ class Run:
 
     def takes(self, project: str, serial: int) -> None:
         """Record that Bandersnatch gets a page of at least this serial."""
-        if project in self._quarantine:
+        if self.concerns(project):
             self._taken[project] = serial
 
     def concerns(self, project: str) -> bool:
-        """Return whether a project is in quarantine."""
-        return project in self._quarantine
+        """Return whether a project is in quarantine, or missing and asked for again."""
+        return project in self._quarantine or project in self.missing_asked
 
     def processed(self, project: str) -> bool:
-        """Record that Bandersnatch has synced the page that it got; return whether the package was in quarantine."""
+        """Record that Bandersnatch has synced the page that it got; return whether that concerns the suite."""
         if project in self._taken:
             self.synced[project] = self._taken[project]
         return project in self._taken
 
     def excuses(self, project: str) -> bool:
-        """Return whether a failure of a project is not the run's: it is in quarantine, and still not to be had."""
-        return project in self.rechecks and project not in self._taken
+        """Return whether a failure of a project is not the run's, as it is on record apart, and still not to be had."""
+        return project in self.missing_asked or (project in self.rechecks and project not in self._taken)
+
+    def budget(self, project: str) -> RecheckBudget | None:
+        """Return how to ask for a project, None if without a limit; what is missing in another variant each time."""
+        if project in self.missing_asked:
+            return RecheckBudget(1, self._missing[project].asks, None)
+        return self.rechecks.get(project)
+
+    def believes_gone(self, project: str, now: int, *, has_files: bool) -> bool:
+        """Return whether Bandersnatch may act on a 404; where it is to delete files, that takes two proofs."""
+        found, before = self.not_found.get(project), self._missing.get(project)
+        if found is None:
+            return True
+        if has_files and not (before and before.is_proven_again(found, now)):
+            self.not_found[project] = found._replace(keeps_files=True)
+            return False
+        return found.is_proven or (before is not None and before.is_gone(now))
 
     def is_quiet(self, project: str) -> bool:
         """Return whether the staleness of a project is no news yet that anybody must read."""
@@ -246,7 +306,7 @@ class Run:
             target=target,
             fresh=len(report.fresh),
             stale=len(report.stale),
-            gone=len(report.gone),
+            gone=len(self.not_found),
             extra_requests=self._extra_requests,
             cured=dict(self._cured),
         )
@@ -254,16 +314,20 @@ class Run:
 
 def decide(run: Run | None, requirement: PageRequirement, result: PageResult[Any]) -> PageDecision:
     """Record the result of asking for a page, and return what to do about it; in a `sync` there is no run."""
-    project, gone = requirement.project, result.error is not None and result.gone
-    if run is not None and (gone or result.error is None):  # of a page that ended in another error nothing is known
+    project, not_found = requirement.project, None
+    if result.is_missing:
+        not_found = NotFound(requirement.requested_serial, result.is_proven_gone)
+    if run is not None and result.error is not None and not not_found:  # nothing is known of the page
+        run.failed.add(project)
+    elif run is not None:
         fresh = result.response is not None
-        run.saw(project, requirement.required_serial, result.observations, fresh=fresh, gone=gone)
+        run.saw(project, requirement.required_serial, result.observations, fresh=fresh, not_found=not_found)
     if result.response is not None:
         return PageDecision(PageAction.TAKE)
     is_recheck = run is not None and project in run.rechecks
-    is_excused = run is not None and is_recheck and not gone and run.excuses(project)
+    is_excused = run is not None and not not_found and run.excuses(project)
     if result.error is not None:
-        return PageDecision(PageAction.STAY_IN_QUARANTINE if is_excused else PageAction.FAIL)
+        return PageDecision(PageAction.WAIT if is_excused else PageAction.FAIL)
     older: tuple[int | None, Variant | None] = None, None
     if run is not None:
         seen = run.older_page(project) if is_recheck else None
@@ -273,6 +337,6 @@ def decide(run: Run | None, requirement: PageRequirement, result: PageResult[Any
     if requirement.requested_serial == 0 and requirement.floor > 0:
         return PageDecision(PageAction.KEEP_OWN, *older)
     if is_excused:
-        return PageDecision(PageAction.STAY_IN_QUARANTINE, *older)
+        return PageDecision(PageAction.WAIT, *older)
     is_persistent = run is not None and run.is_persistent(project)
     return PageDecision(PageAction.GIVE_UP if is_persistent else PageAction.STALE, *older)

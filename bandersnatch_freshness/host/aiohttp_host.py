@@ -254,7 +254,8 @@ class AiohttpHost:
                 result = None
             if result is None:
                 return await url_fetch(master, url, file_path, *args, **kwargs)
-            if result.error is not None:
+            is_gone = result.is_proven_gone or self.suite.knows_gone(project)
+            if result.error is not None and (is_gone or not result.is_missing):
                 raise result.error
             if result.response is None:
                 raise _kept(project, least)
@@ -281,6 +282,26 @@ class AiohttpHost:
 
         return noting_success
 
+    def keeping_missing(self, wrapup: Callable[..., None]) -> Callable[..., None]:
+        """Save what was not found before the serial passes it."""
+
+        @functools.wraps(wrapup)
+        def keeping_missing(mirror: HostMirror) -> None:
+            self.suite.keeps_missing(mirror)
+            wrapup(mirror)
+
+        return keeping_missing
+
+    def believed_gone(self, on_package_not_found: Callable[..., Any]) -> Callable[..., Any]:
+        """Act on a 404 only where it is believed, and delete files only after a second one."""
+
+        @functools.wraps(on_package_not_found)
+        async def believed_gone(mirror: HostMirror, package: Any) -> None:
+            if self.suite.believes_gone(mirror, package.name):
+                await on_package_not_found(mirror, package)
+
+        return believed_gone
+
     def package_on_error(self, on_error: Callable[..., None]) -> Callable[..., None]:
         """Log what Bandersnatch drops, and keep failures of packages in quarantine from holding up the mirror."""
         logged = self.verify_on_error(on_error)
@@ -291,7 +312,7 @@ class AiohttpHost:
             try:
                 project = getattr(kwargs.get("package"), "name", "")
                 if project and run is not None and isinstance(exception, Exception) and run.excuses(project):
-                    pages.log_stays_in_quarantine(project, exception)
+                    pages.log_waits(run, project, exception)
                     return
             except Exception:  # noqa: BLE001 - fail open; it is logged
                 log_error()

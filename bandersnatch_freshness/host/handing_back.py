@@ -1,4 +1,4 @@
-"""Handing back: packages in quarantine become Bandersnatch's own business again, on its todo list."""
+"""Handing back: what is in quarantine or missing becomes Bandersnatch's own business again, on its todo list."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import filelock
 
+from ..core import missing
 from ..core.observations import parse_serial
+from ..state import second_copy
 from ..state.document import StateError
 from ..state.records import QUARANTINE_FILE
 from . import todo
@@ -25,11 +27,13 @@ class UnderWayError(HandBackError):
     """A lock is held by somebody else."""
 
 
-def hand_back(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str] = ()) -> list[str]:
-    """Put packages on Bandersnatch's todo list, and only then drop them from quarantine, so none can be lost.
+def hand_back(
+    files: MirrorFiles, clock: Callable[[], int], names: Iterable[str] = (), *, with_missing: bool = True
+) -> list[str]:
+    """Put packages on Bandersnatch's todo list, and only then drop them from the state, so none can be lost.
 
-    `names` are normalized; if there are none, everything in quarantine is handed back. `clock`
-    returns seconds since 1970. Returns the names. No lock may be held by this process.
+    `names` are normalized; if there are none, everything in quarantine is handed back, and `with_missing` what is
+    missing without proof. `clock` returns seconds since 1970. Returns the names. No lock may be held by this process.
 
     Raises:
         HandBackError: if one of them is not in quarantine, or a file can't be understood or written.
@@ -39,8 +43,13 @@ def hand_back(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]
     try:
         with files.lock(), records.run_lock(), records.lock():
             state = records.state
-            wanted = list(dict.fromkeys(names)) or sorted(state.quarantine)
-            unknown = [name for name in wanted if name not in state.quarantine]
+            owed = {
+                **(dict(missing.still_owed(state.missing, clock())) if with_missing else {}),
+                # A package that waits for another master's list may be at any serial there.
+                **{name: 1 if one.waiting else one.required_serial for name, one in state.quarantine.items()},
+            }
+            wanted = list(dict.fromkeys(names)) or sorted(owed)
+            unknown = [name for name in wanted if name not in owed]
             if unknown:
                 raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
             if not wanted:
@@ -48,11 +57,10 @@ def hand_back(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]
             # A state that can't be written must show now: with the same packages on its todo list in every run,
             # Bandersnatch would never ask for the list of changes.
             records.write()
-            # A package that waits for another master's list may be at any serial there.
-            owed = {name: state.quarantine[name] for name in wanted}
-            _add_to_todo(files, {name: 1 if one.waiting else one.required_serial for name, one in owed.items()})
+            _add_to_todo(files, {name: owed[name] for name in wanted})
             for name in wanted:
-                del state.quarantine[name]
+                state.quarantine.pop(name, None)
+                state.missing.pop(name, None)
                 if name in state.incidents:
                     state.incidents[name] = state.incidents[name]._replace(in_quarantine=False, released=clock())
             records.write()
@@ -63,21 +71,22 @@ def hand_back(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]
     return wanted
 
 
-def hand_back_all(files: MirrorFiles, clock: Callable[[], int]) -> str:
-    """Hand back everything in quarantine where nobody minds it any more.
+def hand_back_all(files: MirrorFiles, clock: Callable[[], int], *, with_missing: bool = True) -> str:
+    """Hand back everything in quarantine, and `with_missing` what is missing, where nobody minds it any more.
 
-    Returns what to say about that, without a full stop; nothing where nothing is in quarantine,
+    Returns what to say about that, without a full stop; nothing where there is nothing,
     which takes one look at the second copy.
     """
     copy = files.store(QUARANTINE_FILE)
     try:
-        count = len((copy.read() or b"").splitlines())
+        text = (copy.read() or b"").decode("utf-8", "replace")
+        count = len(text.splitlines()) if with_missing else second_copy.count_quarantined(text)
     except OSError as error:
         return f"could not look into the quarantine: {copy.path}: {error}"
     if not count:
         return ""
     try:
-        count = len(hand_back(files, clock))
+        count = len(hand_back(files, clock, with_missing=with_missing))
     except HandBackError as error:
         return (
             f"could not hand {_packages(count)} back from quarantine to Bandersnatch's todo list: {error}; "

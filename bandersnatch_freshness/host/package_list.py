@@ -1,4 +1,4 @@
-"""The package list of a run: what of all that is in quarantine is asked for, and what is kept off the list."""
+"""The package list of a run: what of all that is in quarantine or missing is asked for, and what is kept off it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,29 @@ from ..state.memory import Memory
 from .pages import own_serial
 from .protocols import HostAdapter, HostMirror
 from .run_context import RunContext
+
+
+def hold_missing(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter) -> dict[str, str]:
+    """Put the missing packages that are due on the run's list, and take those off it that are not.
+
+    A list of all that there is, which begins anew, keeps them all. Returns the names of those asked for as they are
+    listed, by normalized ones.
+    """
+    if not memory.has_missing():
+        return {}
+    mirror, guard = context.mirror, context.guard
+    packages = mirror.packages_to_sync
+    if context.listing is not None and not (guard and guard.holds_serial):
+        memory.note_unlisted(context.listing.find(memory.owes_missing(), canonicalize_name))
+    listed: dict[str, str] = {canonicalize_name(name): name for name in packages}
+    plan = memory.plan_missing(run, {name: int(packages[raw]) for name, raw in listed.items()})
+    if not run.is_full or context.storage.exists(mirror.todolist):
+        for name in plan.hold:
+            del packages[listed[name]]
+    due = {name: serial for name, serial in plan.ask.items() if name not in listed}
+    spelled = adapter.spelled(mirror, due) if due else {}
+    packages.update({spelled.get(name, name): serial for name, serial in due.items()})
+    return {name: listed.get(name) or spelled.get(name, name) for name in plan.ask}
 
 
 def list_quarantined(

@@ -10,7 +10,7 @@ from typing import Any
 from ..core.climb import PageResult
 from ..core.log_fields import log_fields
 from ..core.observations import serial_in_body, serial_in_html
-from ..core.run import PageRequirement
+from ..core.run import PageRequirement, Run
 from ..formatting import printable
 from ..state.store import Store
 from .layout import HTML_END, HTML_PAGE, JSON_PAGE
@@ -29,7 +29,7 @@ def require(context: RunContext | None, adapter: HostAdapter, project: str, requ
         floor = context.pages.floor(project, own_serial(adapter, context.storage, context.mirror, project))
         announced = context.pages.announced(project) if requested_serial == 0 else 0
     required_serial = max(requested_serial, floor, announced)
-    budget = context.run.rechecks.get(project) if context.run else None
+    budget = context.run.budget(project) if context.run else None
     return PageRequirement(project, requested_serial, floor, announced, required_serial, budget)
 
 
@@ -95,6 +95,7 @@ def log_kept(project: str, floor: int) -> None:
     )
 
 
-def log_stays_in_quarantine(project: str, reason: object) -> None:
-    """Log that a package in quarantine is still not to be had."""
-    log.info("%s stays in quarantine: %s", project, printable(str(reason)), extra=log_fields(project=project))
+def log_waits(run: Run, project: str, reason: object) -> None:
+    """Log that a package in quarantine, or one that is missing, is still not to be had."""
+    where = "stays in quarantine" if project in run.rechecks else "is still missing"
+    log.info("%s %s: %s", project, where, printable(str(reason)), extra=log_fields(project=project))

@@ -41,8 +41,11 @@ log = logging.getLogger("bandersnatch.freshness")
 _KEY = "_freshness_adapter"
 
 
-class _StaysInQuarantineError(BaseException):
-    """A package in quarantine is still not to be had. No `Exception`: nothing of Bandersnatch's is to handle it."""
+class _WaitsError(BaseException):
+    """A package in quarantine, or a missing one, is still not to be had.
+
+    No `Exception`: nothing of Bandersnatch's is to handle it.
+    """
 
 
 class Disk:
@@ -261,11 +264,12 @@ class RequestsHost:
         return self.suite.quarantining(filter_packages)
 
     def unless_refused(self, wrapup: Callable[..., None]) -> Callable[..., None]:
-        """Keep the serial where it is in a run that was refused its list."""
+        """Keep the serial where it is in a run that was refused its list, and save first what was not found."""
 
         @functools.wraps(wrapup)
         def unless_refused(mirror: HostMirror) -> None:
             if vars(mirror).get("need_wrapup", True):
+                self.suite.keeps_missing(mirror)
                 wrapup(mirror)
 
         return unless_refused
@@ -303,8 +307,9 @@ class RequestsHost:
                 attempts = 1
             try:
                 sync(package, stop_on_error, attempts)
-            except _StaysInQuarantineError as error:
-                pages.log_stays_in_quarantine(project, error)
+            except _WaitsError as error:
+                if run is not None:
+                    pages.log_waits(run, project, error)
 
         return without_pauses
 
@@ -332,8 +337,8 @@ def _failure(
     if action is PageAction.FAIL:
         return result.error
     stale = pages.stale_message(url, requirement, result) if result.observations else ""
-    if action is PageAction.STAY_IN_QUARANTINE:
-        return _StaysInQuarantineError(result.error or stale)
+    if action is PageAction.WAIT:
+        return _WaitsError(result.error or stale)
     # Nothing asks this Bandersnatch for a page of no serial, so that the mirror's own would be kept.
     error: Exception = bandersnatch.master.StalePage(stale)
     return error

@@ -61,11 +61,13 @@ class DocumentFetcher:
                 if result.error is not None and not isinstance(result.error, aiohttp.ClientResponseError):
                     raise result.error
                 file_path.parent.mkdir(parents=True, exist_ok=True)
-                if result.error is not None:
+                title = climber.scope.title(url)
+                is_gone = not least or result.is_proven_gone or self._suite.knows_gone(canonicalize_name(title))
+                if result.error is not None and (is_gone or not result.is_missing):
                     plain = climber.scope.plain(url)
                     _log.error("Invalid response from %s (%s)", plain, result.error.status)
                 elif result.response is None:
-                    pages.log_kept(climber.scope.title(url), least)
+                    pages.log_kept(title, least)
                     file_path.write_bytes(content)  # or it would be taken for gone
                 else:
                     async with result.response as response:

@@ -240,11 +240,26 @@ SEAMS: tuple[Seam, ...] = (
         stage=Stage.START,
         wrapped_by="errors_seam",
     ),
+    _aiohttp(
+        *("mirror.BandersnatchMirror", "wrapup_successful_sync", Kind.CALLABLE),
+        "ends a run: deletes the todo list and lets the serial advance, unless there are `errors`",
+        stage=Stage.START,
+        wrapped_by="keeping_missing",
+    ),
     _requests(
         *("mirror.Mirror", "wrapup_successful_sync", Kind.CALLABLE),
-        "ends a run, and lets the serial advance unless there are `errors`",
+        "ends a run, likewise",
         stage=Stage.START,
         wrapped_by="unless_refused",
+    ),
+    _aiohttp(
+        *("mirror.BandersnatchMirror", "on_package_not_found", Kind.CALLABLE),
+        "is called with a package whose page is a 404; takes it off the todo list with `cleanup_todo`, and deletes its "
+        "files with `delete_missing_packages`; since 8.2",
+        parameters=("package",),
+        is_optional=True,
+        stage=Stage.START,
+        wrapped_by="believed_gone",
     ),
     _requests(
         *("package.Package", "sync", Kind.CALLABLE),

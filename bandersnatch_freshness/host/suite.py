@@ -21,7 +21,7 @@ from ..core.incidents import INDEX
 from ..core.index import Listing
 from ..core.log_fields import log_fields
 from ..core.observations import parse_serial, serial_in_body
-from ..core.run import KnownPages
+from ..core.run import KnownPages, Run
 from ..fail_open import begin_run, fail_open, log_error
 from ..formatting import plain_error, plain_url
 from ..settings import OptionError, Settings, TrackingSettings
@@ -124,7 +124,7 @@ class Suite:
         tracking = settings.tracking or read_tracking(self.configuration)
         storage = self.adapter.storage_of(mirror)
         files = MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, storage)
-        said = hand_back_all(files, clock)
+        said = hand_back_all(files, clock, with_missing=settings.tracking is None)
         if said:
             log.warning("No enabled plugin minds the quarantine: %s", said)
 
@@ -251,6 +251,10 @@ class Suite:
             self._known_pages = Memory(self.files(tracking).records(clock), tracking, clock).look()
         return self._known_pages.floor(project, own) if self._known_pages else own
 
+    def knows_gone(self, project: str) -> bool:
+        """Return whether a project is believed to be gone, outside of any run."""
+        return self._known_pages is not None and project in self._known_pages.gone
+
     def quarantining(self, filter_packages: Callable[..., None]) -> Callable[..., None]:
         """Return a `_filter_packages` that keeps on the list only those packages in quarantine that are due."""
 
@@ -262,17 +266,20 @@ class Suite:
                 filter_packages(mirror)
                 return
             guard = context.guard if context else None
+            asked = fail_open({}, package_list.hold_missing, context, memory, run, self.adapter)
             names = fail_open(None, self._list_quarantined, memory, guard, mirror)
             filter_packages(mirror)
+            run.drop_missing(name for name, raw in asked.items() if raw not in mirror.packages_to_sync)
             if names is not None:
                 fail_open(None, package_list.plan, context, memory, run, self.adapter, names)
 
         return quarantining
 
     def note_listing(self, read: Callable[[Any], Listing], listed: Any) -> None:
-        """Keep all that the master lists, where packages in quarantine wait for that."""
+        """Keep all that the master lists, where packages in quarantine wait for that, or some are missing."""
         context = self.context
-        if context and context.memory and fail_open(None, context.memory.waiting):
+        memory = context.memory if context else None
+        if context and memory and fail_open(False, lambda: memory.waiting() or memory.has_missing_due()):
             context.listing = fail_open(None, read, listed)
 
     def awaits_listing(self) -> bool:
@@ -288,6 +295,23 @@ class Suite:
             if self.context and self.context.pages:
                 self.context.pages.most = guard.most
         return names
+
+    def keeps_missing(self, mirror: HostMirror) -> None:
+        """Save what was not found before the mirror's serial passes it; if that fails, the serial waits."""
+        memory, run = (self.context.memory, self.context.run) if self.context else (None, None)
+        if memory and run and not mirror.errors and not fail_open(False, memory.keep_missing, run):
+            mirror.errors = True
+
+    def believes_gone(self, mirror: HostMirror, project: str) -> bool:
+        """Return whether Bandersnatch may act on the 404 that it got for a project."""
+        run = self.context.run if self.context else None
+        return run is None or fail_open(False, self._believes_gone, run, mirror, project)
+
+    def _believes_gone(self, run: Run, mirror: HostMirror, project: str) -> bool:
+        storage = self.adapter.storage_of(mirror)
+        deletes = getattr(mirror, "delete_missing_packages", False)
+        has_files = deletes and storage.exists(storage.PATH_BACKEND(f"{mirror.webdir}/json/{project}"))
+        return run.believes_gone(project, clock(), has_files=has_files)
 
     def has_synced(self, mirror: HostMirror, project: str) -> bool:
         """Record that Bandersnatch has synced a page; return whether the package was in quarantine."""

@@ -19,6 +19,7 @@ from .. import __version__
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
+from ..core.missing import Missing
 from ..core.quarantine import QuarantineEntry
 from ..formatting import printable, seconds, timestamp
 from . import parts
@@ -95,6 +96,9 @@ def dump(state: State, now: int) -> Iterator[str]:
     yield from _block(
         "{}", (_named(name, _part(parts.Quarantined, one)) for name, one in sorted(state.quarantine.items()))
     )
+    if state.missing:
+        yield ',\n"missing": '
+        yield from _block("{}", (_named(name, _missing(one)) for name, one in sorted(state.missing.items())))
     yield ',\n"history": '
     yield from _block("[]", (_json(_part(parts.Hour, hour)) for hour in state.history))
     yield ',\n"runs": '
@@ -124,6 +128,12 @@ def _remembered(one: State | OtherMaster) -> Iterator[str]:
         yield from _block("[]", _told(told))
         opening = ",\n"
     yield "\n}" if one.notified else ',\n"told": {}'
+
+
+def _missing(one: Missing) -> parts.Missing:
+    times = _time(one.since), _time(one.last_asked)
+    unlisted = _time(one.unlisted) if one.unlisted else UNSET
+    return parts.Missing(_bounded(one.serial), *times, one.asks, one.is_proven, unlisted, one.keeps_files)
 
 
 def _incident(number: int, item: tuple[str, Incident]) -> str:
@@ -253,6 +263,7 @@ def load(text: str | bytes) -> State:
         **{**taken, "incidents": in_quarantine(taken["incidents"], quarantine)},
         runs=[_core(PastRun, run) for run in document.runs],
         quarantine=quarantine,
+        missing={name: _core(Missing, one) for name, one in document.missing.items()},
         another_master=document.another_master,
         history=[_core(Hour, hour) for hour in document.history],
         fresh_at=0 if document.fresh is UNSET else document.fresh,

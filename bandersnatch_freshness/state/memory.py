@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 import filelock
 
-from ..core import history, quarantine
+from ..core import missing, quarantine
 from ..core import wording as words
 from ..core.guard import IndexGuard, KnownIndex
 from ..core.history import Batch
 from ..core.incidents import INDEX, Change, Level, advance
 from ..core.index import plausible
 from ..core.log_fields import change_fields, incident_fields, log_fields
+from ..core.missing import MissingPlan
 from ..core.run import KnownPages, Run
 from ..settings import TrackingSettings
 from .document import NewerStateError, State, StateError
@@ -140,7 +142,8 @@ class Memory:
         state = self._records.state
         ceiling = state.ceiling
         most = plausible(ceiling.serial, ceiling.at, self._clock()) if ceiling and ceiling.serial else None
-        return KnownPages(state.incidents, state.quarantine, another_master=state.another_master, most=most)
+        gone = {name for name, one in state.missing.items() if one.is_gone(self._clock())}
+        return KnownPages(state.incidents, state.quarantine, gone=gone, another_master=state.another_master, most=most)
 
     def look(self) -> KnownPages:
         """Return what is known about pages, for a command other than a run, which is not remembered."""
@@ -237,6 +240,43 @@ class Memory:
         """Return when the last completed run ended, in seconds since 1970; 0 if that was one of another master."""
         return 0 if self._records.has_switched else state.last_run()
 
+    def has_missing(self) -> bool:
+        """Return whether any package is missing."""
+        return bool(self._records.state.missing)
+
+    def has_missing_due(self) -> bool:
+        """Return whether a missing package is to be asked for again, unless the index doesn't list it any more."""
+        now = self._clock()
+        return any(one.is_due(now) for one in self._records.state.missing.values())
+
+    def owes_missing(self) -> set[str]:
+        """Return the missing packages that are not proven to be gone."""
+        return {name for name, _ in missing.still_owed(self._records.state.missing, self._clock())}
+
+    def note_unlisted(self, listed: Collection[str]) -> None:
+        """Note which of the missing packages the index lists."""
+        state = self._records.state
+        state.missing = missing.after_listing(state.missing, listed, self._clock())
+
+    def plan_missing(self, run: Run, listed: Mapping[str, int]) -> MissingPlan:
+        """Decide on missing packages in a run that has these packages on its list, by their serials."""
+        state = self._records.state
+        plan = missing.plan(state.missing, listed, state.quarantine, self._clock(), drains=state.drains)
+        run.follow_missing(plan, state.missing)
+        return plan
+
+    def keep_missing(self, run: Run) -> bool:
+        """Save what the run did not find, before the mirror's serial passes it; return False if that fails."""
+        found = run.not_found
+        if all(one.is_proven for one in found.values()):
+            return True
+
+        def keep(state: State) -> None:
+            state.missing = missing.after_run(state.missing, found, self._clock())
+            run.has_kept_missing = True
+
+        return self._update(keep)
+
     def begin_batch(self, run: Run, target: int, size: int, *, resumed: bool, announced: int) -> None:
         """Record how many packages there are to sync to reach the serial `target`.
 
@@ -266,10 +306,18 @@ class Memory:
 
         def advance_all(state: State) -> None:
             before = state.quarantine
+            state.missing = run.missing_after(state.missing, now)
+            if self._tracking.quarantine_after is not None:  # else they stay where they are
+                for name, serial in run.missing_seen().items():
+                    state.missing.pop(name, None)
+                    before = {**before, name: quarantine.QuarantineEntry(serial, now, now)}
+            on_record = before.keys() | state.incidents.keys()
+            run.report.gone |= {name for name in on_record & state.missing.keys() if state.missing[name].is_gone(now)}
             state.quarantine = quarantine.after_run(before, run.rechecks.keys(), run.report.gone, run.synced, now)
             left.extend(before.keys() - state.quarantine.keys())
             state.drains = quarantine.is_over(run.rechecks.keys(), set(left), len(before))
             run.report.quarantined = set(state.quarantine)
+            run.report.missing = set(dict(missing.still_owed(state.missing, now)))
             max_age = self._tracking.index_max_age
             if guard is not None and max_age is not None:
                 index = guard.after(now, max_age)
@@ -281,8 +329,8 @@ class Memory:
             state.incidents, found = advance(state.incidents, run.report, now, self._tracking.thresholds)
             changes.extend(found)
             state.batch = run.batch or state.batch
-            state.runs.append(run.finished(now, outcome, target))
-            _sum_up(state, run, guard, now)
+            looks = Counter(str(one.variant) for one in (guard.observations if guard else ()))
+            state.add_run(run.finished(now, outcome, target), run.requests + looks)
             if notifier:
                 plan.update(notifier.plan(state, now))
 
@@ -341,18 +389,6 @@ class Memory:
             log.error("%s can't be written, this run is not remembered: %s", self._records.store.path, error)
             return False
         return True
-
-
-def _sum_up(state: State, run: Run, guard: IndexGuard | None, now: int) -> None:
-    """Add a run to the totals and the history."""
-    last = state.runs[-1]
-    lag = max(0, (state.announced() or 0) - last.serial)
-    state.history = history.after_run(state.history, now, lag, state.incidents)
-    if last.outcome == "fresh" and not (lag or state.incidents or state.quarantine):
-        state.fresh_at = now
-    state.totals.runs[last.outcome] += 1
-    state.totals.requests += run.requests
-    state.totals.requests.update(str(one.variant) for one in (guard.observations if guard else ()))
 
 
 def _log_level(change: Change) -> int:

@@ -105,6 +105,22 @@ class Quarantined(Part):
     ] = False
 
 
+class Missing(Part):
+    """A package that was announced, and of which nothing but a 404 is to be had."""
+
+    serial: Annotated[Number, Meta(description="the serial that was announced")]
+    since: Annotated[Seconds, Meta(description="since when; where it is proven, since then")]
+    last_asked: Annotated[Seconds, Meta(description="when it was asked for last")] = field(name="asked")
+    asks: Annotated[Number, Meta(description="how often it was asked for since then")]
+    is_proven: Annotated[
+        bool, Meta(description="the origin itself has no page, or the index lists it no more: it is gone")
+    ] = field(name="proven", default=False)
+    unlisted: Annotated[Seconds, Meta(description="since when the index has not listed it")] | UnsetType = UNSET
+    keeps_files: Annotated[
+        bool, Meta(description="Bandersnatch is to delete the mirror's files of it, which waits for a second proof")
+    ] = False
+
+
 class Run(Part):
     """One run of `bandersnatch mirror`."""
 
@@ -237,6 +253,13 @@ class Document(Remembered, kw_only=True):
     quarantine: Annotated[
         dict[str, Quarantined], Meta(description="what is [in quarantine](quarantine.md), by package")
     ]
+    missing: Annotated[
+        dict[str, Missing],
+        Meta(
+            description="announced packages whose page is [a 404](guard.md#a-404), by package: those that are gone are "
+            "kept for 30 days, the others are asked for again"
+        ),
+    ] = field(default_factory=dict)
     fresh: (
         Annotated[
             Seconds,

@@ -6,8 +6,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
-from ..core import quarantine
 from ..core.scope import same_master
+from . import second_copy
 from .document import NewerStateError, State, StateError, dump, load
 from .store import NoFileError, Store
 
@@ -62,7 +62,7 @@ class Records:
         """
         self.store.write(dump(self.state, self._clock()))
         self._version = self.store.version()
-        text = "".join(quarantine.dump(self.state.quarantine))
+        text = "".join(second_copy.dump(self.state, self._clock()))
         if text == self._copied:
             return
         try:
@@ -94,11 +94,9 @@ class Records:
         except NoFileError as error:
             _move_away(self._copy, self._clock(), "starting with what the state has", error)
             self._copied = ""
-        found = quarantine.recovered(state.quarantine, self._copied, self._clock())
-        lost = len(found.keys() - state.quarantine.keys())
+        lost = second_copy.recover(state, self._copied, self._clock())
         if lost:
             log.warning("%s lacks packages in quarantine: %d restored from %s", self.store.path, lost, self._copy.path)
-        state.quarantine = found
         if not same_master(state.master, self._master):
             log.warning(
                 "The master was %s and is now %s: what is remembered of the last three is kept, "

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from ..core import history, missing
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
+from ..core.missing import Missing
 from ..core.quarantine import QuarantineEntry
 from ..core.scope import same_master
 from ..core.verdicts import Verdict
@@ -85,6 +87,7 @@ class State:
     ceiling: Ceiling | None = None
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
+    missing: dict[str, Missing] = field(default_factory=dict)
 
     def announced(self) -> int | None:
         """Return the highest serial that the index last announced, None if that is unknown."""
@@ -99,6 +102,16 @@ class State:
     def last_run(self) -> int:
         """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""
         return next((run.finished for run in reversed(self.runs) if run.is_whole), 0)
+
+    def add_run(self, run: PastRun, requests: Counter[str]) -> None:
+        """Add a run, and the requests that it made by variant."""
+        self.runs.append(run)
+        lag = max(0, (self.announced() or 0) - run.serial)
+        self.history = history.after_run(self.history, run.finished, lag, self.incidents)
+        if run.outcome == "fresh" and not (lag or self.incidents or self.quarantine):
+            self.fresh_at = run.finished
+        self.totals.runs[run.outcome] += 1
+        self.totals.requests += requests
 
     def add_untold(self, started: int, outcome: str) -> bool:
         """Add a run of which only its beginning is known, in seconds since 1970; return False if it is there."""
@@ -119,14 +132,19 @@ class State:
         left = OtherMaster(self.master, now, **{name: getattr(self, name) for name in _OF_A_MASTER})
         apart = {name: one._replace(in_quarantine=False) for name, one in self.incidents.items()}
         taken = {name: getattr(known, name) for name in _OF_A_MASTER}
+        # What the old master owed can come from the new one, once its list tells with which serial.
+        owed = {
+            **{name: QuarantineEntry(serial, now, now) for name, serial in missing.still_owed(self.missing, now)},
+            **self.quarantine,
+        }
         return replace(
             self,
-            **{**taken, "incidents": in_quarantine(known.incidents, self.quarantine)},
+            **{**taken, "incidents": in_quarantine(known.incidents, owed)},
             master=master,
             others=[*(one for one in self.others if one is not known), left._replace(incidents=apart)][-OTHERS_KEPT:],
             another_master=True,
-            # What the old master owed can come from the new one, once its list tells with which serial.
-            quarantine={name: one._replace(synced=None, waiting=True) for name, one in self.quarantine.items()},
+            quarantine={name: one._replace(synced=None, waiting=True) for name, one in owed.items()},
+            missing={},
         )
 
 

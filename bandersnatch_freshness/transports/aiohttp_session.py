@@ -150,7 +150,8 @@ class FreshSession:
             if scout is not None:
                 scout.set()
         self.climber.learn(climb)
-        return PageResult(climb.observations, response if climb.is_fresh else None, error, climb.is_proven_gone)
+        fresh = response if climb.is_fresh else None
+        return PageResult(climb.observations, fresh, error, climb.is_missing, climb.is_proven_gone)
 
     async def _look_closer(
         self, climb: Climb, response: aiohttp.ClientResponse, seen: Observation

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from ..core.climb import Climb, Ladder, RecheckBudget, is_gone
+from ..core.climb import Climb, Ladder, RecheckBudget
 from ..core.log_fields import GOT_SERIAL, PROJECT, REQUIRED_SERIAL, VARIANT
 from ..core.observations import Observation
 from ..core.scope import Scope
@@ -43,7 +43,6 @@ class AdaptiveClimber:
         # Whether a 404 that came past all caches is believed at once: not behind a proxy, which may keep one silently.
         self.believes_404 = True
         self._given_up: set[str] = set()
-        self._gone: set[str] = set()
         self._logged: set[str] = set()
         self._stale_pages = 0
         self._is_broken = False
@@ -63,10 +62,8 @@ class AdaptiveClimber:
         """Start the climb for a page that must carry at least the required serial."""
         with self._lock:
             is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
-            is_gone = url in self._gone
             ways = self.ladder.order(budget)
-        believes = self.believes_404
-        return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone, believes_404=believes)
+        return Climb(url, required_serial, ways, budget, is_known=is_known, believes_404=self.believes_404)
 
     def once(self, variant: Variant | None) -> RecheckBudget | None:
         """Return the budget to ask for a page once more, in the variant that got it; None if that is not known."""
@@ -100,21 +97,20 @@ class AdaptiveClimber:
             log.info("%s was stale, cured by %s: %s", title, seen[-1].variant.name, ways, extra=fields)
             return
         self._given_up.add(climb.url)
-        if climb.error is not None and (climb.is_proven_gone or is_gone(seen)):
-            self._gone.add(climb.url)
-            log.info("%s is not found, asked for in %d ways: probably gone", title, len(seen), extra=fields)
-            return
         self.ladder.in_vain(extra)
         self._stale_pages += 1
         level = logging.INFO if self._stale_pages <= STALE_PAGES_LOGGED else logging.DEBUG
         serials = [one.serial for one in seen if one.serial is not None]
         if serials:
             fields[GOT_SERIAL] = max(serials)
-        log.log(level, "%s is stale, no way gets serial %d: %s", title, climb.required_serial, ways, extra=fields)
+        found = f"is stale, no way gets serial {climb.required_serial}"
+        if climb.is_missing:
+            found = "is gone" if climb.is_proven_gone else "is not found, which is not proven"
+        log.log(level, "%s %s: %s", title, found, ways, extra=fields)
         if level == logging.DEBUG:
-            self.log_once("More pages are stale in every variant: each is logged at DEBUG only")
+            self.log_once("More pages are not to be had in any variant: each is logged at DEBUG only")
         if self.ladder.exhausted:
-            self.log_once("Many pages are stale in every variant: asking for further ones only once")
+            self.log_once("Many pages are not to be had in any variant: asking for further ones only once")
 
     def log_once(self, line: str) -> None:
         """Log a line at INFO, unless this climber has logged it before."""

@@ -114,8 +114,9 @@ class FreshAdapter(BaseAdapter):
             except StaleError:
                 return PageResult(asking.observations)
             except requests.RequestException as error:
-                is_proven_gone = asking.climb is not None and asking.climb.is_proven_gone
-                return PageResult(asking.observations, error=error, is_proven_gone=is_proven_gone)
+                climb = asking.climb
+                is_missing, is_proven = (climb.is_missing, climb.is_proven_gone) if climb else (False, False)
+                return PageResult(asking.observations, None, error, is_missing, is_proven)
             if asking.climb is not None and asking.climb.is_fresh:
                 return PageResult(asking.observations, response)
             # Not judged yet, because a redirect led away from the master.

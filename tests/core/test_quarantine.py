@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bandersnatch_freshness.core.incidents import EDGE, Incident
-from bandersnatch_freshness.core.quarantine import QuarantineEntry, after_run, dump, is_over, plan, recovered
+from bandersnatch_freshness.core.quarantine import QuarantineEntry, after_run, is_over, plan
 from bandersnatch_freshness.core.verdicts import Verdict
 
 HOUR, DAY = 3600, 86400
@@ -174,18 +174,3 @@ def test_leaves_when_the_serials_meet_or_it_is_gone() -> None:
         "asked": QuarantineEntry(42, NOON - DAY, NOON, 8),
         "held": before["held"],
     }
-
-
-def test_the_second_copy_brings_back_what_the_state_has_lost() -> None:
-    """Names and serials, of each the higher one; to be asked for in the next run."""
-    text = "".join(dump({"foo": entry(), "bar": entry(required_serial=50)}))
-    assert text == "bar 50\nfoo 42\n"
-    assert recovered({}, text, NOON) == {"foo": QuarantineEntry(42, NOON, NOON), "bar": QuarantineEntry(50, NOON, NOON)}
-    assert recovered({"bar": entry()}, text, NOON)["bar"] == entry(required_serial=50)
-    assert recovered({"bar": entry(required_serial=60)}, text, NOON)["bar"] == entry(required_serial=60)
-
-
-@pytest.mark.parametrize("text", ["", "\n", "foo", "foo x\n", " 42", "\x00\xff"])
-def test_a_copy_that_is_broken_brings_back_nothing(text: str) -> None:
-    """And does no harm."""
-    assert recovered({}, text, NOON) == {}

@@ -6,6 +6,7 @@ import pytest
 
 from bandersnatch_freshness.core.climb import PageResult, RecheckBudget
 from bandersnatch_freshness.core.incidents import EDGE, Incident, Level
+from bandersnatch_freshness.core.missing import Missing, MissingPlan, NotFound
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.quarantine import QuarantineEntry, QuarantinePlan
 from bandersnatch_freshness.core.run import PageAction, PageDecision, PageRequirement, Run, decide
@@ -31,9 +32,9 @@ def known(
 def test_all_attempts_of_a_run_are_evidence() -> None:
     """The verdict is by all of them; of each way of asking one is kept to read."""
     run = Run(0, {})
-    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False)
     assert run.report.stale["foo"].verdict is Verdict.UNKNOWN
-    run.saw("foo", 42, [Observation(PLAIN, 200, 41), Observation(STRIP, 200, 40)], fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41), Observation(STRIP, 200, 40)], fresh=False)
     sighting = run.report.stale["foo"]
     assert (sighting.got, sighting.verdict) == (41, Verdict.EDGE_STALE)
     assert [(one["variant"], one["serial"]) for one in sighting.evidence] == [("plain", 41), ("strip", 40)]
@@ -42,24 +43,25 @@ def test_all_attempts_of_a_run_are_evidence() -> None:
 def test_what_was_seen_in_earlier_runs_counts() -> None:
     """A serial that the origin once had, it has still."""
     run = known(newest=41)
-    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False)
     assert run.report.stale["foo"].verdict is Verdict.EDGE_STALE
 
 
 def test_the_last_attempt_tells_what_became_of_a_package() -> None:
     """Stale twice and then fresh is fresh."""
     run = Run(0, {})
-    for fresh, gone in ((False, False), (False, True), (False, False), (True, False)):
-        run.saw("foo", 42, [Observation(PLAIN, 200, 42 if fresh else 41)], fresh=fresh, gone=gone)
+    gone = NotFound(42, is_proven=True)
+    for fresh, not_found in ((False, None), (False, gone), (False, None), (True, None)):
+        run.saw("foo", 42, [Observation(PLAIN, 200, 42 if fresh else 41)], fresh=fresh, not_found=not_found)
     assert (run.report.fresh, dict(run.report.stale), run.report.gone) == ({"foo"}, {}, set())
 
 
 def test_counts_requests_and_cures() -> None:
     """What the history of runs keeps."""
     run = Run(7, {})
-    run.saw("foo", 42, [Observation(PLAIN, 200, 41), Observation(STRIP, 200, 42)], fresh=True, gone=False)
-    run.saw("bar", 42, [Observation(PLAIN, 200, 42)], fresh=True, gone=False)
-    run.saw("baz", 42, [Observation(PLAIN, 200, 41)] * 7, fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41), Observation(STRIP, 200, 42)], fresh=True)
+    run.saw("bar", 42, [Observation(PLAIN, 200, 42)], fresh=True)
+    run.saw("baz", 42, [Observation(PLAIN, 200, 41)] * 7, fresh=False)
     run.report.reached = 41
     past = run.finished(9, "errors", 42)
     assert (past.started, past.finished, past.outcome, past.serial, past.target) == (7, 9, "errors", 41, 42)
@@ -110,13 +112,13 @@ def test_what_is_in_quarantine_is_asked_for_as_planned() -> None:
 def test_one_way_of_asking_unproves_nothing() -> None:
     """The verdict of earlier runs stands while the serial is the same, and so does the evidence."""
     run = following()
-    run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False)
     assert run.report.stale["foo"].verdict is Verdict.ORIGIN_STALE
     assert [one["variant"] for one in run.report.stale["foo"].evidence] == ["plain", "strip"]
-    run.saw("foo", 42, [Observation(PLAIN, 200, 40)] * 2, fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 40)] * 2, fresh=False)
     assert run.report.stale["foo"].got == 41
     run = following()
-    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 40)], fresh=False)
     assert run.report.stale["foo"].verdict is Verdict.EDGE_STALE
     assert [one["variant"] for one in run.report.stale["foo"].evidence] == ["plain"]
 
@@ -124,7 +126,7 @@ def test_one_way_of_asking_unproves_nothing() -> None:
 def test_what_proved_a_verdict_is_kept_as_long_as_the_verdict() -> None:
     """Also where the same way of asking then gets the same page from a cache, which proves nothing."""
     run = following()
-    run.saw("foo", 42, [Observation(STRIP, 200, 41, x_cache="HIT")], fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(STRIP, 200, 41, x_cache="HIT")], fresh=False)
     assert [one.get("x_cache") for one in run.report.stale["foo"].evidence] == [None]
 
 
@@ -140,8 +142,8 @@ def test_what_proved_a_verdict_is_kept_as_long_as_the_verdict() -> None:
 )
 def test_an_older_page_is_worth_syncing_once(run: Run, serial: int | None) -> None:
     """Where the origin has no newer one."""
-    run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
-    run.saw("baz", 42, [Observation(PLAIN, 200, 41)], fresh=False, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41)], fresh=False)
+    run.saw("baz", 42, [Observation(PLAIN, 200, 41)], fresh=False)
     older = run.older_page("foo")
     assert (older and (older.serial, older.variant)) == (serial and (serial, PLAIN))
     assert run.older_page("baz") is None
@@ -151,12 +153,12 @@ def test_what_is_in_quarantine_may_fail_until_its_page_is_there() -> None:
     """From then on its failures are those of any package."""
     run = following()
     assert [run.excuses(name) for name in ("foo", "bar", "held", "baz")] == [True, True, False, False]
-    run.saw("foo", 42, [Observation(PLAIN, 200, 42)], fresh=True, gone=False)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 42)], fresh=True)
     assert not run.excuses("foo")
     assert run.synced == {}
     assert run.processed("foo")
     assert run.synced == {"foo": 42}
-    run.saw("baz", 42, [Observation(PLAIN, 200, 42)], fresh=True, gone=False)
+    run.saw("baz", 42, [Observation(PLAIN, 200, 42)], fresh=True)
     assert not run.processed("baz")
     assert run.synced == {"foo": 42}
 
@@ -172,7 +174,8 @@ def required(requested: int = 42, floor: int = 0, announced: int = 0) -> PageReq
 FRESH = PageResult([Observation(PLAIN, 200, 42)], response="a page")
 STALE = PageResult[str]([PLAIN_OLD])
 FAILED = PageResult[str]([Observation(PLAIN)], error=OSError("reset"))
-GONE = PageResult[str]([Observation(PLAIN, 404)], error=OSError("404"))
+GONE = PageResult[str]([Observation(PLAIN, 404)], error=OSError("404"), is_missing=True, is_proven_gone=True)
+MISSING = PageResult[str]([Observation(PLAIN, 404)] * 2, error=OSError("404"), is_missing=True)
 
 
 @pytest.mark.parametrize(
@@ -194,11 +197,9 @@ GONE = PageResult[str]([Observation(PLAIN, 404)], error=OSError("404"))
         pytest.param(
             None, required(0, 41, 43), STALE, PageDecision(PageAction.KEEP_OWN, 41), id="one-as-new-as-the-own-will-do"
         ),
-        pytest.param(following(), required(), FAILED, PageDecision(PageAction.STAY_IN_QUARANTINE), id="excused"),
+        pytest.param(following(), required(), FAILED, PageDecision(PageAction.WAIT), id="excused"),
         pytest.param(following(), required(), GONE, PageDecision(PageAction.FAIL), id="gone-is-no-excuse"),
-        pytest.param(
-            following(), required(), STALE, PageDecision(PageAction.STAY_IN_QUARANTINE, 41, PLAIN), id="the-newest"
-        ),
+        pytest.param(following(), required(), STALE, PageDecision(PageAction.WAIT, 41, PLAIN), id="the-newest"),
     ],
 )
 def test_decides_what_becomes_of_a_page(
@@ -215,7 +216,72 @@ def test_what_is_decided_on_is_recorded() -> None:
     assert run.report.stale["foo"].got == 41
     decide(run, required(), FAILED)
     assert run.report.stale["foo"].got == 41
+    assert run.failed == {"foo"}
+    decide(run, required(), MISSING)
+    assert (run.report.stale, run.report.gone) == ({}, set())
+    assert not run.not_found["foo"].is_proven
     decide(run, required(), GONE)
     assert (run.report.stale, run.report.gone) == ({}, {"foo"})
+    assert run.not_found["foo"].is_proven
     decide(run, required(), FRESH)
-    assert (run.report.gone, run.report.fresh) == (set(), {"foo"})
+    assert (run.report.gone, run.report.fresh, run.not_found) == (set(), {"foo"}, {})
+
+
+def asking_for_missing() -> Run:
+    """Return a run that asks again for foo, which is missing."""
+    run = Run(0, {})
+    run.follow_missing(MissingPlan({"foo": 42}, set()), {"foo": Missing(42, 0, 0)})
+    return run
+
+
+@pytest.mark.parametrize("result", [STALE, FAILED])
+def test_what_is_missing_holds_up_nothing(result: PageResult[str]) -> None:
+    """Whatever comes of asking again: it is on record."""
+    run = asking_for_missing()
+    assert decide(run, required(), result).action is PageAction.WAIT
+    assert run.excuses("foo")
+    assert decide(run, required(), MISSING).action is PageAction.FAIL  # with a 404, which Bandersnatch lets pass
+
+
+def test_what_is_missing_leaves_once_it_is_synced() -> None:
+    """Not before: its files may fail yet."""
+    run = asking_for_missing()
+    decide(run, required(), FRESH)
+    assert run.missing_seen() == {"foo": 42}
+    assert run.missing_after({"foo": Missing(42, 0, 0)}, 60).keys() == {"foo"}
+    assert run.processed("foo")
+    assert (run.missing_seen(), run.missing_after({"foo": Missing(42, 0, 0)}, 60)) == ({}, {})
+
+
+def test_what_was_saved_before_the_serial_moved_is_not_counted_twice() -> None:
+    """A run saves what it did not find, and then ends."""
+    run = asking_for_missing()
+    decide(run, required(), MISSING)
+    once = run.missing_after({"foo": Missing(42, 0, 0)}, 60)
+    assert once["foo"].asks == 2
+    run.has_kept_missing = True
+    assert run.missing_after(once, 60) == once
+
+
+@pytest.mark.parametrize(
+    ("before", "result", "has_files", "believed"),
+    [
+        pytest.param({}, GONE, False, True, id="proven"),
+        pytest.param({}, MISSING, False, False, id="not-proven"),
+        pytest.param({}, GONE, True, False, id="files-need-two"),
+        pytest.param({"foo": Missing(42, 0, 0, is_proven=True)}, GONE, True, True, id="twice"),
+        pytest.param({"foo": Missing(42, 0, 0, is_proven=True)}, MISSING, True, False, id="once-and-not-proven"),
+        pytest.param({"foo": Missing(42, 3000, 3000, is_proven=True)}, GONE, True, False, id="twice-at-once"),
+        pytest.param({"foo": Missing(42, 0, 0)}, GONE, True, False, id="first-proof"),
+        pytest.param({"foo": Missing(41, 0, 0, is_proven=True)}, GONE, True, False, id="another-serial"),
+    ],
+)
+def test_a_404_is_acted_on_where_it_is_believed(
+    before: dict[str, Missing], result: PageResult[str], *, has_files: bool, believed: bool
+) -> None:
+    """To delete files takes two proofs, an hour apart."""
+    run = Run(0, {})
+    run.follow_missing(MissingPlan({}, set()), before)
+    decide(run, required(), result)
+    assert run.believes_gone("foo", 3600, has_files=has_files) is believed
+    assert run.not_found["foo"].keeps_files is (has_files and not believed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bandersnatch_freshness.lab.behaviours import Behaviour
+from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
@@ -12,6 +12,8 @@ from .cron import HOUR, MINUTE, Cron, cron, state
 
 # The first project's page reports a serial one too low from its next release on.
 ONE = Behaviour("one project reports a serial too low", origin_behind=1, every=1000)
+# No copy of its page is purged: what is to be had lacks that release.
+STUCK = Behaviour("one project's copies are never purged", stuck=ALL_COPIES, every=1000)
 HALF = Behaviour("half of all projects report a serial too low", origin_behind=1, every=2)
 QUARTER = Behaviour("every fourth project reports a serial too low", origin_behind=1, every=4)
 

@@ -129,7 +129,7 @@ def test_a_new_package_behind_a_cached_404_is_found(start_lab: StartLab, make_mi
     assert bare.serial == suite.serial == lab.serial
     assert (bare.versions(new), suite.versions(new)) == ([], ["1.0"])
     assert pages(lab)[new] == 2
-    assert "cured by strip: plain got status 404" in run.output
+    assert "cured by strip+cache-bust: plain got status 404" in run.output
 
 
 def test_a_package_that_is_gone_costs_no_climb(start_lab: StartLab, make_mirror: MakeMirror) -> None:

@@ -9,23 +9,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
 from .cron import HOUR, MINUTE, cron, side_by_side, state
 from .observe import WAYS, is_fresh
-from .quarantining import ASIDE, ONE, SEEN, in_quarantine
+from .quarantining import ASIDE, ONE, SEEN, STUCK, in_quarantine
 
 
 def other_name(lab: Lab) -> str:
     """Return the lab's URL with another name of its host: for the suite, another master."""
     return f"https://localhost:{urlsplit(lab.https_url).port}"
-
-
-# No copy of the first project's page is purged any more.
-STUCK = Behaviour("one page is stuck", stuck=ALL_COPIES, every=1000)
 
 
 def frozen(mirror: Mirror, lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from .cron import DAY, HOUR, MINUTE, cron, state
 from .observe import BANDERSNATCH, is_fresh
-from .quarantining import ASIDE, ONE, SEEN, freeze, in_quarantine, others
+from .quarantining import ASIDE, ONE, SEEN, STUCK, freeze, in_quarantine, others
 
 
 def test_what_is_gone_leaves(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
@@ -136,13 +137,14 @@ def test_a_fresh_page_that_can_not_be_stored_stays_on_record(
     start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
     """That is an error of the run as for any package; it is asked for again, and not lost."""
-    lab = start_stale()
+    lab = start_stale(STUCK)
     mirror = make_mirror(lab, "freshness_quarantine")
     with cron(mirror) as runs:
         freeze(runs)
         runs.run(ASIDE)
         lab.heal()
         page = mirror.directory / "web" / "simple" / "lab-00"
+        shutil.rmtree(page)
         page.write_text("in the way")
         lab.release(others(lab))
         before = mirror.serial

@@ -13,7 +13,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from .cron import DAY, HOUR, MINUTE, cron
 from .observe import is_fresh, pages
-from .quarantining import ASIDE, ONE, SEEN, freeze, in_quarantine, synced
+from .quarantining import ASIDE, ONE, SEEN, STUCK, freeze, in_quarantine, synced
 from .test_memory import fill, make_read_only, small_disk
 
 
@@ -135,7 +135,7 @@ def test_another_master_is_asked_for_what_the_old_one_owed(
     start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
     """By the serial that it lists itself: none of the old one's means anything there."""
-    lab = start_stale()
+    lab = start_stale(STUCK)
     mirror = make_mirror(lab, "freshness_quarantine")
     with cron(mirror) as runs:
         freeze(runs)

@@ -13,6 +13,7 @@ import pytest
 from bandersnatch_freshness.core.history import Batch, Hour, PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.index import Ceiling, Doubt, Index
+from bandersnatch_freshness.core.missing import Missing
 from bandersnatch_freshness.core.observations import Evidence
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
@@ -279,3 +280,22 @@ def test_times_are_iso_8601() -> None:
     """In UTC, there and back."""
     assert timestamp(NOON) == "2018-10-16T12:00:00Z"
     assert seconds("2018-10-16T12:00:00Z") == NOON
+
+
+def test_what_is_missing_is_kept() -> None:
+    """With all that was found out about it."""
+    missing = {
+        "foo": Missing(42, NOON, NOON + 60, 3, unlisted=NOON + 60),
+        "bar": Missing(43, NOON, NOON, is_proven=True, keeps_files=True),
+    }
+    text = "".join(dump(State("m", missing=missing), NOON))
+    assert load(text).missing == missing
+    assert '"missing"' not in "".join(dump(State("m"), NOON))
+
+
+def test_another_master_owes_what_is_missing() -> None:
+    """Once it has told its serial; what is gone is another master's business."""
+    missing = {"foo": Missing(42, NOON, NOON), "bar": Missing(43, NOON, NOON, is_proven=True)}
+    switched = State("https://a.example", missing=missing).switched_to("https://b.example", NOON)
+    assert switched.missing == {}
+    assert switched.quarantine == {"foo": QuarantineEntry(42, NOON, NOON, waiting=True)}

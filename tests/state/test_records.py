@@ -229,7 +229,7 @@ def test_runs_are_summed_up(tmp_path: Path) -> None:
         run = memory.begin()
         assert run
         run.report.reached = reached
-        run.saw("foo", 42, seen, fresh=True, gone=False)
+        run.saw("foo", 42, seen, fresh=True)
         memory.end(run, None, outcome, target)
     read = records(tmp_path)
     with read.lock():

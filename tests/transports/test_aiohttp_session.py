@@ -280,10 +280,10 @@ async def test_a_climb_stops_at_the_first_fresh_answer(caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("raise_for_status", [True, False])
 async def test_a_404_that_no_way_cures_is_handed_on(raise_for_status: bool) -> None:
-    """Once climbed, never again; and not at all where no serial is asked for."""
+    """Asked for in one other way, once; and not at all where no serial is asked for."""
     upstream = Upstream(lambda _: web.Response(status=404))
     async with upstream.session(LADDER, raise_for_status) as session:
-        for required_serial, requests in ((42, 7), (42, 8), (0, 9)):
+        for required_serial, requests in ((42, 2), (42, 3), (0, 4)):
             outcome = await session.fetch(upstream.url("/pypi/foo/json"), required_serial)
             assert isinstance(outcome.error, aiohttp.ClientResponseError)
             assert outcome.error.status == 404
@@ -309,24 +309,26 @@ async def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None
 
 
 async def test_a_404_beside_an_old_page_is_stale() -> None:
-    """Caches that disagree prove no deletion, which would be believed for good."""
+    """Caches that disagree prove no deletion; the other copies may have a new page."""
     upstream = Upstream(lambda request: page("41") if "cb" in request.query else web.Response(status=404))
     async with upstream.session(LADDER) as session:
         outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
-    assert (outcome.response, outcome.error, outcome.gone) == (None, None, False)
+    assert (outcome.response, outcome.error, outcome.is_missing) == (None, None, False)
+    assert len(upstream.asked) == len(LADDER)
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_404_beside_an_overloaded_server_is_left_open(status: int) -> None:
-    """Bandersnatch hears of the trouble, and asks again in its next run."""
+@pytest.mark.parametrize("status", [403, 404, 429, 500, 503])
+async def test_a_404_is_asked_for_in_one_other_way(status: int) -> None:
+    """The one that differs most; whatever comes of it, the page is missing, and that is not proven."""
     upstream = Upstream(lambda request: web.Response(status=status if "cb" in request.query else 404))
     async with upstream.session(LADDER) as session:
         outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
     assert isinstance(outcome.error, aiohttp.ClientResponseError)
-    assert (outcome.error.status, outcome.gone) == (status, False)
+    assert (outcome.error.status, outcome.is_missing, outcome.is_proven_gone) == (404, True, False)
+    assert ["cb" in request.query for request in upstream.asked] == [False, True]
 
 
-async def test_a_404_before_a_broken_connection_is_left_open() -> None:
+async def test_a_404_before_a_broken_connection_is_missing() -> None:
     """It ends the climb, and says nothing of the page."""
 
     def answer(request: web.Request) -> web.Response:
@@ -338,26 +340,31 @@ async def test_a_404_before_a_broken_connection_is_left_open() -> None:
     upstream = Upstream(answer)
     async with upstream.session(LADDER) as session:
         outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
-    assert isinstance(outcome.error, aiohttp.ClientConnectionError)
-    assert not outcome.gone
+    assert isinstance(outcome.error, aiohttp.ClientResponseError)
+    assert (outcome.is_missing, outcome.is_proven_gone) == (True, False)
 
 
-async def test_a_404_that_is_refused_in_other_ways_is_one() -> None:
-    """A firewall that takes offence at a header is no trouble of the page's."""
-    upstream = Upstream(lambda request: web.Response(status=403 if "cb" in request.query else 404))
+async def test_a_404_is_proven_in_the_other_way_too() -> None:
+    """A cache had one; past it there is no page either."""
+    headers = {"X-Cache": "MISS"}
+    upstream = Upstream(
+        lambda request: web.Response(status=404, headers=headers if "cb" in request.query else {"X-Cache": "HIT"})
+    )
     async with upstream.session(LADDER) as session:
         outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
-    assert outcome.gone
+    assert outcome.is_proven_gone
+    assert len(upstream.asked) == 2
 
 
-async def test_a_404_after_a_stale_page_is_climbed_for() -> None:
-    """Bandersnatch's second attempt, which meets another copy."""
+async def test_a_404_after_a_stale_page_is_not_climbed_for() -> None:
+    """Bandersnatch's second attempt, which meets another copy: all ways were asked in the first."""
     upstream = Upstream(lambda _: page("41") if len(upstream.asked) <= len(LADDER) else web.Response(status=404))
     async with upstream.session(LADDER) as session:
         first = await session.fetch(upstream.url("/pypi/foo/json"), 42)
         assert (first.response, first.error) == (None, None)
-        await session.fetch(upstream.url("/pypi/foo/json"), 42)
-    assert len(upstream.asked) == 2 * len(LADDER)
+        second = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert second.is_missing
+    assert len(upstream.asked) == len(LADDER) + 1
 
 
 async def test_very_many_stale_pages_are_not_said_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
@@ -377,11 +384,11 @@ async def test_a_page_is_not_gone_because_some_way_finds_none() -> None:
     upstream = Upstream(lambda request: web.Response(status=404) if "cb" in request.query else page("41"))
     async with upstream.session(LADDER) as session:
         outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
-    assert (outcome.response, outcome.error, outcome.gone) == (None, None, False)
+    assert (outcome.response, outcome.error, outcome.is_missing) == (None, None, False)
 
 
-async def test_the_budget_is_for_stale_pages_only(mocker: Any) -> None:
-    """Once it is used up, stale pages are asked for once; a 404 is climbed for all the same."""
+async def test_the_budget_is_for_missing_pages_too(mocker: Any) -> None:
+    """Once it is used up, stale pages are asked for once, and so are those that are not found."""
     mocker.patch("bandersnatch_freshness.core.climb.VAIN_REQUESTS", 5)
     upstream = Upstream(lambda request: web.Response(status=404) if "gone" in request.path else page("41"))
     counts = []
@@ -390,7 +397,7 @@ async def test_the_budget_is_for_stale_pages_only(mocker: Any) -> None:
             before = len(upstream.asked)
             await session.fetch(upstream.url(f"/pypi/{name}/json"), 42)
             counts.append(len(upstream.asked) - before)
-    assert counts == [7, 7, 1, 7]
+    assert counts == [2, 7, 1, 1]
 
 
 async def test_an_error_on_one_rung_does_not_end_the_climb() -> None:

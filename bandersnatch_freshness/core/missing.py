@@ -1,0 +1,147 @@
+"""Missing packages: announced, and their page is a 404. No I/O, no clock.
+
+A 404 that came past all caches proves that a package is gone. Any other may be a cache's: the package is kept on
+record and asked for again, ever more rarely, and believed to be gone after a week, or when the index lists it no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Set
+from typing import NamedTuple
+
+from .agreement import HOUR
+
+DAY = 24 * HOUR
+BELIEVED_AFTER = 7 * DAY
+FORGOTTEN_AFTER = 30 * DAY
+
+# So many are asked for again within an hour, however many there are.
+ASKS_PER_HOUR = 10
+
+
+class NotFound(NamedTuple):
+    """A 404 that a run got for a package announced with `serial`.
+
+    `keeps_files`: the mirror has files of it that Bandersnatch is to delete, and this was the first proof.
+    """
+
+    serial: int
+    is_proven: bool
+    keeps_files: bool = False
+
+
+class Missing(NamedTuple):
+    """A package that was announced with `serial`, and is a 404 since `since`.
+
+    It was asked for `asks` times, last at `last_asked`. If it `is_proven`, `since` is the time of the proof. `unlisted`
+    is since when no index has listed it (0: it is listed). Times are in seconds since 1970. `keeps_files`: the mirror's
+    files of it go with a second proof.
+    """
+
+    serial: int
+    since: int
+    last_asked: int
+    asks: int = 1
+    is_proven: bool = False
+    unlisted: int = 0
+    keeps_files: bool = False
+
+    def is_gone(self, now: int) -> bool:
+        """Return whether it is believed to be gone."""
+        return self.is_proven or now - self.since >= BELIEVED_AFTER
+
+    def is_due(self, now: int) -> bool:
+        """Return whether to ask for it again: for the second proof, or after about as long as it has been missing."""
+        if self.is_gone(now) and not self.keeps_files:
+            return False
+        pause = HOUR if self.is_gone(now) else max(HOUR, min(DAY, self.last_asked - self.since))
+        return not self.last_asked <= now < self.last_asked + pause  # also true if the clock has jumped back
+
+    def is_proven_again(self, found: NotFound, now: int) -> bool:
+        """Return whether another 404 is a second proof, an hour after the first."""
+        proves = found.is_proven or now - self.since >= BELIEVED_AFTER
+        return found.serial <= self.serial and proves and self.is_gone(now) and now - self.since >= HOUR
+
+
+class MissingPlan(NamedTuple):
+    """What a run does about missing packages: those to `ask` for again, with their serials, and those to `hold` off."""
+
+    ask: Mapping[str, int]
+    hold: Set[str]
+
+
+def plan(
+    missing: Mapping[str, Missing],
+    listed: Mapping[str, int],
+    in_quarantine: Collection[str],
+    now: int,
+    *,
+    drains: bool = False,
+) -> MissingPlan:
+    """Return the plan for a run that has these packages on its list, by their serials; if it `drains`, all are due.
+
+    One with a newer serial than is remembered is news, and asked for as any other. What is `in_quarantine` too is
+    asked for from there.
+    """
+    apart = {name: one for name, one in missing.items() if name not in in_quarantine}
+    news = {name for name in apart if listed.get(name, 0) > apart[name].serial}
+    asked = sum(one.asks > 1 and now - HOUR < one.last_asked <= now for one in apart.values())
+    due = sorted(
+        (one.last_asked, name)
+        for name, one in apart.items()
+        if name not in news and (one.is_due(now) or (drains and not one.is_gone(now)))
+    )
+    most = len(due) if drains else max(0, ASKS_PER_HOUR - asked)
+    ask = {name: max(apart[name].serial, listed.get(name, 0)) for _, name in due[:most]}
+    return MissingPlan(ask, {name for name in listed if name in apart and name not in news and name not in ask})
+
+
+def after_listing(missing: Mapping[str, Missing], listed: Collection[str], now: int) -> dict[str, Missing]:
+    """Return them after an index that lists these; what two indexes an hour apart don't list is proven to be gone."""
+    after = {}
+    for name, one in missing.items():
+        unlisted = 0 if name in listed else min(one.unlisted, now) or now
+        if one.is_gone(now) or unlisted == one.unlisted == 0:
+            after[name] = one
+        elif unlisted and now - unlisted >= HOUR:
+            after[name] = one._replace(is_proven=True, since=now, unlisted=unlisted)
+        else:
+            after[name] = one._replace(unlisted=unlisted)
+    return after
+
+
+def after_run(
+    missing: Mapping[str, Missing],
+    found: Mapping[str, NotFound],
+    now: int,
+    *,
+    seen: Collection[str] = (),
+    failed: Collection[str] = (),
+) -> dict[str, Missing]:
+    """Return them after a run that got a 404 for some packages, has `seen` pages of others, or `failed` to tell."""
+    after = {
+        name: one
+        for name, one in missing.items()
+        if name not in seen and not (one.is_gone(now) and now - one.since >= FORGOTTEN_AFTER)
+    }
+    for name in after.keys() & failed:  # its week begins anew
+        after[name] = after[name]._replace(since=now, last_asked=now)
+    for name, (serial, is_proven, keeps_files) in found.items():
+        before = after.get(name)
+        if before is None or serial > before.serial:
+            after[name] = Missing(serial, now, now, is_proven=is_proven, keeps_files=keeps_files)
+            continue
+        since = now if is_proven and not before.is_proven else min(before.since, now)
+        after[name] = before._replace(
+            since=since,
+            last_asked=now,
+            asks=before.asks + 1,
+            is_proven=before.is_proven or is_proven,
+            keeps_files=keeps_files,
+        )
+    return after
+
+
+def still_owed(missing: Mapping[str, Missing], now: int) -> Iterator[tuple[str, int]]:
+    """Return the packages that may yet be had, each with its serial."""
+    return ((name, one.serial) for name, one in missing.items() if not one.is_gone(now))
