@@ -77,12 +77,14 @@ class Climb:
         ways: Sequence[Variant],
         budget: RecheckBudget | None = None,
         *,
+        has_own: bool = False,
         is_known: bool = False,
         is_gone: bool = False,
         believes_404: bool = True,
     ) -> None:
         """`ways` are the variants to send, in order, at least one.
 
+        `has_own`: the mirror has a copy of the page, which no older content is to replace.
         `is_known`: this run has already seen that no variant gets a newer page; `is_gone`: that
         no variant finds it. In both cases one request is enough. `believes_404`: as no proxy is configured, which may
         keep a 404 without a word, one that came past all caches proves that there is no page.
@@ -96,9 +98,15 @@ class Climb:
         self.error: Observation | None = None
         self.way: Variant | None = ways[0]
         self._ways = ways
+        self._has_own = has_own
         self._is_known = is_known
         self._is_gone = is_gone
         self._believes_404 = believes_404
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether no answer so far is known to be a page of some serial."""
+        return all(seen.serial is None for seen in self.observations)
 
     def look(self, way: Variant, status: int, headers: Mapping[str, str]) -> Observation:
         """Return what an answer's headers (a case-insensitive mapping) show.
@@ -114,14 +122,15 @@ class Climb:
     def wants_body(self, seen: Observation) -> bool:
         """Return whether an answer must be read before it is judged.
 
-        The first one only if its header has no valid serial. Of later ones, that which is fresh by its header: it is no
-        cure before it is known to be whole.
+        The first one if its header has no valid serial. One that is fresh by its header, if it is to replace a copy of
+        the mirror's own; and if it is a later one, which is no cure before it is known to be whole.
         """
         if seen.status != 200:
             return False
-        if not self.observations:
-            return seen.serial is None
-        return seen.serial is not None and seen.serial >= self.required_serial
+        is_first = not self.observations
+        if seen.serial is None:
+            return is_first
+        return seen.serial >= self.required_serial and (self._has_own or not is_first)
 
     def read(self, seen: Observation, body: bytes | None) -> Observation:
         """Return the observation with what its body says; None is a body that broke off.
@@ -134,10 +143,12 @@ class Climb:
             return seen if serial is None else seen._replace(serial=serial, problem="")
         if body is None:
             return seen._replace(serial=None, problem="a body that breaks off")
+        if serial is not None:
+            return seen if serial >= seen.serial else seen._replace(serial=serial)
         is_of_json = self.url.partition("?")[0].rstrip("/").endswith("/json")
         if is_of_json and not is_document(body):
             return seen._replace(serial=None, problem="a body that is no JSON")
-        return seen if serial is None else seen._replace(serial=min(serial, seen.serial))
+        return seen
 
     def saw(self, seen: Observation) -> None:
         """Record what the current variant's request showed, and choose the next variant."""

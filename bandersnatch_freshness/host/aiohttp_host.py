@@ -159,10 +159,13 @@ class AiohttpHost:
             context = self.suite.context
             run = context.run if context else None
             requirement = pages.require(context, self, session.climber.scope.title(url), requested_serial)
-            result = await session.fetch(url, requirement.required_serial, requirement.budget, **options)
+            has_own = requirement.floor > 0
+            result = await session.fetch(
+                url, requirement.required_serial, requirement.budget, has_own=has_own, **options
+            )
             decision = decide(run, requirement, result)
             if decision.older_serial is not None:
-                older = await session.fetch(url, decision.older_serial, **options)
+                older = await session.fetch(url, decision.older_serial, has_own=has_own, **options)
                 if older.response is not None:
                     result = older
                     if run is not None:
@@ -247,7 +250,7 @@ class AiohttpHost:
             own = file_path.with_name(file_path.name.removesuffix(".new"))
             try:
                 least = self.suite.least_document(project, own) if own.exists() else 0
-                result = await session.fetch(url, least) if least else None
+                result = await session.fetch(url, least, has_own=True) if least else None
             except Exception:  # noqa: BLE001 - ours: the result carries the request's own
                 session.climber.step_aside()
                 result = None

@@ -196,11 +196,14 @@ class RequestsHost:
         run = context.run if context else None
         scope = adapter.climber.scope
         requirement = pages.require(context, self, canonicalize_name(scope.title(url)), requested_serial)
-        result = adapter.fetch(session, url, requirement.required_serial, requirement.budget, **options)
+        has_own = requirement.floor > 0
+        result = adapter.fetch(
+            session, url, requirement.required_serial, requirement.budget, has_own=has_own, **options
+        )
         with self._lock:
             decision = decide(run, requirement, result)
         if decision.older_serial is not None:
-            older = adapter.fetch(session, url, decision.older_serial, **options)
+            older = adapter.fetch(session, url, decision.older_serial, has_own=has_own, **options)
             if older.response is not None:
                 result = older
                 with self._lock:

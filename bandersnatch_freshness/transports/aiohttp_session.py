@@ -107,11 +107,17 @@ class FreshSession:
         return None if variant == PLAIN else self._send(method, target, variant, options)
 
     async def fetch(
-        self, url: str, required_serial: int, budget: RecheckBudget | None = None, **options: Any
+        self,
+        url: str,
+        required_serial: int,
+        budget: RecheckBudget | None = None,
+        *,
+        has_own: bool = False,
+        **options: Any,
     ) -> AiohttpPage:
         """GET a page that must carry at least the required serial, climbing the ladder if it doesn't.
 
-        The caller must close the result's response.
+        `has_own`: the mirror has a copy of the page. The caller must close the result's response.
         """
         scout = None
         if self._scout is None and len(self.settings.rungs) > 1:
@@ -123,8 +129,9 @@ class FreshSession:
                 async with asyncio.timeout(SCOUT_SECONDS):
                     await self._scout.wait()
         try:
-            climb = self.climber.climb(url, required_serial, budget)
+            climb = self.climber.climb(url, required_serial, budget, has_own=has_own)
             error: Exception | None = None
+            broken: Exception | None = None
             while (way := climb.way) is not None:
                 response, failure = None, None
                 try:
@@ -139,6 +146,8 @@ class FreshSession:
                     if response is not None:
                         response.close()
                     raise
+                if seen.status == 200 and not climb.observations:
+                    broken = failure
                 climb.saw(seen)
                 if climb.error is None:
                     error = None
@@ -150,6 +159,8 @@ class FreshSession:
             if scout is not None:
                 scout.set()
         self.climber.learn(climb)
+        if error is None and broken is not None and climb.has_nothing:
+            error = broken
         return PageResult(climb.observations, response if climb.is_fresh else None, error, climb.is_proven_gone)
 
     async def _look_closer(
@@ -161,10 +172,10 @@ class FreshSession:
             body = await response.read() if seen.status == 200 else None
         except Exception as error:  # noqa: BLE001 - the client's error, which the caller judges
             response.close()
-            if seen.serial is not None and seen.status == 200:  # another copy may be whole
-                return self.climber.read_body(climb, seen, None), None
+            if seen.serial is not None and seen.status == 200 and not isinstance(error, TimeoutError):
+                return self.climber.read_body(climb, seen, response.headers, None), error  # another copy may be whole
             return _observed_failure(seen.variant, error), error
-        return seen if body is None else self.climber.read_body(climb, seen, body), None
+        return seen if body is None else self.climber.read_body(climb, seen, response.headers, body), None
 
     async def last_serial(self, master: str) -> int | None:
         """Return the last serial that a master has given out, by its own account; None if it gives none."""

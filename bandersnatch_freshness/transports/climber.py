@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..core.climb import Climb, Ladder, RecheckBudget, is_gone
 from ..core.log_fields import GOT_SERIAL, PROJECT, REQUIRED_SERIAL, VARIANT
-from ..core.observations import Observation
+from ..core.observations import Observation, observe
 from ..core.scope import Scope
 from ..core.variants import Variant
 from ..fail_open import log_error
@@ -59,21 +59,35 @@ class AdaptiveClimber:
         log_error()
         self._is_broken = True
 
-    def climb(self, url: str, required_serial: int, budget: RecheckBudget | None = None) -> Climb:
-        """Start the climb for a page that must carry at least the required serial."""
+    def climb(
+        self, url: str, required_serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False
+    ) -> Climb:
+        """Start the climb for a page that must carry at least the required serial; `has_own`: the mirror has one."""
         with self._lock:
             is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
             is_gone = url in self._gone
             ways = self.ladder.order(budget)
-        believes = self.believes_404
-        return Climb(url, required_serial, ways, budget, is_known=is_known, is_gone=is_gone, believes_404=believes)
+        return Climb(
+            url,
+            required_serial,
+            ways,
+            budget,
+            has_own=has_own,
+            is_known=is_known,
+            is_gone=is_gone,
+            believes_404=self.believes_404,
+        )
 
-    def read_body(self, climb: Climb, seen: Observation, body: bytes | None) -> Observation:
+    def read_body(self, climb: Climb, seen: Observation, headers: Mapping[str, str], body: bytes | None) -> Observation:
         """Return the observation with what its body says; None is a body that broke off."""
         read = climb.read(seen, body)
-        if seen.serial is None and read.serial is not None:
+        if read is seen:
+            return seen
+        if seen.serial is None:
             self.log_once(f"Judging pages by the last_serial in their body if the header has no valid serial: {seen}")
-        return read
+            return read
+        # Of an answer that was fresh by its header, nothing else was looked at.
+        return observe(seen.variant, 200, headers)._replace(serial=read.serial, problem=read.problem)
 
     def learn(self, climb: Climb) -> None:
         """Learn from a finished climb, and log its result."""

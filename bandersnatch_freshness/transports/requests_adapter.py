@@ -43,12 +43,14 @@ class StaleError(requests.RequestException):
 class Asking:
     """The serial required of the pages that a thread requests, and what the last one's answers showed."""
 
-    def __init__(self, required_serial: int, budget: RecheckBudget | None = None) -> None:
-        """The page must carry at least the required serial."""
+    def __init__(self, required_serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False) -> None:
+        """The page must carry at least the required serial; `has_own`: there is a copy that it is to replace."""
         self.required_serial = required_serial
         self.budget = budget
+        self.has_own = has_own
         self.climb: Climb | None = None
         self.kept: Response | Exception | None = None  # for the caller to handle
+        self.broken: RequestFailedError | None = None  # why the body of the first answer broke off
 
     @property
     def observations(self) -> Sequence[Observation]:
@@ -85,14 +87,15 @@ class FreshAdapter(BaseAdapter):
         self._scout_lock = threading.Lock()
 
     @contextmanager
-    def requiring(self, serial: int, budget: RecheckBudget | None = None) -> Iterator[Asking]:
+    def requiring(self, serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False) -> Iterator[Asking]:
         """Require at least this serial of each page that this thread requests inside the block.
 
+        `has_own`: each is to replace a copy, so that it is held against the serial in its body too, in every answer.
         An older page is requested again in other ways. If none gets a newer one, requests raise
         `StaleError`; an error in the first answer (404, 503) is passed on.
         """
         before = getattr(self._here, "asking", None)
-        asking = self._here.asking = Asking(serial, budget)
+        asking = self._here.asking = Asking(serial, budget, has_own=has_own)
         try:
             yield asking
         finally:
@@ -104,10 +107,12 @@ class FreshAdapter(BaseAdapter):
         url: str,
         required_serial: int,
         budget: RecheckBudget | None = None,
+        *,
+        has_own: bool = False,
         **options: Any,
     ) -> PageResult[Response]:
         """GET a page that must carry at least the required serial, through a session with this adapter mounted."""
-        with self._after_the_first(), self.requiring(required_serial, budget) as asking:
+        with self._after_the_first(), self.requiring(required_serial, budget, has_own=has_own) as asking:
             try:
                 response = session.get(url, **options)
                 response.raise_for_status()
@@ -120,7 +125,7 @@ class FreshAdapter(BaseAdapter):
                 return PageResult(asking.observations, response)
             # Not judged yet, because a redirect led away from the master.
             climb = Climb(url, required_serial, self.climber.ladder.rungs[:1])
-            climb.saw(self._look(climb, self.climber.ladder.rungs[0], response))
+            climb.saw(self._look(climb, self.climber.ladder.rungs[0], response)[0])
             return PageResult(climb.observations, response if climb.is_fresh else None)
 
     def send(
@@ -168,7 +173,9 @@ class FreshAdapter(BaseAdapter):
             return self._ask(request, self.climber.ladder.start, send)
         climb = asking.climb
         if climb is None or climb.way is None:
-            climb = asking.climb = self.climber.climb(request.url or "", asking.required_serial, asking.budget)
+            climb = asking.climb = self.climber.climb(
+                request.url or "", asking.required_serial, asking.budget, has_own=asking.has_own
+            )
         # Otherwise a redirect was followed: go on in the way that got it.
         return self._climb(request, asking, climb, send)
 
@@ -180,7 +187,9 @@ class FreshAdapter(BaseAdapter):
                 response = self._ask(request, way, send)
                 if response.is_redirect:
                     return response  # the session follows it
-                seen = self._look(climb, way, response)
+                seen, broken = self._look(climb, way, response)
+                if not climb.observations:
+                    asking.broken = broken
             except RequestFailedError as failed:
                 failure = failed
                 seen = Observation(way, problem=type(failed.error).__name__)
@@ -197,7 +206,7 @@ class FreshAdapter(BaseAdapter):
             return response
         if isinstance(asking.kept, Response):
             return asking.kept
-        raise asking.kept or StaleError(climb, request)
+        raise asking.kept or (asking.broken if climb.has_nothing else None) or StaleError(climb, request)
 
     def _ask(self, request: PreparedRequest, way: Variant, send: _Send) -> Response:
         """Send a request in one way; the response looks as if it had been sent undressed."""
@@ -226,19 +235,25 @@ class FreshAdapter(BaseAdapter):
             dressed.url, added = self.climber.cache_bust.append(dressed.url or "")
         return dressed, added
 
-    def _look(self, climb: Climb, way: Variant, response: Response) -> Observation:
-        """Return what an answer shows; its body is read where the climb wants that."""
+    def _look(self, climb: Climb, way: Variant, response: Response) -> tuple[Observation, RequestFailedError | None]:
+        """Return what an answer shows, and why its body breaks off, which is read where the climb wants that.
+
+        Raises:
+            RequestFailedError: if it must be read to be judged, or ends in a time-out.
+        """
         seen = climb.look(way, response.status_code, response.headers)
         if not climb.wants_body(seen):
-            return seen
+            return seen, None
         try:
             body = response.content
         except Exception as error:
             response.close()
-            if seen.serial is not None:  # another copy may be whole
-                return self.climber.read_body(climb, seen, None)
-            raise RequestFailedError(error) from error
-        return self.climber.read_body(climb, seen, body)
+            failed = RequestFailedError(error)
+            # A time-out is a ConnectionError by then.
+            if seen.serial is None or isinstance(error, requests.ConnectionError):
+                raise failed from error
+            return self.climber.read_body(climb, seen, response.headers, None), failed  # another copy may be whole
+        return self.climber.read_body(climb, seen, response.headers, body), None
 
     @contextmanager
     def _after_the_first(self) -> Iterator[None]:

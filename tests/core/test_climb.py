@@ -165,6 +165,30 @@ def test_a_later_answer_is_a_cure_only_if_it_is_whole(
     assert (climb.way is None) is climb.is_fresh or count == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "serial", "problem"),
+    [
+        pytest.param(NEW, 42, "", id="as-its-header"),
+        pytest.param(b'{"last_serial": 41}', 41, "", id="older-than-its-header"),
+        pytest.param(b'{"info": {"last_serial": 41}}', 42, "", id="without-one"),
+        pytest.param(NEW[:9], None, "a body that is no JSON", id="half-of-it"),
+        pytest.param(None, None, "a body that breaks off", id="cut-off"),
+    ],
+)
+def test_what_is_to_replace_an_own_copy_is_read_at_once(body: bytes | None, serial: int | None, problem: str) -> None:
+    """The first answer too: a header alone can come with an older page."""
+    climb = Climb("/pypi/foo/json", 42, LADDER, has_own=True)
+    one = Observation(PLAIN, 200, 42)
+    assert climb.wants_body(one)
+    assert not climb.wants_body(Observation(PLAIN, 200, 41))
+    read = climb.read(one, body)
+    assert (read.serial, read.problem) == (serial, problem)
+    climb.saw(read)
+    assert climb.is_fresh is (serial == 42)
+    assert climb.has_nothing is (serial is None)
+    assert (climb.way is None) is climb.is_fresh
+
+
 def test_stale_answers_are_not_read() -> None:
     """Neither is the first one where its header tells, nor what is no page."""
     climb = Climb("/pypi/foo/json", 42, LADDER)

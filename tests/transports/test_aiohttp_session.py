@@ -263,6 +263,91 @@ async def test_judges_by_header_then_body(serial: str | None, body: str, fresh: 
                 assert await response.text() == body
 
 
+@pytest.mark.parametrize("has_own", [False, True])
+async def test_a_new_header_lets_no_older_page_replace_an_own_one(has_own: bool) -> None:
+    """Nor is one whose header was new ever evidence of more than its body is; without an own copy it is as bare."""
+    headers, old, new = (
+        {"X-PyPI-Last-Serial": "42", "X-Served-By": "node-1"},
+        '{"last_serial": 41}',
+        '{"last_serial": 42}',
+    )
+
+    def answer(request: web.Request) -> web.Response:
+        if "Accept-Encoding" in request.headers:
+            return web.Response(text=old, headers=headers)
+        return page("42", new)
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        for _ in range(2):  # then it begins where it was fresh
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=has_own)
+            assert outcome.response is not None
+            async with outcome.response as response:
+                assert await response.text() == (new if has_own else old)
+            if len(upstream.asked) == 2 and has_own:
+                assert str(outcome.observations[0]) == "plain got serial 41 from node-1"
+    assert len(upstream.asked) == (3 if has_own else 2)
+
+
+def cut_off(request: web.Request) -> web.StreamResponse:
+    """Return a page that breaks off."""
+    response = web.Response(body=b'{"last_', headers={"X-PyPI-Last-Serial": "42", "Content-Length": "100"})
+    response.force_close()
+    return response
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_page_that_breaks_off_may_be_whole_in_another_copy(whole: bool) -> None:
+    """If it is in none, the error is the one that Bandersnatch would have met."""
+    upstream = Upstream(
+        lambda request: page() if whole and "Accept-Encoding" not in request.headers else cut_off(request)
+    )
+    async with upstream.session(LADDER) as session:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            async with session.wrapped.get(upstream.url("/pypi/foo/json")) as response:
+                await response.json()
+        before = len(upstream.asked)
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True)
+        if outcome.response is not None:
+            outcome.response.release()
+    assert (outcome.response is not None) is whole
+    assert whole or isinstance(outcome.error, aiohttp.ClientPayloadError)
+    assert not outcome.gone
+    assert str(outcome.observations[0]) == "plain got a body that breaks off"
+    assert len(upstream.asked) - before == (2 if whole else len(LADDER))
+
+
+async def test_a_page_that_breaks_off_beside_an_old_one_is_stale() -> None:
+    """As any that no way gets."""
+    upstream = Upstream(lambda request: page("41") if "cb" in request.query else cut_off(request))
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True)
+    assert (outcome.response, outcome.error) == (None, None)
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_time_out_in_a_body_ends_the_climb(first: bool) -> None:
+    """With Bandersnatch's own error where the first answer meets it; in a later one, the page is stale."""
+    never = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if not first and "Accept-Encoding" in request.headers:
+            return page("41")
+        response = web.StreamResponse(headers={"X-PyPI-Last-Serial": "42", "Content-Length": "100"})
+        await response.prepare(request)
+        await never.wait()
+        return response
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        timeout = aiohttp.ClientTimeout(total=0.2)
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True, timeout=timeout)
+        never.set()
+    assert outcome.response is None
+    assert isinstance(outcome.error, TimeoutError) is first
+    assert len(upstream.asked) == (1 if first else 2)
+
+
 async def test_a_climb_stops_at_the_first_fresh_answer(caplog: pytest.LogCaptureFixture) -> None:
     """One line says which variant cured it, and what the others got."""
     caplog.set_level(logging.INFO, "bandersnatch.freshness")

@@ -52,6 +52,7 @@ class Answer:
     body: bytes = b"{}"
     location: str = ""
     missing: int = 0
+    waits: threading.Event | None = None  # before the body
 
 
 class Upstream:
@@ -79,6 +80,8 @@ class Upstream:
                     self.send_header("Location", made.location)
                 self.send_header("Content-Length", str(len(made.body) + made.missing))
                 self.end_headers()
+                if made.waits:
+                    made.waits.wait(30)
                 with suppress(ConnectionError):  # it may have been left waiting
                     self.wfile.write(made.body)
                 self.close_connection = bool(made.missing)
@@ -297,6 +300,61 @@ def test_judges_by_header_then_body(stream: bool, serial: str | None, body: str,
         assert (outcome.response is not None) is fresh
         if outcome.response:
             assert b"".join(outcome.response.iter_content(2)) == body.encode()
+
+
+@pytest.mark.parametrize("has_own", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_new_header_lets_no_older_page_replace_an_own_one(stream: bool, has_own: bool) -> None:
+    """Without an own copy it is as bare."""
+    old, new = (Answer(body=b'{"last_serial": %d}' % serial) for serial in (41, 42))
+    upstream = Upstream(lambda asked: old if "Accept-Encoding" in asked.headers else new)
+    with upstream.session() as (session, adapter):
+        for _ in range(2):  # then it begins where it was fresh
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=has_own, stream=stream)
+            assert outcome.response is not None
+            assert outcome.response.json()["last_serial"] == (42 if has_own else 41)
+    assert len(upstream.asked) == (3 if has_own else 2)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_page_that_breaks_off_may_be_whole_in_another_copy(whole: bool) -> None:
+    """If it is in none, the error is the one that requests has for it."""
+    upstream = Upstream(
+        lambda asked: Answer() if whole and "Accept-Encoding" not in asked.headers else Answer(missing=10)
+    )
+    with upstream.session() as (session, adapter), requests.Session() as bare:
+        with pytest.raises(requests.RequestException) as raised:
+            bare.get(upstream.url("/pypi/foo/json"))
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True)
+    assert (outcome.response is not None) is whole
+    assert whole or type(outcome.error) is raised.type
+    assert str(outcome.observations[0]) == "plain got a body that breaks off"
+    assert len(upstream.asked) == 1 + (2 if whole else len(LADDER))
+
+
+def test_a_page_that_breaks_off_beside_an_old_one_is_stale() -> None:
+    """As any that no way gets; and what is asked for next is judged by itself."""
+    upstream = Upstream(lambda asked: Answer(serial="41") if "cb" in asked.query else Answer(missing=10))
+    with upstream.session() as (session, adapter):
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True)
+    assert (outcome.response, outcome.error) == (None, None)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_time_out_in_a_body_ends_the_climb(first: bool) -> None:
+    """With the error of requests where the first answer meets it; in a later one, the page is stale."""
+    never = threading.Event()
+
+    def answer(asked: Received) -> Answer:
+        return Answer(serial="41") if not first and "Accept-Encoding" in asked.headers else Answer(waits=never)
+
+    upstream = Upstream(answer)
+    with upstream.session() as (session, adapter):
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True, timeout=0.2)
+        never.set()
+    assert outcome.response is None
+    assert isinstance(outcome.error, requests.ConnectionError) is first
+    assert len(upstream.asked) == (1 if first else 2)
 
 
 def test_a_climb_stops_at_the_first_fresh_answer(caplog: pytest.LogCaptureFixture) -> None:
