@@ -78,13 +78,15 @@ class Climb:
         budget: RecheckBudget | None = None,
         *,
         has_own: bool = False,
+        reads: bool = True,
         is_known: bool = False,
         is_gone: bool = False,
         believes_404: bool = True,
     ) -> None:
         """`ways` are the variants to send, in order, at least one.
 
-        `has_own`: the mirror has a copy of the page, which no older content is to replace.
+        `has_own`: the mirror has a copy of the page, which no older content is to replace. `reads`: an answer without a
+        serial in its header may be read for one.
         `is_known`: this run has already seen that no variant gets a newer page; `is_gone`: that
         no variant finds it. In both cases one request is enough. `believes_404`: as no proxy is configured, which may
         keep a 404 without a word, one that came past all caches proves that there is no page.
@@ -99,6 +101,7 @@ class Climb:
         self.way: Variant | None = ways[0]
         self._ways = ways
         self._has_own = has_own
+        self._reads = reads
         self._is_known = is_known
         self._is_gone = is_gone
         self._believes_404 = believes_404
@@ -129,7 +132,7 @@ class Climb:
             return False
         is_first = not self.observations
         if seen.serial is None:
-            return is_first
+            return is_first and self._reads
         return seen.serial >= self.required_serial and (self._has_own or not is_first)
 
     def read(self, seen: Observation, body: bytes | None) -> Observation:

@@ -25,6 +25,7 @@ from ..core.log_fields import log_fields
 from ..core.observations import Observation, observe
 from ..core.variants import PLAIN, AcceptEncoding, Variant
 from ..settings import Settings
+from .aiohttp_body import BodyLimitError, BodyLimits, read_within
 from .climber import SCOUT_SECONDS, AdaptiveClimber, RequestFailedError
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -50,11 +51,20 @@ class FreshSession:
     """Wraps aiohttp's client session; only metadata requests are different."""
 
     def __init__(
-        self, session: ClientSession, master: str, settings: Settings, climber: AdaptiveClimber | None = None
+        self,
+        session: ClientSession,
+        master: str,
+        settings: Settings,
+        climber: AdaptiveClimber | None = None,
+        limits: BodyLimits = BodyLimits(),  # noqa: B008 - it never changes
     ) -> None:
-        """`master`: the URL whose metadata requests are dressed; `climber`: one that learned from earlier sessions."""
+        """`master`: the URL whose metadata requests are dressed; `climber`: one that learned from earlier sessions.
+
+        `limits` are those of pages without a serial header.
+        """
         self.wrapped = session
         self.settings = settings
+        self._limits = limits
         self.climber = climber or AdaptiveClimber(master, settings.rungs, settings.cache_bust_parameter)
         # The observations of the latest comparison of the index's copies.
         self.index_observations: Sequence[Observation] = ()
@@ -169,13 +179,17 @@ class FreshSession:
         """Return what an answer's body, or an error answer, shows; and the client's error if any."""
         try:
             response.raise_for_status()  # for sessions that don't raise by themselves
-            body = await response.read() if seen.status == 200 else None
+            if seen.status != 200:
+                return seen, None
+            body = await (response.read() if seen.serial is not None else read_within(response, self._limits))
+        except BodyLimitError as error:
+            return self.climber.leave_unread(climb, seen, str(error)), None
         except Exception as error:  # noqa: BLE001 - the client's error, which the caller judges
             response.close()
             if seen.serial is not None and seen.status == 200 and not isinstance(error, TimeoutError):
                 return self.climber.read_body(climb, seen, response.headers, None), error  # another copy may be whole
             return _observed_failure(seen.variant, error), error
-        return seen if body is None else self.climber.read_body(climb, seen, response.headers, body), None
+        return self.climber.read_body(climb, seen, response.headers, body), None
 
     async def last_serial(self, master: str) -> int | None:
         """Return the last serial that a master has given out, by its own account; None if it gives none."""

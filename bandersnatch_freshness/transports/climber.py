@@ -44,6 +44,7 @@ class AdaptiveClimber:
         self.believes_404 = True
         self._given_up: set[str] = set()
         self._gone: set[str] = set()
+        self._unread: set[str] = set()
         self._logged: set[str] = set()
         self._stale_pages = 0
         self._is_broken = False
@@ -65,7 +66,7 @@ class AdaptiveClimber:
         """Start the climb for a page that must carry at least the required serial; `has_own`: the mirror has one."""
         with self._lock:
             is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
-            is_gone = url in self._gone
+            is_gone, reads = url in self._gone, url not in self._unread
             ways = self.ladder.order(budget)
         return Climb(
             url,
@@ -73,6 +74,7 @@ class AdaptiveClimber:
             ways,
             budget,
             has_own=has_own,
+            reads=reads,
             is_known=is_known,
             is_gone=is_gone,
             believes_404=self.believes_404,
@@ -88,6 +90,11 @@ class AdaptiveClimber:
             return read
         # Of an answer that was fresh by its header, nothing else was looked at.
         return observe(seen.variant, 200, headers)._replace(serial=read.serial, problem=read.problem)
+
+    def leave_unread(self, climb: Climb, seen: Observation, problem: str) -> Observation:
+        """Return the observation of a page whose body is over a limit: in this run it is not read again."""
+        self._unread.add(climb.url)
+        return seen._replace(problem=problem)
 
     def learn(self, climb: Climb) -> None:
         """Learn from a finished climb, and log its result."""

@@ -189,6 +189,13 @@ def test_what_is_to_replace_an_own_copy_is_read_at_once(body: bytes | None, seri
     assert (climb.way is None) is climb.is_fresh
 
 
+def test_what_was_too_much_to_read_is_not_read_again() -> None:
+    """Of a page that has a serial in its header, nothing is different."""
+    climb = Climb("/pypi/foo/json", 42, LADDER, has_own=True, reads=False)
+    assert not climb.wants_body(Observation(PLAIN, 200))
+    assert climb.wants_body(Observation(PLAIN, 200, 42))
+
+
 def test_stale_answers_are_not_read() -> None:
     """Neither is the first one where its header tells, nor what is no page."""
     climb = Climb("/pypi/foo/json", 42, LADDER)
