@@ -153,6 +153,16 @@ class Climb:
             return seen._replace(serial=None, problem="a body that is no JSON")
         return seen
 
+    def accepts(self, seen: Observation) -> bool:
+        """Return whether an answer is a page of at least the required serial."""
+        return seen.status == 200 and seen.serial is not None and seen.serial >= self.required_serial
+
+    def skip(self, seen: Observation) -> None:
+        """Record an answer that is no evidence, and choose the next variant."""
+        self.observations.append(seen)
+        count = len(self.observations)
+        self.way = self._ways[count] if count < len(self._ways) else None
+
     def saw(self, seen: Observation) -> None:
         """Record what the current variant's request showed, and choose the next variant."""
         count, status = len(self.observations) + 1, seen.status

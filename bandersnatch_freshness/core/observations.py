@@ -106,6 +106,14 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
     return Observation(variant, status, serial, problem, **evidence, is_refusal=is_refusal)
 
 
+def observe_elsewhere(variant: Variant) -> Observation:
+    """Return the observation for an answer that a redirect to another place than the master's pages led to.
+
+    Whoever answers there says nothing about the master, neither that a page is stale nor that it is gone.
+    """
+    return Observation(variant, 302, problem="a redirect to another host")
+
+
 def parse_serial(text: str | None) -> int | None:
     """Return the serial in the text of a header or field, None if it is not a serial.
 

@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import SKIP_HEADER
 
 from ..core.climb import Climb, PageResult, RecheckBudget
-from ..core.observations import Observation
+from ..core.observations import Observation, observe_elsewhere
 from ..core.variants import LADDER, AcceptEncoding, Variant
 from ..formatting import plain_url
 from .cache_bust import without
@@ -32,7 +32,7 @@ _Send = Callable[[PreparedRequest], Response]
 class StaleError(requests.RequestException):
     """No way of asking gets a page with the required serial."""
 
-    def __init__(self, climb: Climb, request: PreparedRequest) -> None:
+    def __init__(self, climb: Climb, request: PreparedRequest | None) -> None:
         """`climb`: the ways in which the page was requested."""
         self.required_serial = climb.required_serial
         self.observations: Sequence[Observation] = climb.observations
@@ -113,20 +113,53 @@ class FreshAdapter(BaseAdapter):
     ) -> PageResult[Response]:
         """GET a page that must carry at least the required serial, through a session with this adapter mounted."""
         with self._after_the_first(), self.requiring(required_serial, budget, has_own=has_own) as asking:
+            climb = None
             try:
-                response = session.get(url, **options)
+                response = self._get(session, url, asking, options)
                 response.raise_for_status()
+                climb = asking.climb
+                if climb is not None and climb.is_fresh:
+                    return PageResult(climb.observations, response)
+                # Not judged yet: a redirect led away from the master's pages. It is taken or not as without the suite.
+                way = self.climber.ladder.rungs[0]
+                single = Climb(url, required_serial, [way], has_own=has_own)
+                seen, _ = self._look(single, way, response)
             except StaleError:
                 return PageResult(asking.observations)
+            except RequestFailedError as failed:
+                return PageResult(asking.observations, error=failed.error)
             except requests.RequestException as error:
                 is_proven_gone = asking.climb is not None and asking.climb.is_proven_gone
                 return PageResult(asking.observations, error=error, is_proven_gone=is_proven_gone)
-            if asking.climb is not None and asking.climb.is_fresh:
-                return PageResult(asking.observations, response)
-            # Not judged yet, because a redirect led away from the master.
-            climb = Climb(url, required_serial, self.climber.ladder.rungs[:1])
-            climb.saw(self._look(climb, self.climber.ladder.rungs[0], response)[0])
-            return PageResult(climb.observations, response if climb.is_fresh else None)
+            observations = [seen if climb is None else observe_elsewhere(way)]
+            return PageResult(observations, response if single.accepts(seen) else None)
+
+    def _get(self, session: requests.Session, url: str, asking: Asking, options: Mapping[str, Any]) -> Response:
+        """GET a page; on past the answers of other hosts that only a later way was redirected to.
+
+        Raises:
+            StaleError, RequestFailedError, requests.RequestException: if there is none.
+        """
+        while True:
+            response: Response | Exception
+            try:
+                response = session.get(url, **options)
+            except requests.RequestException as error:
+                response = error
+            climb = asking.climb
+            way = climb.way if climb is not None else None
+            if climb is None or way is None or not climb.observations:  # judged, or the first answer
+                if isinstance(response, Exception):
+                    raise response
+                return response
+            if isinstance(response, Exception):  # such as too many redirects
+                climb.saw(Observation(way, problem=type(response).__name__))
+            else:
+                response.close()
+                climb.skip(observe_elsewhere(way))
+            if climb.way is None:
+                self.climber.learn(climb)
+                return self._kept(asking, climb, None)
 
     def send(
         self,
@@ -204,6 +237,10 @@ class FreshAdapter(BaseAdapter):
         self.climber.learn(climb)
         if climb.is_fresh and response is not None:
             return response
+        return self._kept(asking, climb, request)
+
+    def _kept(self, asking: Asking, climb: Climb, request: PreparedRequest | None) -> Response:
+        """Return the error answer that a climb in vain leaves to the caller, or raise what it ends with."""
         if isinstance(asking.kept, Response):
             return asking.kept
         raise asking.kept or (asking.broken if climb.has_nothing else None) or StaleError(climb, request)

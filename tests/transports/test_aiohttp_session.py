@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bandersnatch_freshness.core.climb import RecheckBudget
-from bandersnatch_freshness.core.variants import LADDER, AcceptEncoding, Variant
+from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.fail_open import begin_run
 from bandersnatch_freshness.settings import Settings
 from bandersnatch_freshness.transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
@@ -201,6 +201,111 @@ async def test_endless_redirects_end() -> None:
                 await session.get(upstream.url("/simple/"))
         counts.append(len(upstream.asked))
     assert counts == [10, 10]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_redirects_without_end_end_the_climb(first: bool) -> None:
+    """With Bandersnatch's own error, and after as many requests; met in another way, the page is stale."""
+
+    def answer(request: web.Request) -> web.Response:
+        if not first and "Accept-Encoding" in request.headers:
+            return page("41")
+        raise web.HTTPFound("/pypi/foo/json")
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        if first:
+            with pytest.raises(aiohttp.TooManyRedirects):
+                await session.wrapped.get(upstream.url("/pypi/foo/json"))
+        most = len(upstream.asked) or 1 + 10
+        for _ in range(2):
+            upstream.asked.clear()
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+            assert outcome.response is None
+            assert isinstance(outcome.error, aiohttp.TooManyRedirects) is first
+            assert len(upstream.asked) == most
+            most = most if first else 1  # it is known to be stale by then
+
+
+def answering(status: int, serial: str | None) -> web.Response:
+    """Return an answer that came past all caches, by its own account."""
+    headers = {"X-Cache": "MISS", "X-PyPI-Last-Serial": serial or ""}
+    return web.Response(text="{}", status=status, headers=headers)
+
+
+@pytest.mark.parametrize("raise_for_status", [True, False])
+@pytest.mark.parametrize("rungs", [LADDER, [BUST]], ids=["plain-first", "dressed"])
+@pytest.mark.parametrize(
+    ("status", "serial", "taken"),
+    [(200, "42", True), (200, "41", False), (200, None, False), (404, None, False), (429, None, False)],
+)
+async def test_a_page_from_elsewhere_is_taken_or_not_and_proves_nothing(
+    status: int, serial: str | None, taken: bool, rungs: list[Variant], raise_for_status: bool
+) -> None:
+    """As bare takes it, request by request; twice, as nothing is learned."""
+    elsewhere = Upstream(lambda _: answering(status, serial))
+    async with elsewhere.server:
+
+        def answer(_: web.Request) -> web.Response:
+            raise web.HTTPFound(elsewhere.url("/pypi/foo/json"))
+
+        upstream = Upstream(answer)
+        async with upstream.session(rungs, raise_for_status) as session:
+            async with session.wrapped.get(upstream.url("/pypi/foo/json"), raise_for_status=False) as response:
+                assert response.status == status
+            for count in (2, 3):
+                outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+                assert (outcome.response is not None) is taken
+                if outcome.response is not None:
+                    assert await outcome.response.text() == "{}"
+                assert getattr(outcome.error, "status", 200) == status
+                assert not outcome.gone
+                (seen,) = outcome.observations
+                assert str(seen) == f"{rungs[0].name} got a redirect to another host"
+                assert (len(upstream.asked), len(elsewhere.asked)) == (count, count)
+            assert not session.climber.ladder.is_refused
+
+
+@pytest.mark.parametrize("status", [200, 404, 429])
+@pytest.mark.parametrize("cured", [True, False])
+async def test_a_later_way_that_leads_elsewhere_is_no_cure(cured: bool, status: int) -> None:
+    """On to the next."""
+    elsewhere = Upstream(lambda _: answering(status, "42"))
+    async with elsewhere.server:
+
+        def answer(request: web.Request) -> web.Response:
+            if "Accept-Encoding" in request.headers and not request.query:
+                return page("41")
+            if cured and request.query:
+                return page()
+            raise web.HTTPFound(elsewhere.url("/pypi/foo/json"))
+
+        upstream = Upstream(answer)
+        async with upstream.session(LADDER) as session:
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+            if outcome.response is not None:
+                outcome.response.release()
+    assert outcome.error is None
+    assert (outcome.response is not None) is cured
+    assert str(outcome.observations[1]) == "strip got a redirect to another host"
+    assert len(outcome.observations) == (3 if cured else len(LADDER))
+
+
+async def test_a_404_is_still_one_where_other_ways_lead_elsewhere() -> None:
+    """What answers there is no word on it."""
+    elsewhere = Upstream(lambda _: page())
+    async with elsewhere.server:
+
+        def answer(request: web.Request) -> web.Response:
+            if "Accept-Encoding" in request.headers and not request.query:
+                return web.Response(status=404)
+            raise web.HTTPFound(elsewhere.url("/pypi/foo/json"))
+
+        upstream = Upstream(answer)
+        async with upstream.session([PLAIN, STRIP, BUST]) as session:
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert isinstance(outcome.error, aiohttp.ClientResponseError)
+    assert outcome.error.status == 404
 
 
 async def test_redirects_may_be_left_to_the_caller() -> None:
@@ -582,7 +687,7 @@ async def test_a_bug_of_ours_leaves_unjudged_requests_as_they_are(
 ) -> None:
     """Logged once; the request is sent plainly, and so are all later ones."""
     begin_run()
-    mocker.patch("bandersnatch_freshness.transports.aiohttp_session._dress", side_effect=RuntimeError("a bug"))
+    mocker.patch("bandersnatch_freshness.transports.aiohttp_session.dress", side_effect=RuntimeError("a bug"))
     upstream = Upstream(lambda _: page())
     async with upstream.session([ALL]) as session:
         for _ in range(2):

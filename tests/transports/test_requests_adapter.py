@@ -500,16 +500,96 @@ def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None:
     assert len(upstream.asked) == 2
 
 
-@pytest.mark.parametrize("serial", ["41", "42"])
-def test_a_page_from_elsewhere_is_judged_too(serial: str) -> None:
-    """Not climbed for: it is another host's."""
-    elsewhere = fixed(serial=serial)
-    upstream = Upstream(lambda _: Answer(302, location=elsewhere.url("/pypi/foo/json")))
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        (Answer(serial="42"), True),
+        (Answer(serial="41"), False),
+        (Answer(serial=None), False),
+        (Answer(404, None), False),
+        (Answer(503, None), False),
+    ],
+    ids=["fresh", "stale", "no-serial", "404", "503"],
+)
+def test_a_page_from_elsewhere_is_taken_or_not_and_proves_nothing(answer: Answer, taken: bool) -> None:
+    """As bare takes it, request by request; twice, as nothing is learned."""
+    elsewhere = Upstream(lambda _: answer)
+    upstream = Upstream(lambda _: Answer(302, None, location=elsewhere.url("/pypi/foo/json")))
+    with elsewhere.serving(), upstream.session() as (session, adapter), requests.Session() as bare:
+        status = bare.get(upstream.url("/pypi/foo/json")).status_code
+        for count in (2, 3):
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+            assert (outcome.response is not None) is taken
+            assert getattr(getattr(outcome.error, "response", None), "status_code", 200) == status
+            assert not outcome.gone
+            assert [seen.serial for seen in outcome.observations if seen.serial] == []
+            assert (len(upstream.asked), len(elsewhere.asked)) == (count, count)
+    assert not adapter.climber.ladder.is_refused
+
+
+@pytest.mark.parametrize("answer", [Answer(), Answer(404, None), Answer(429, None), Answer(302, None, location="/")])
+@pytest.mark.parametrize("cured", [True, False])
+def test_a_later_way_that_leads_elsewhere_is_no_cure(cured: bool, answer: Answer) -> None:
+    """On to the next; unless it never ends, as a broken connection does."""
+    elsewhere = Upstream(lambda _: answer)
+    there = elsewhere.url("/pypi/foo/json")
+
+    def answering(asked: Received) -> Answer:
+        if "Accept-Encoding" in asked.headers and not asked.query:
+            return Answer(serial="41")
+        return Answer() if cured and asked.query else Answer(302, None, location=there)
+
+    upstream = Upstream(answering)
     with elsewhere.serving(), upstream.session() as (session, adapter):
         outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
-    assert (outcome.response is not None) is (serial == "42")
-    assert [seen.serial for seen in outcome.observations] == [int(serial)]
-    assert len(upstream.asked) == 1
+    assert outcome.error is None
+    if answer.location:
+        assert outcome.response is None
+        assert [str(seen) for seen in outcome.observations[1:]] == ["strip got TooManyRedirects"]
+        return
+    assert (outcome.response is not None) is cured
+    assert str(outcome.observations[1]) == "strip got a redirect to another host"
+    assert len(outcome.observations) == (3 if cured else len(LADDER))
+
+
+def test_a_404_is_still_one_where_other_ways_lead_elsewhere() -> None:
+    """What answers there is no word on it."""
+    elsewhere = fixed()
+    there = elsewhere.url("/pypi/foo/json")
+    upstream = Upstream(
+        lambda asked: (
+            Answer(404, None)
+            if "Accept-Encoding" in asked.headers and not asked.query
+            else Answer(302, None, location=there)
+        )
+    )
+    with elsewhere.serving(), upstream.session([PLAIN, STRIP, BUST]) as (session, adapter):
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+    assert isinstance(outcome.error, requests.HTTPError)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_redirects_without_end_end_the_climb(first: bool) -> None:
+    """With the error of requests, and after as many requests; met in another way, the page is stale."""
+
+    def answer(asked: Received) -> Answer:
+        if not first and "Accept-Encoding" in asked.headers:
+            return Answer(serial="41")
+        return Answer(302, None, location="/pypi/foo/json")
+
+    upstream = Upstream(answer)
+    with upstream.session() as (session, adapter), requests.Session() as bare:
+        if first:
+            with pytest.raises(requests.TooManyRedirects):
+                bare.get(upstream.url("/pypi/foo/json"))
+        most = len(upstream.asked) or 1 + 31
+        for _ in range(2):
+            upstream.asked.clear()
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+            assert outcome.response is None
+            assert isinstance(outcome.error, requests.TooManyRedirects) is first
+            assert len(upstream.asked) == most
+            most = most if first else 1  # it is known to be stale by then
 
 
 def test_many_threads_learn_from_one_climb() -> None:
