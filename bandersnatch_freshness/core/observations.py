@@ -49,6 +49,9 @@ class Observation(NamedTuple):
     etag: str = ""
     # Whether the server asks for fewer requests, or refuses them.
     is_refusal: bool = False
+    # The Retry-After of a refusal, and the Date that goes with it.
+    retry_after: str = ""
+    date: str = ""
 
     def __str__(self) -> str:
         """Return which variant got what, and from which node, for a log line."""
@@ -103,7 +106,10 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
             is_harmless = value.isascii() and value.isprintable() and len(value) <= LONGEST_VALUE
             evidence[field] = value if is_harmless else printable(value)
     is_refusal = status in (403, 429) or (status == 503 and "Retry-After" in headers)
-    return Observation(variant, status, serial, problem, **evidence, is_refusal=is_refusal)
+    seen = Observation(variant, status, serial, problem, **evidence, is_refusal=is_refusal)
+    if is_refusal:
+        return seen._replace(retry_after=headers.get("Retry-After") or "", date=headers.get("Date") or "")
+    return seen
 
 
 def observe_elsewhere(variant: Variant) -> Observation:

@@ -21,6 +21,7 @@ from ..fail_open import fail_open, log_error
 from ..formatting import printable
 from ..settings import OptionError
 from ..transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
+from ..transports.climber import AdaptiveClimber
 from . import pages
 from .configuration import has_proxy
 from .index_judge import IndexJudge
@@ -64,9 +65,10 @@ class AiohttpHost:
         """Return where the mirror's own pages of a project lie."""
         return pages.simple_directory(f"{mirror.homedir}/web", project, hashed=mirror.hash_index)
 
-    def asks(self, master: Any) -> bool:
-        """Return whether what a master asks for is the suite's business."""
-        return self._fresh_session(master, vars(master).get("session")) is not None
+    def climber(self, master: Any) -> AdaptiveClimber | None:
+        """Return what climbs for a master; None where what that asks for is not the suite's business."""
+        session = self._fresh_session(master, vars(master).get("session"))
+        return session.climber if session is not None else None
 
     def spelled(self, mirror: HostMirror, projects: Collection[str]) -> Mapping[str, str]:
         """Return nothing: this Bandersnatch asks for projects, and stores them, by their normalized names."""

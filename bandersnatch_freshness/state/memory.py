@@ -19,6 +19,7 @@ from ..core.history import Batch
 from ..core.incidents import INDEX, Change, Level, advance
 from ..core.index import plausible
 from ..core.log_fields import change_fields, incident_fields, log_fields
+from ..core.refusals import Refusal
 from ..core.run import KnownPages, Run
 from ..settings import TrackingSettings
 from .document import NewerStateError, State, StateError
@@ -250,8 +251,22 @@ class Memory:
         run.batch = Batch(target, size)
         run.report.batch = size
 
-    def end(self, run: Run, guard: IndexGuard | None, outcome: str, target: int, *, may_notify: bool = True) -> None:
-        """Finish a run with its outcome and the highest serial announced, `target`.
+    def refusal(self) -> Refusal | None:
+        """Return what the master told an earlier run, as it wants fewer requests; None if that is over."""
+        found = self._records.state.refusal
+        return found if found and found.holds(self._clock()) else None
+
+    def end(
+        self,
+        run: Run,
+        guard: IndexGuard | None,
+        outcome: str,
+        target: int,
+        refusal: Refusal | None = None,
+        *,
+        may_notify: bool = True,
+    ) -> None:
+        """Finish a run with its outcome and the highest serial announced, `target`; the master may have told a refusal.
 
         Notifications are recorded in the state before they are sent, so that a run that overlaps
         this one does not send them too.
@@ -276,6 +291,8 @@ class Memory:
                 state.index, state.doubt, state.ceiling, state.stalled_at = index.known
                 run.report.index, run.report.index_is_right = index.wrong, index.is_right
                 run.report.most = guard.most
+            told = refusal or state.refusal
+            state.refusal = told if told and told.holds(now) else None
             if run.is_full and outcome == "fresh":
                 state.another_master = False
             state.incidents, found = advance(state.incidents, run.report, now, self._tracking.thresholds)

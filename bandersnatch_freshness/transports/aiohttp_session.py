@@ -232,16 +232,22 @@ class FreshSession:
     async def _freshest_index(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """GET the index from the copy whose header has the highest serial; only that copy's body is downloaded."""
         variant = self.climber.ladder.start
-        response = await self._send("GET", url, variant, options)
+        try:
+            response = await self._send("GET", url, variant, options)
+        except RequestFailedError as failed:
+            self.climber.heed([_observed_failure(variant, failed.error)])
+            raise
         comparison = IndexComparison(observe(variant, response.status, response.headers), self.settings.rungs)
         self.index_observations = comparison.observations
         self._index_copy = None
         try:
             # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
             there = url if variant.cache_bust else response.url
-            if self.compares_index and self.climber.covers("GET", str(there)):
+            is_refused = self.climber.ladder.is_refused
+            if self.compares_index and not is_refused and self.climber.covers("GET", str(there)):
                 while (copy := comparison.next_copy()) is not None:
                     comparison.saw(await self._peek(*copy, there, options))
+                self.climber.heed(comparison.observations)
             if comparison.is_blind:
                 self.climber.log_once(
                     "No copy of the index has a serial in its header, so the freshest one is unknown: "
@@ -290,8 +296,7 @@ class FreshSession:
         try:
             response = await self._send(method, url, variant, {**options, "allow_redirects": True})
         except RequestFailedError as failed:
-            status = getattr(failed.error, "status", None)
-            return Observation(variant, status, problem=type(failed.error).__name__)
+            return _observed_failure(variant, failed.error)
         if method == "HEAD":
             response.release()
         else:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..core.climb import Climb, Ladder, RecheckBudget, is_gone
 from ..core.log_fields import GOT_SERIAL, PROJECT, REQUIRED_SERIAL, VARIANT
 from ..core.observations import Observation, observe
+from ..core.refusals import Refusal, read_refusal
 from ..core.scope import Scope
 from ..core.variants import Variant
 from ..fail_open import log_error
+from ..formatting import timestamp
 from .cache_bust import CacheBust
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -42,6 +45,8 @@ class AdaptiveClimber:
         self.ladder = Ladder(rungs)
         # Whether a 404 that came past all caches is believed at once: not behind a proxy, which may keep one silently.
         self.believes_404 = True
+        # What a server that refused a request wants, if it says so.
+        self.refusal: Refusal | None = None
         self._given_up: set[str] = set()
         self._gone: set[str] = set()
         self._unread: set[str] = set()
@@ -68,6 +73,8 @@ class AdaptiveClimber:
             is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
             is_gone, reads = url in self._gone, url not in self._unread
             ways = self.ladder.order(budget)
+            if self.ladder.is_refused:
+                ways = self.ladder.rungs[:1] if budget else ways[:1]
         return Climb(
             url,
             required_serial,
@@ -100,13 +107,37 @@ class AdaptiveClimber:
         """Learn from a finished climb, and log its result."""
         with self._lock:
             seen, extra = climb.observations, len(climb.observations) - 1
-            if not climb.is_fresh and any(one.is_refusal for one in seen) and not self.ladder.is_refused:
-                self.ladder.is_refused = True
-                log.info("The server wants fewer requests: no page is asked for in other ways in the rest of this run")
+            if not climb.is_fresh:
+                self.heed(seen)
             if climb.is_fresh and climb.budget is None:
                 self.ladder.fresh_at(seen[-1].variant, extra)
             if extra > 0:  # rare: nearly every page is fresh at once
                 self._learn(climb, extra)
+
+    def heed(self, observations: Iterable[Observation]) -> None:
+        """End all extra asking in this run where an answer says that the server wants fewer requests."""
+        for one in observations:
+            if one.is_refusal:
+                self._refuse(read_refusal(one.retry_after, one.date, int(time.time())))
+
+    def _refuse(self, refusal: Refusal | None) -> None:
+        with self._lock:
+            if refusal and (self.refusal is None or refusal.until > self.refusal.until):
+                self.refusal = refusal
+            was_refused, self.ladder.is_refused = self.ladder.is_refused, True
+        if not was_refused:
+            later = f", nor in any that begins before {timestamp(refusal.until)}" if refusal else ""
+            log.info(
+                "The server wants fewer requests: nothing is asked for in other ways in the rest of this run%s", later
+            )
+
+    def begin_refused(self, refusal: Refusal) -> None:
+        """Ask for nothing in other ways in this run, as a server told an earlier one."""
+        self.ladder.is_refused = True
+        log.info(
+            "The server wants fewer requests until %s: nothing is asked for in other ways in this run",
+            timestamp(refusal.until),
+        )
 
     def _learn(self, climb: Climb, extra: int) -> None:
         seen, title = climb.observations, self.scope.title(climb.url)

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bandersnatch_freshness.core.climb import RecheckBudget
+from bandersnatch_freshness.core.refusals import Refusal
 from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.fail_open import begin_run
 from bandersnatch_freshness.settings import Settings
@@ -619,6 +620,36 @@ async def test_a_refusal_ends_all_extra_asking(status: int, headers: dict[str, s
     assert counts == ([2, 1] if ends else [len(LADDER)] * 2)
 
 
+@pytest.mark.parametrize("raise_for_status", [True, False])
+@pytest.mark.parametrize("status", [403, 429, 503])
+async def test_what_a_refusal_says_is_kept(status: int, raise_for_status: bool, mocker: Any) -> None:
+    """The latest time; of the first answer too, which ends as it would without the suite."""
+    mocker.patch("time.time", return_value=1000.5)
+    waits = iter(("60", "30"))
+    upstream = Upstream(lambda _: web.Response(status=status, headers={"Retry-After": next(waits)}))
+    async with upstream.session(LADDER, raise_for_status) as session:
+        for _ in range(2):
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+            assert getattr(outcome.error, "status", None) == status
+            assert session.climber.refusal == Refusal(1000, 1060)
+    assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_a_run_that_begins_refused_asks_plainly_and_once(status: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Whether a page is stale or not found, and for what is in quarantine too, whose turn it is in another way."""
+    caplog.set_level(logging.INFO, "bandersnatch.freshness")
+    upstream = Upstream(lambda _: web.Response(status=status, headers={"X-PyPI-Last-Serial": "41"}))
+    async with upstream.session(LADDER) as session:
+        session.climber.begin_refused(Refusal(0, 60))
+        for budget in (None, RecheckBudget(3, 4, 40)):
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, budget)
+            assert outcome.response is None
+    assert len(upstream.asked) == 2
+    assert all("Accept-Encoding" in request.headers and not request.query for request in upstream.asked)
+    assert "until 1970-01-01T00:01:00Z" in caplog.text
+
+
 async def test_a_broken_connection_ends_the_climb() -> None:
     """The page counts as stale, as the first answer said; nothing is retried."""
 
@@ -748,13 +779,35 @@ async def test_the_index_comes_from_the_freshest_copy(
     assert len(upstream.asked) == len(methods) + 1
 
 
-async def test_an_index_that_is_refused_is_the_callers_error() -> None:
-    """As without the suite: nothing is compared."""
-    upstream = Upstream(lambda _: web.Response(status=503))
+@pytest.mark.parametrize("retry_after", ["", "60"])
+async def test_an_index_that_is_refused_is_the_callers_error(retry_after: str) -> None:
+    """As without the suite: nothing is compared; what it says of later requests is heeded."""
+    upstream = Upstream(lambda _: web.Response(status=503, headers={"Retry-After": retry_after} if retry_after else {}))
     async with upstream.session(LADDER) as plain:
+        session = guarded(upstream, plain)
         with pytest.raises(aiohttp.ClientResponseError):
-            await guarded(upstream, plain).get(upstream.url("/simple/"))
+            await session.get(upstream.url("/simple/"))
     assert len(upstream.asked) == 1
+    assert session.climber.ladder.is_refused is bool(retry_after)
+
+
+@pytest.mark.parametrize("raise_for_status", [True, False])
+async def test_a_copy_of_the_index_that_is_refused_ends_all_extra_asking(raise_for_status: bool) -> None:
+    """In this comparison, and in the run."""
+    upstream = Upstream(
+        lambda request: (
+            page("41") if request.method == "GET" else web.Response(status=429, headers={"Retry-After": "9"})
+        )
+    )
+    async with upstream.session(LADDER, raise_for_status) as plain:
+        session = guarded(upstream, plain)
+        for count in (2, 3):
+            async with session.get(upstream.url("/simple/")) as response:
+                assert response.status == 200
+            assert len(upstream.asked) == count
+        await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert len(upstream.asked) == 4
+    assert session.climber.refusal is not None
 
 
 async def test_copies_that_can_not_be_had_are_not_the_freshest() -> None:

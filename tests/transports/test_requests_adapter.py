@@ -18,6 +18,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from bandersnatch_freshness.core.climb import RecheckBudget
+from bandersnatch_freshness.core.refusals import Refusal
 from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.fail_open import begin_run
 from bandersnatch_freshness.transports.requests_adapter import FreshAdapter, StaleError
@@ -52,6 +53,7 @@ class Answer:
     body: bytes = b"{}"
     location: str = ""
     missing: int = 0
+    retry_after: str = ""
     waits: threading.Event | None = None  # before the body
 
 
@@ -78,6 +80,8 @@ class Upstream:
                     self.send_header("X-PyPI-Last-Serial", made.serial)
                 if made.location:
                     self.send_header("Location", made.location)
+                if made.retry_after:
+                    self.send_header("Retry-After", made.retry_after)
                 self.send_header("Content-Length", str(len(made.body) + made.missing))
                 self.end_headers()
                 if made.waits:
@@ -461,6 +465,32 @@ def test_a_refusal_ends_all_extra_asking() -> None:
         for name, count in (("foo", 2), ("bar", 3)):
             adapter.fetch(session, upstream.url(f"/pypi/{name}/json"), 42)
             assert len(upstream.asked) == count
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_what_a_refusal_says_is_kept(status: int, mocker: Any) -> None:
+    """The latest time; of the first answer too, which ends as it would without the suite."""
+    mocker.patch("time.time", return_value=1000.5)
+    waits = iter(("60", "30"))
+    upstream = Upstream(lambda _: Answer(status, retry_after=next(waits)))
+    with upstream.session() as (session, adapter):
+        for _ in range(2):
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+            assert isinstance(outcome.error, requests.HTTPError)
+            assert adapter.climber.refusal == Refusal(1000, 1060)
+    assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_run_that_begins_refused_asks_plainly_and_once(status: int) -> None:
+    """Whether a page is stale or not found, and for what is in quarantine too, whose turn it is in another way."""
+    upstream = fixed(status=status, serial="41")
+    with upstream.session() as (session, adapter):
+        adapter.climber.begin_refused(Refusal(0, 60))
+        for budget in (None, RecheckBudget(3, 4, 40)):
+            assert adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, budget).response is None
+    assert len(upstream.asked) == 2
+    assert all("Accept-Encoding" in asked.headers and not asked.query for asked in upstream.asked)
 
 
 @pytest.mark.parametrize(
