@@ -166,7 +166,8 @@ class AiohttpHost:
                 url, requirement.required_serial, requirement.budget, has_own=has_own, **options
             )
             decision = decide(run, requirement, result)
-            if decision.older_serial is not None:
+            # In a `sync`, it is the page that Bandersnatch would have taken at once.
+            if decision.older_serial is not None and not (run and session.climber.ladder.is_refused):
                 older = await session.fetch(url, decision.older_serial, has_own=has_own, **options)
                 if older.response is not None:
                     result = older

@@ -204,7 +204,7 @@ class RequestsHost:
         )
         with self._lock:
             decision = decide(run, requirement, result)
-        if decision.older_serial is not None:
+        if decision.older_serial is not None and not adapter.climber.ladder.is_refused:
             older = adapter.fetch(session, url, decision.older_serial, has_own=has_own, **options)
             if older.response is not None:
                 result = older

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from email.utils import formatdate
 
@@ -12,8 +13,9 @@ from bandersnatch_freshness.lab.origin import Answer
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from .cron import HOUR, MINUTE, NOON, Cron, side_by_side, state
-from .observe import metadata
+from .cron import DAY, HOUR, MINUTE, NOON, Cron, cron, side_by_side, state
+from .observe import metadata, pages
+from .quarantining import ASIDE, ONE, freeze, in_quarantine, synced
 
 
 def asked(lab: Lab, cron: Cron, *times: int) -> list[tuple[str, str, str]]:
@@ -67,3 +69,24 @@ def test_a_later_run_asks_for_no_more_than_bare_until_then(
             assert asked_otherwise(lab, suite, 3 * HOUR) == 1
         else:
             assert asked_otherwise(lab, suite, HOUR + 10 * MINUTE) == 1
+
+
+def test_nothing_in_quarantine_is_asked_for_again_until_then(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Not even for the older page that is worth syncing: that comes later."""
+    lab = start_lab(projects=3)
+    mirror = make_mirror(lab, "freshness")
+    with cron(mirror) as runs:
+        runs.run(-HOUR)
+        lab.behave(ONE)
+        lab.release()
+        freeze(runs)
+        at, until = timestamp(NOON + ASIDE - MINUTE), timestamp(NOON + ASIDE + HOUR)
+        path = mirror.directory / "freshness.json"
+        path.write_text(json.dumps({**state(mirror), "refusal": {"at": at, "until": until}}))
+        lab.forget()
+        runs.run(ASIDE)
+        assert pages(lab) == {"lab-00": 1}
+        assert in_quarantine(mirror)
+        assert not synced(mirror, lab, "lab-00")
+        runs.run(2 * DAY)
+        assert synced(mirror, lab, "lab-00")
