@@ -73,14 +73,17 @@ class Climb:
         ways: Sequence[Variant],
         budget: RecheckBudget | None = None,
         *,
+        has_own: bool = False,
+        reads: bool = True,
         is_known: bool = False,
         believes_404: bool = True,
     ) -> None:
         """`ways` are the variants to send, in order, at least one.
 
-        `is_known`: this run has already seen that no variant gets a newer page, so that one request is enough.
-        `believes_404`: as no proxy is configured, which may keep a 404 without a word, one that came past all caches
-        proves that there is no page.
+        `has_own`: the mirror has a copy of the page, which no older content is to replace. `reads`: an answer without a
+        serial in its header may be read for one. `is_known`: this run has already seen that no variant gets a newer
+        page, so that one request is enough. `believes_404`: as no proxy is configured, which may keep a 404 without a
+        word, one that came past all caches proves that there is no page.
         """
         self.url = url
         self.required_serial = required_serial
@@ -91,6 +94,8 @@ class Climb:
         self.error: Observation | None = None
         self.way: Variant | None = ways[0]
         self._left = list(ways[1:])
+        self._has_own = has_own
+        self._reads = reads
         self._is_known = is_known
         self._believes_404 = believes_404
 
@@ -98,6 +103,11 @@ class Climb:
     def is_missing(self) -> bool:
         """Whether nothing but a 404 is to be had."""
         return self.error is not None and self.error.status == 404
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether no answer so far is known to be a page of some serial."""
+        return all(seen.serial is None for seen in self.observations)
 
     def look(self, way: Variant, status: int, headers: Mapping[str, str]) -> Observation:
         """Return what an answer's headers (a case-insensitive mapping) show.
@@ -113,14 +123,15 @@ class Climb:
     def wants_body(self, seen: Observation) -> bool:
         """Return whether an answer must be read before it is judged.
 
-        The first one only if its header has no valid serial. Of later ones, that which is fresh by its header: it is no
-        cure before it is known to be whole.
+        The first one if its header has no valid serial. One that is fresh by its header, if it is to replace a copy of
+        the mirror's own; and if it is a later one, which is no cure before it is known to be whole.
         """
         if seen.status != 200:
             return False
-        if not self.observations:
-            return seen.serial is None
-        return seen.serial is not None and seen.serial >= self.required_serial
+        is_first = not self.observations
+        if seen.serial is None:
+            return is_first and self._reads
+        return seen.serial >= self.required_serial and (self._has_own or not is_first)
 
     def read(self, seen: Observation, body: bytes | None) -> Observation:
         """Return the observation with what its body says; None is a body that broke off.
@@ -133,10 +144,21 @@ class Climb:
             return seen if serial is None else seen._replace(serial=serial, problem="")
         if body is None:
             return seen._replace(serial=None, problem="a body that breaks off")
+        if serial is not None:
+            return seen if serial >= seen.serial else seen._replace(serial=serial)
         is_of_json = self.url.partition("?")[0].rstrip("/").endswith("/json")
         if is_of_json and not is_document(body):
             return seen._replace(serial=None, problem="a body that is no JSON")
-        return seen if serial is None else seen._replace(serial=min(serial, seen.serial))
+        return seen
+
+    def accepts(self, seen: Observation) -> bool:
+        """Return whether an answer is a page of at least the required serial."""
+        return seen.status == 200 and seen.serial is not None and seen.serial >= self.required_serial
+
+    def skip(self, seen: Observation) -> None:
+        """Record an answer that is no evidence, and choose the next variant."""
+        self.observations.append(seen)
+        self.way = self._next() if self._left and not self.is_missing else None
 
     def saw(self, seen: Observation) -> None:
         """Record what the current variant's request showed, and choose the next variant."""

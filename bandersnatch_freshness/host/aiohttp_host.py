@@ -21,6 +21,7 @@ from ..fail_open import fail_open, log_error
 from ..formatting import printable
 from ..settings import OptionError
 from ..transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
+from ..transports.climber import AdaptiveClimber
 from . import pages
 from .configuration import has_proxy
 from .index_judge import IndexJudge
@@ -64,9 +65,10 @@ class AiohttpHost:
         """Return where the mirror's own pages of a project lie."""
         return pages.simple_directory(f"{mirror.homedir}/web", project, hashed=mirror.hash_index)
 
-    def asks(self, master: Any) -> bool:
-        """Return whether what a master asks for is the suite's business."""
-        return self._fresh_session(master, vars(master).get("session")) is not None
+    def climber(self, master: Any) -> AdaptiveClimber | None:
+        """Return what climbs for a master; None where what that asks for is not the suite's business."""
+        session = self._fresh_session(master, vars(master).get("session"))
+        return session.climber if session is not None else None
 
     def spelled(self, mirror: HostMirror, projects: Collection[str]) -> Mapping[str, str]:
         """Return nothing: this Bandersnatch asks for projects, and stores them, by their normalized names."""
@@ -159,11 +161,15 @@ class AiohttpHost:
             context = self.suite.context
             run = context.run if context else None
             requirement = pages.require(context, self, session.climber.scope.title(url), requested_serial)
-            result = await session.fetch(url, requirement.required_serial, requirement.budget, **options)
+            has_own = requirement.floor > 0
+            result = await session.fetch(
+                url, requirement.required_serial, requirement.budget, has_own=has_own, **options
+            )
             decision = decide(run, requirement, result)
-            if decision.older_serial is not None:
+            # In a `sync`, it is the page that Bandersnatch would have taken at once.
+            if decision.older_serial is not None and not (run and session.climber.ladder.is_refused):
                 once = session.climber.once(decision.older_variant)
-                older = await session.fetch(url, decision.older_serial, once, **options)
+                older = await session.fetch(url, decision.older_serial, once, has_own=has_own, **options)
                 if older.response is not None:
                     result = older
                     if run is not None:
@@ -248,7 +254,7 @@ class AiohttpHost:
             own = file_path.with_name(file_path.name.removesuffix(".new"))
             try:
                 least = self.suite.least_document(project, own) if own.exists() else 0
-                result = await session.fetch(url, least) if least else None
+                result = await session.fetch(url, least, has_own=True) if least else None
             except Exception:  # noqa: BLE001 - ours: the result carries the request's own
                 session.climber.step_aside()
                 result = None

@@ -21,14 +21,14 @@ def hold_missing(context: RunContext, memory: Memory, run: Run, adapter: HostAda
     A list of all that there is, which begins anew, keeps them all. Returns the names of those asked for as they are
     listed, by normalized ones.
     """
-    if not memory.has_missing():
+    if not memory.missing:
         return {}
     mirror, guard = context.mirror, context.guard
     packages = mirror.packages_to_sync
     if context.listing is not None and not (guard and guard.holds_serial):
-        memory.note_unlisted(context.listing.find(memory.owes_missing(), canonicalize_name))
+        memory.missing.note_listed(context.listing.find(memory.missing.owed(), canonicalize_name))
     listed: dict[str, str] = {canonicalize_name(name): name for name in packages}
-    plan = memory.plan_missing(run, {name: int(packages[raw]) for name, raw in listed.items()})
+    plan = memory.missing.plan(run, {name: int(packages[raw]) for name, raw in listed.items()})
     if not run.is_full or context.storage.exists(mirror.todolist):
         for name in plan.hold:
             del packages[listed[name]]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..transports.climber import AdaptiveClimber
+
 
 class HostMaster(Protocol):
     """`bandersnatch.master.Master`: whom a mirror asks."""
@@ -52,8 +54,8 @@ class HostAdapter(Protocol):
     def simple_directory(self, mirror: Any, project: str) -> Any:
         """Return where the mirror's own pages of a project lie."""
 
-    def asks(self, master: Any) -> bool:
-        """Return whether what a master asks for is the suite's business."""
+    def climber(self, master: Any) -> AdaptiveClimber | None:
+        """Return what climbs for a master; None where what that asks for is not the suite's business."""
 
     def spelled(self, mirror: Any, projects: Collection[str]) -> Mapping[str, str]:
         """Return how Bandersnatch spells projects, where that differs from their normalized names."""

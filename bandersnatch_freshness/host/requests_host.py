@@ -27,6 +27,7 @@ from ..core.climb import PageResult
 from ..core.index import read_changes
 from ..core.run import PageAction, PageRequirement, decide
 from ..fail_open import fail_open
+from ..transports.climber import AdaptiveClimber
 from ..transports.requests_adapter import FreshAdapter
 from . import pages
 from .configuration import has_proxy
@@ -92,9 +93,10 @@ class RequestsHost:
         """Return where the mirror's own pages of a project lie."""
         return bandersnatch.package.Package(project, 0, mirror).normalized_simple_directory
 
-    def asks(self, master: Any) -> bool:
-        """Return whether what a master asks for is the suite's business."""
-        return self._fresh_adapter(master) is not None
+    def climber(self, master: Any) -> AdaptiveClimber | None:
+        """Return what climbs for a master; None where what that asks for is not the suite's business."""
+        adapter = self._fresh_adapter(master)
+        return adapter.climber if adapter is not None else None
 
     def spelled(self, mirror: HostMirror, projects: Collection[str]) -> Mapping[str, str]:
         """Return how projects spell their names, by the JSON documents that the mirror has of them.
@@ -199,12 +201,15 @@ class RequestsHost:
         run = context.run if context else None
         scope = adapter.climber.scope
         requirement = pages.require(context, self, canonicalize_name(scope.title(url)), requested_serial)
-        result = adapter.fetch(session, url, requirement.required_serial, requirement.budget, **options)
+        has_own = requirement.floor > 0
+        result = adapter.fetch(
+            session, url, requirement.required_serial, requirement.budget, has_own=has_own, **options
+        )
         with self._lock:
             decision = decide(run, requirement, result)
-        if decision.older_serial is not None:
+        if decision.older_serial is not None and not adapter.climber.ladder.is_refused:
             once = adapter.climber.once(decision.older_variant)
-            older = adapter.fetch(session, url, decision.older_serial, once, **options)
+            older = adapter.fetch(session, url, decision.older_serial, once, has_own=has_own, **options)
             if older.response is not None:
                 result = older
                 with self._lock:

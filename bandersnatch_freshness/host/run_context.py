@@ -9,12 +9,13 @@ from ..core.guard import IndexGuard
 from ..core.index import Listing
 from ..core.run import KnownPages, Run
 from ..state.memory import Memory
+from ..transports.climber import AdaptiveClimber
 from .protocols import HostMirror
 
 
 @dataclass
 class RunContext:
-    """A `mirror` or `sync` under way; for a `sync`, only `guard` and `pages` are set."""
+    """A `mirror` or `sync` under way; for a `sync`, only `guard`, `pages` and `climber` are set."""
 
     mirror: HostMirror
     # Bandersnatch's storage backend.
@@ -23,5 +24,6 @@ class RunContext:
     run: Run | None = None
     guard: IndexGuard | None = None
     pages: KnownPages | None = None
+    climber: AdaptiveClimber | None = None
     # All that the master lists, where something waits for it.
     listing: Listing | None = None

@@ -28,6 +28,7 @@ from ..settings import OptionError, Settings, TrackingSettings
 from ..state.document import State
 from ..state.memory import Memory, Notifies
 from ..state.store import Store
+from ..transports.climber import AdaptiveClimber
 from . import package_list, pages
 from .configuration import read_tracking
 from .handing_back import hand_back_all
@@ -132,21 +133,32 @@ class Suite:
         storage = self.adapter.storage_of(mirror)
         memory = self._memory_of(mirror, storage)
         run = memory.begin() if memory else None
-        if memory is None or not (self.settings and self.settings.guards):
-            return RunContext(mirror, storage, memory if run else None, run)
-        return RunContext(mirror, storage, memory if run else None, run, memory.guard(run), memory.pages())
+        if memory is None:
+            return RunContext(mirror, storage)
+        context = RunContext(mirror, storage, memory if run else None, run, climber=self._climber(mirror, memory))
+        if self.settings and self.settings.guards:
+            context.guard, context.pages = memory.guard(run), memory.pages()
+        return context
 
     def _begin_sync(self, mirror: HostMirror) -> RunContext:
         storage = self.adapter.storage_of(mirror)
         memory = self._memory_of(mirror, storage)
         if memory is None or not (self.settings and self.settings.guards):
             return RunContext(mirror, storage)
-        return RunContext(mirror, storage, pages=memory.look(), guard=memory.guard())
+        pages = memory.look()
+        return RunContext(mirror, storage, pages=pages, guard=memory.guard(), climber=self._climber(mirror, memory))
+
+    def _climber(self, mirror: HostMirror, memory: Memory) -> AdaptiveClimber | None:
+        """Return what climbs for a mirror, which heeds what its master told an earlier run."""
+        climber, refusal = self.adapter.climber(mirror.master), memory.refusal()
+        if climber is not None and refusal is not None:
+            climber.begin_refused(refusal)
+        return climber
 
     def _memory_of(self, mirror: HostMirror, storage: Any) -> Memory | None:
         """Return the memory of a mirror, None where nothing is to be remembered."""
         tracking = self.settings.tracking if self.settings else None
-        if tracking is None or not _is_url(mirror.master.url) or not self.adapter.asks(mirror.master):
+        if tracking is None or not _is_url(mirror.master.url) or self.adapter.climber(mirror.master) is None:
             return None
         files = MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, storage)
 
@@ -279,7 +291,7 @@ class Suite:
         """Keep all that the master lists, where packages in quarantine wait for that, or some are missing."""
         context = self.context
         memory = context.memory if context else None
-        if context and memory and fail_open(False, lambda: memory.waiting() or memory.has_missing_due()):
+        if context and memory and fail_open(False, lambda: memory.waiting() or memory.missing.is_any_due()):
             context.listing = fail_open(None, read, listed)
 
     def awaits_listing(self) -> bool:
@@ -299,7 +311,7 @@ class Suite:
     def keeps_missing(self, mirror: HostMirror) -> None:
         """Save what was not found before the mirror's serial passes it; if that fails, the serial waits."""
         memory, run = (self.context.memory, self.context.run) if self.context else (None, None)
-        if memory and run and not mirror.errors and not fail_open(False, memory.keep_missing, run):
+        if memory and run and not mirror.errors and not fail_open(False, memory.missing.keep, run):
             mirror.errors = True
 
     def believes_gone(self, mirror: HostMirror, project: str) -> bool:
@@ -353,7 +365,9 @@ def _end(context: RunContext, outcome: str) -> None:
     run.report.reached = int(mirror.synced_serial or 0)
     run.report.is_whole = outcome in ("fresh", "errors")
     # Ended by Ctrl-C, it is to end at once; the next run sends what this one would have.
-    memory.end(run, context.guard, outcome, int(mirror.target_serial or 0), may_notify=outcome != "interrupted")
+    may_notify = outcome != "interrupted"
+    refusal = context.climber.refusal if context.climber else None
+    memory.end(run, context.guard, outcome, int(mirror.target_serial or 0), refusal, may_notify=may_notify)
 
 
 def _count_own_projects(storage: Any, mirror: HostMirror) -> int:

@@ -21,6 +21,7 @@ from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
 from ..core.missing import Missing
 from ..core.quarantine import QuarantineEntry
+from ..core.refusals import Refusal
 from ..formatting import printable, seconds, timestamp
 from . import parts
 from .parts import FORMAT, Seconds
@@ -54,6 +55,7 @@ _SINGLE: Mapping[str, tuple[Callable[..., Any], type[parts.Part]]] = {
     "index": (Index, parts.Index),
     "doubt": (Doubt, parts.Doubt),
     "ceiling": (Ceiling, parts.Ceiling),
+    "refusal": (Refusal, parts.Refusal),
 }
 
 # What reading a foreign document may raise; msgspec's own is no ValueError before 0.19.

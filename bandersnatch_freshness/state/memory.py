@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import filelock
@@ -20,10 +20,11 @@ from ..core.history import Batch
 from ..core.incidents import INDEX, Change, Level, advance
 from ..core.index import plausible
 from ..core.log_fields import change_fields, incident_fields, log_fields
-from ..core.missing import MissingPlan
+from ..core.refusals import Refusal
 from ..core.run import KnownPages, Run
 from ..settings import TrackingSettings
 from .document import NewerStateError, State, StateError
+from .missing import MissingPackages
 from .records import Records
 from .trace import Left, Trace
 
@@ -71,6 +72,7 @@ class Memory:
         self._publish = publish
         self._trace = trace or Trace()
         self._running = contextlib.ExitStack()
+        self.missing = MissingPackages(records, clock)
 
     def begin(self) -> Run | None:
         """Start a run; None if the state can't be used, in which case nothing is to be remembered."""
@@ -240,43 +242,6 @@ class Memory:
         """Return when the last completed run ended, in seconds since 1970; 0 if that was one of another master."""
         return 0 if self._records.has_switched else state.last_run()
 
-    def has_missing(self) -> bool:
-        """Return whether any package is missing."""
-        return bool(self._records.state.missing)
-
-    def has_missing_due(self) -> bool:
-        """Return whether a missing package is to be asked for again, unless the index doesn't list it any more."""
-        now = self._clock()
-        return any(one.is_due(now) for one in self._records.state.missing.values())
-
-    def owes_missing(self) -> set[str]:
-        """Return the missing packages that are not proven to be gone."""
-        return {name for name, _ in missing.still_owed(self._records.state.missing, self._clock())}
-
-    def note_unlisted(self, listed: Collection[str]) -> None:
-        """Note which of the missing packages the index lists."""
-        state = self._records.state
-        state.missing = missing.after_listing(state.missing, listed, self._clock())
-
-    def plan_missing(self, run: Run, listed: Mapping[str, int]) -> MissingPlan:
-        """Decide on missing packages in a run that has these packages on its list, by their serials."""
-        state = self._records.state
-        plan = missing.plan(state.missing, listed, state.quarantine, self._clock(), drains=state.drains)
-        run.follow_missing(plan, state.missing)
-        return plan
-
-    def keep_missing(self, run: Run) -> bool:
-        """Save what the run did not find, before the mirror's serial passes it; return False if that fails."""
-        found = run.not_found
-        if all(one.is_proven for one in found.values()):
-            return True
-
-        def keep(state: State) -> None:
-            state.missing = missing.after_run(state.missing, found, self._clock())
-            run.has_kept_missing = True
-
-        return self._update(keep)
-
     def begin_batch(self, run: Run, target: int, size: int, *, resumed: bool, announced: int) -> None:
         """Record how many packages there are to sync to reach the serial `target`.
 
@@ -290,8 +255,22 @@ class Memory:
         run.batch = Batch(target, size)
         run.report.batch = size
 
-    def end(self, run: Run, guard: IndexGuard | None, outcome: str, target: int, *, may_notify: bool = True) -> None:
-        """Finish a run with its outcome and the highest serial announced, `target`.
+    def refusal(self) -> Refusal | None:
+        """Return what the master told an earlier run, as it wants fewer requests; None if that is over."""
+        found = self._records.state.refusal
+        return found if found and found.holds(self._clock()) else None
+
+    def end(
+        self,
+        run: Run,
+        guard: IndexGuard | None,
+        outcome: str,
+        target: int,
+        refusal: Refusal | None = None,
+        *,
+        may_notify: bool = True,
+    ) -> None:
+        """Finish a run with its outcome and the highest serial announced, `target`; the master may have told a refusal.
 
         Notifications are recorded in the state before they are sent, so that a run that overlaps
         this one does not send them too.
@@ -324,6 +303,8 @@ class Memory:
                 state.index, state.doubt, state.ceiling, state.stalled_at = index.known
                 run.report.index, run.report.index_is_right = index.wrong, index.is_right
                 run.report.most = guard.most
+            told = refusal or state.refusal
+            state.refusal = told if told and told.holds(now) else None
             if run.is_full and outcome == "fresh":
                 state.another_master = False
             state.incidents, found = advance(state.incidents, run.report, now, self._tracking.thresholds)
@@ -347,7 +328,7 @@ class Memory:
                         log.log(_log_level(change), "%s", line, extra=change_fields(change))
                 if notifier and plan:
                     arrived = notifier.deliver(plan)
-                    self._update(lambda state: notifier.settle(state, plan, arrived, now))
+                    self._records.update(lambda state: notifier.settle(state, plan, arrived, now))
             elif notifier and not run.report.overlaps:
                 self._alarm(notifier, now)
             if self._publish:
@@ -363,7 +344,7 @@ class Memory:
 
     def _remember(self, run: Run, change: Callable[[State], None]) -> bool:
         """Change the state and write it; return False if that fails, which the trace tells `check`."""
-        is_written = self._update(change)
+        is_written = self._records.update(change)
         if not run.report.overlaps:
             if is_written:
                 self._trace.end()
@@ -378,17 +359,6 @@ class Memory:
             path = str(self._records.store.path)
             if notifier.alarm(self._records.state, path, left.begun, now, is_told=left.is_told):
                 self._trace.tell()
-
-    def _update(self, change: Callable[[State], bool | None]) -> bool:
-        """Change the state, and write it unless `change` returns False; return False if that fails, which is logged."""
-        try:
-            with self._records.lock():
-                if change(self._records.state) is not False:
-                    self._records.write()
-        except (OSError, StateError, filelock.Timeout) as error:
-            log.error("%s can't be written, this run is not remembered: %s", self._records.store.path, error)
-            return False
-        return True
 
 
 def _log_level(change: Change) -> int:

@@ -179,6 +179,13 @@ class Ceiling(Part):
     at: Annotated[Seconds, Meta(description="when it was asked")]
 
 
+class Refusal(Part):
+    """What a master said that wants fewer requests."""
+
+    at: Annotated[Seconds, Meta(description="when it refused one")]
+    until: Annotated[Seconds, Meta(description="until when it wants no more than are needed; at most a day later")]
+
+
 class Totals(Part):
     """Counted since the state began."""
 
@@ -228,6 +235,10 @@ class Remembered(Part):
     doubt: Annotated[Doubt, Meta(description="what was seen of another index, not believed yet")] | UnsetType = UNSET
     ceiling: (
         Annotated[Ceiling, Meta(description="the highest serial there is, by the master's own account")] | UnsetType
+    ) = UNSET
+    refusal: (
+        Annotated[Refusal, Meta(description="until when nothing is asked for in other ways, by `Retry-After`")]
+        | UnsetType
     ) = UNSET
 
 

@@ -6,6 +6,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
+import filelock
+
 from ..core.scope import same_master
 from . import second_copy
 from .document import NewerStateError, State, StateError, dump, load
@@ -70,6 +72,17 @@ class Records:
             self._copied = text
         except OSError as error:
             log.error("%s can't be written: %s", self._copy.path, error)
+
+    def update(self, change: Callable[[State], bool | None]) -> bool:
+        """Change the state, and write it unless `change` returns False; return False if that fails, which is logged."""
+        try:
+            with self.lock():
+                if change(self.state) is not False:
+                    self.write()
+        except (OSError, StateError, filelock.Timeout) as error:
+            log.error("%s can't be written, this run is not remembered: %s", self.store.path, error)
+            return False
+        return True
 
     def run_lock(self) -> contextlib.AbstractContextManager[object]:
         """Return the lock held for the duration of a run, or of a command that releases packages from quarantine.

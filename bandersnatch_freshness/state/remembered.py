@@ -13,13 +13,14 @@ from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
 from ..core.missing import Missing
 from ..core.quarantine import QuarantineEntry
+from ..core.refusals import Refusal
 from ..core.scope import same_master
 from ..core.verdicts import Verdict
 
 # Of how many masters before the present one something is remembered.
 OTHERS_KEPT = 2
 
-_OF_A_MASTER = ("incidents", "notified", "batch", "index", "doubt", "ceiling")
+_OF_A_MASTER = ("incidents", "notified", "batch", "index", "doubt", "ceiling", "refusal")
 
 
 class NotificationRecord(NamedTuple):
@@ -48,6 +49,7 @@ class OtherMaster(NamedTuple):
     index: Index | None = None  # type: ignore[assignment] # hides tuple.index, which is of no use here
     doubt: Doubt | None = None
     ceiling: Ceiling | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass
@@ -85,6 +87,8 @@ class State:
     # An index that is not believed yet, and the highest serial there is by the master's own account.
     doubt: Doubt | None = None
     ceiling: Ceiling | None = None
+    # What the master told a run, as it wants fewer requests.
+    refusal: Refusal | None = None
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
     missing: dict[str, Missing] = field(default_factory=dict)

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
 import aiohttp
 from aiohttp import ClientSession
-from multidict import CIMultiDict
 from yarl import URL
 
 from ..core import last_serial
@@ -22,9 +20,11 @@ from ..core.climb import Climb, PageResult, RecheckBudget
 from ..core.incidents import INDEX
 from ..core.index_copies import IndexComparison
 from ..core.log_fields import log_fields
-from ..core.observations import Observation, observe
-from ..core.variants import PLAIN, AcceptEncoding, Variant
+from ..core.observations import Observation, observe, observe_elsewhere
+from ..core.variants import PLAIN, Variant
 from ..settings import Settings
+from .aiohttp_body import BodyLimitError, BodyLimits, read_within
+from .aiohttp_dressing import DressedRequest, dress, redirected
 from .climber import SCOUT_SECONDS, AdaptiveClimber, RequestFailedError
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -50,11 +50,20 @@ class FreshSession:
     """Wraps aiohttp's client session; only metadata requests are different."""
 
     def __init__(
-        self, session: ClientSession, master: str, settings: Settings, climber: AdaptiveClimber | None = None
+        self,
+        session: ClientSession,
+        master: str,
+        settings: Settings,
+        climber: AdaptiveClimber | None = None,
+        limits: BodyLimits = BodyLimits(),  # noqa: B008 - it never changes
     ) -> None:
-        """`master`: the URL whose metadata requests are dressed; `climber`: one that learned from earlier sessions."""
+        """`master`: the URL whose metadata requests are dressed; `climber`: one that learned from earlier sessions.
+
+        `limits` are those of pages without a serial header.
+        """
         self.wrapped = session
         self.settings = settings
+        self._limits = limits
         self.climber = climber or AdaptiveClimber(master, settings.rungs, settings.cache_bust_parameter)
         # The observations of the latest comparison of the index's copies.
         self.index_observations: Sequence[Observation] = ()
@@ -89,7 +98,7 @@ class FreshSession:
             sending = None
         if sending is None:
             return self.wrapped.request(method, url, **options)
-        return _Request(self._failing_open(sending, method, url, options))
+        return DressedRequest(self._failing_open(sending, method, url, options))
 
     def _dressed_request(
         self, method: str, url: str | URL, options: dict[str, Any]
@@ -107,11 +116,17 @@ class FreshSession:
         return None if variant == PLAIN else self._send(method, target, variant, options)
 
     async def fetch(
-        self, url: str, required_serial: int, budget: RecheckBudget | None = None, **options: Any
+        self,
+        url: str,
+        required_serial: int,
+        budget: RecheckBudget | None = None,
+        *,
+        has_own: bool = False,
+        **options: Any,
     ) -> AiohttpPage:
         """GET a page that must carry at least the required serial, climbing the ladder if it doesn't.
 
-        The caller must close the result's response.
+        `has_own`: the mirror has a copy of the page. The caller must close the result's response.
         """
         scout = None
         if self._scout is None and len(self.settings.rungs) > 1:
@@ -123,8 +138,9 @@ class FreshSession:
                 async with asyncio.timeout(SCOUT_SECONDS):
                     await self._scout.wait()
         try:
-            climb = self.climber.climb(url, required_serial, budget)
+            climb = self.climber.climb(url, required_serial, budget, has_own=has_own)
             error: Exception | None = None
+            broken: Exception | None = None
             while (way := climb.way) is not None:
                 response, failure = None, None
                 try:
@@ -139,7 +155,16 @@ class FreshSession:
                     if response is not None:
                         response.close()
                     raise
-                climb.saw(seen)
+                if self._is_elsewhere(way, response if response is not None else failure):
+                    elsewhere = observe_elsewhere(way)
+                    if not climb.observations:  # as bare: it is taken or not, and no evidence
+                        return _unproven(elsewhere, climb, seen, response, failure)
+                    failure = None
+                    climb.skip(elsewhere)
+                else:
+                    if seen.status == 200 and not climb.observations:
+                        broken = failure
+                    climb.saw(seen)
                 if climb.error is None:
                     error = None
                 elif climb.error is seen and failure is not None:
@@ -150,6 +175,8 @@ class FreshSession:
             if scout is not None:
                 scout.set()
         self.climber.learn(climb)
+        if error is None and broken is not None and climb.has_nothing:
+            error = broken
         fresh = response if climb.is_fresh else None
         return PageResult(climb.observations, fresh, error, climb.is_missing, climb.is_proven_gone)
 
@@ -159,13 +186,25 @@ class FreshSession:
         """Return what an answer's body, or an error answer, shows; and the client's error if any."""
         try:
             response.raise_for_status()  # for sessions that don't raise by themselves
-            body = await response.read() if seen.status == 200 else None
+            if seen.status != 200:
+                return seen, None
+            body = await (response.read() if seen.serial is not None else read_within(response, self._limits))
+        except BodyLimitError as error:
+            return self.climber.leave_unread(climb, seen, str(error)), None
         except Exception as error:  # noqa: BLE001 - the client's error, which the caller judges
             response.close()
-            if seen.serial is not None and seen.status == 200:  # another copy may be whole
-                return self.climber.read_body(climb, seen, None), None
+            if seen.serial is not None and seen.status == 200 and not isinstance(error, TimeoutError):
+                return self.climber.read_body(climb, seen, response.headers, None), error  # another copy may be whole
             return _observed_failure(seen.variant, error), error
-        return seen if body is None else self.climber.read_body(climb, seen, body), None
+        return self.climber.read_body(climb, seen, response.headers, body), None
+
+    def _is_elsewhere(self, way: Variant, answer: aiohttp.ClientResponse | Exception | None) -> bool:
+        """Return whether an answer, or its error, is of another place than the master's pages, where a redirect led."""
+        if not isinstance(answer, (aiohttp.ClientResponse, aiohttp.ClientResponseError)) or not answer.status:
+            return False
+        if way == PLAIN and isinstance(answer, aiohttp.ClientResponse) and not answer.history:  # as nearly always
+            return False
+        return not self.climber.scope.covers("GET", str(answer.request_info.url))
 
     async def last_serial(self, master: str) -> int | None:
         """Return the last serial that a master has given out, by its own account; None if it gives none."""
@@ -194,16 +233,22 @@ class FreshSession:
     async def _freshest_index(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """GET the index from the copy whose header has the highest serial; only that copy's body is downloaded."""
         variant = self.climber.ladder.start
-        response = await self._send("GET", url, variant, options)
+        try:
+            response = await self._send("GET", url, variant, options)
+        except RequestFailedError as failed:
+            self.climber.heed([_observed_failure(variant, failed.error)])
+            raise
         comparison = IndexComparison(observe(variant, response.status, response.headers), self.settings.rungs)
         self.index_observations = comparison.observations
         self._index_copy = None
         try:
             # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
             there = url if variant.cache_bust else response.url
-            if self.compares_index and self.climber.covers("GET", str(there)):
+            is_refused = self.climber.ladder.is_refused
+            if self.compares_index and not is_refused and self.climber.covers("GET", str(there)):
                 while (copy := comparison.next_copy()) is not None:
                     comparison.saw(await self._peek(*copy, there, options))
+                self.climber.heed(comparison.observations)
             if comparison.is_blind:
                 self.climber.log_once(
                     "No copy of the index has a serial in its header, so the freshest one is unknown: "
@@ -252,8 +297,7 @@ class FreshSession:
         try:
             response = await self._send(method, url, variant, {**options, "allow_redirects": True})
         except RequestFailedError as failed:
-            status = getattr(failed.error, "status", None)
-            return Observation(variant, status, problem=type(failed.error).__name__)
+            return _observed_failure(variant, failed.error)
         if method == "HEAD":
             response.release()
         else:
@@ -302,7 +346,7 @@ class FreshSession:
             if variant != PLAIN:
                 # Whoever sends the first request has asked whether it is covered.
                 if not history or self.climber.scope.covers(method, str(url)):
-                    sent_options = _dress(variant, options)
+                    sent_options = dress(variant, options)
                     if variant.cache_bust:
                         busted, appended = self.climber.cache_bust.append(str(url), appended)
                         sent_url = URL(busted, encoded=True)
@@ -316,60 +360,28 @@ class FreshSession:
                 history.append(response)
                 if len(history) >= most:
                     raise aiohttp.TooManyRedirects(history[0].request_info, tuple(history))
-                url, options = _redirected(url, URL(target), options)
+                url, options = redirected(url, URL(target), options)
             except Exception as error:
                 raise RequestFailedError(error) from error
 
 
-class _Request(Awaitable[aiohttp.ClientResponse]):
-    """Like the result of aiohttp's `session.get()`: can be awaited or used in `async with`."""
-
-    def __init__(self, sending: Coroutine[Any, Any, aiohttp.ClientResponse]) -> None:
-        self._sending = sending
-
-    def __await__(self) -> Generator[Any, Any, aiohttp.ClientResponse]:
-        return self._sending.__await__()
-
-    async def __aenter__(self) -> aiohttp.ClientResponse:
-        self._response = await self._sending
-        return await self._response.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._response.__aexit__(kind, error, traceback)
+def _unproven(
+    seen_as: Observation,
+    climb: Climb,
+    seen: Observation,
+    response: aiohttp.ClientResponse | None,
+    failure: Exception | None,
+) -> AiohttpPage:
+    """Return the result of a first answer that is no evidence, judged by what was `seen` of it."""
+    if failure is None and response is not None and climb.accepts(seen):
+        return PageResult([seen_as], response)
+    if response is not None:
+        response.release()
+    return PageResult([seen_as], error=failure, is_missing=seen.status == 404)
 
 
 def _observed_failure(variant: Variant, error: Exception) -> Observation:
-    """Return the observation for an error that the client raised."""
-    if isinstance(error, aiohttp.ClientResponseError):
+    """Return the observation for an error that the client raised; too many redirects have no status."""
+    if isinstance(error, aiohttp.ClientResponseError) and error.status:
         return observe(variant, error.status, error.headers or {})
     return Observation(variant, problem=type(error).__name__)
-
-
-def _dress(variant: Variant, options: dict[str, Any]) -> dict[str, Any]:
-    headers = CIMultiDict(options.get("headers") or {})
-    skip = set(options.get("skip_auto_headers") or ())
-    if variant.accept_encoding is not AcceptEncoding.CLIENT:
-        headers.popall("Accept-Encoding", None)
-        skip.add("Accept-Encoding")  # otherwise aiohttp adds its own
-    if variant.accept_encoding.header is not None:
-        headers["Accept-Encoding"] = variant.accept_encoding.header
-    if variant.no_cache:
-        headers["Cache-Control"] = "no-cache"
-    return {**options, "headers": headers, "skip_auto_headers": skip}
-
-
-def _redirected(url: URL, target: URL, options: dict[str, Any]) -> tuple[URL, dict[str, Any]]:
-    """Return a redirect's URL and options, by the same rules as aiohttp."""
-    options = {name: value for name, value in options.items() if name != "params"}
-    target = url.join(target)
-    if target.origin() == url.origin():
-        if target.user is None:
-            target = target.with_user(url.user).with_password(url.password)
-        return target, options
-    options.pop("auth", None)
-    headers = CIMultiDict(options.get("headers") or {})
-    for name in ("Authorization", "Cookie", "Proxy-Authorization"):
-        headers.popall(name, None)
-    return target, {**options, "headers": headers}

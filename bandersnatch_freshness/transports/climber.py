@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..core.climb import Climb, Ladder, RecheckBudget
 from ..core.log_fields import GOT_SERIAL, PROJECT, REQUIRED_SERIAL, VARIANT
-from ..core.observations import Observation
+from ..core.observations import Observation, observe
+from ..core.refusals import Refusal, read_refusal
 from ..core.scope import Scope
 from ..core.variants import Variant
 from ..fail_open import log_error
+from ..formatting import timestamp
 from .cache_bust import CacheBust
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -42,7 +45,10 @@ class AdaptiveClimber:
         self.ladder = Ladder(rungs)
         # Whether a 404 that came past all caches is believed at once: not behind a proxy, which may keep one silently.
         self.believes_404 = True
+        # What a server that refused a request wants, if it says so.
+        self.refusal: Refusal | None = None
         self._given_up: set[str] = set()
+        self._unread: set[str] = set()
         self._logged: set[str] = set()
         self._stale_pages = 0
         self._is_broken = False
@@ -58,35 +64,82 @@ class AdaptiveClimber:
         log_error()
         self._is_broken = True
 
-    def climb(self, url: str, required_serial: int, budget: RecheckBudget | None = None) -> Climb:
-        """Start the climb for a page that must carry at least the required serial."""
+    def climb(
+        self, url: str, required_serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False
+    ) -> Climb:
+        """Start the climb for a page that must carry at least the required serial; `has_own`: the mirror has one."""
         with self._lock:
             is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
+            reads = url not in self._unread
             ways = self.ladder.order(budget)
-        return Climb(url, required_serial, ways, budget, is_known=is_known, believes_404=self.believes_404)
+            if self.ladder.is_refused:
+                ways = self.ladder.rungs[:1] if budget else ways[:1]
+        return Climb(
+            url,
+            required_serial,
+            ways,
+            budget,
+            has_own=has_own,
+            reads=reads,
+            is_known=is_known,
+            believes_404=self.believes_404,
+        )
 
     def once(self, variant: Variant | None) -> RecheckBudget | None:
         """Return the budget to ask for a page once more, in the variant that got it; None if that is not known."""
         return None if variant is None else RecheckBudget(1, self.ladder.rungs.index(variant), None)
 
-    def read_body(self, climb: Climb, seen: Observation, body: bytes | None) -> Observation:
+    def read_body(self, climb: Climb, seen: Observation, headers: Mapping[str, str], body: bytes | None) -> Observation:
         """Return the observation with what its body says; None is a body that broke off."""
         read = climb.read(seen, body)
-        if seen.serial is None and read.serial is not None:
+        if read is seen:
+            return seen
+        if seen.serial is None:
             self.log_once(f"Judging pages by the last_serial in their body if the header has no valid serial: {seen}")
-        return read
+            return read
+        # Of an answer that was fresh by its header, nothing else was looked at.
+        return observe(seen.variant, 200, headers)._replace(serial=read.serial, problem=read.problem)
+
+    def leave_unread(self, climb: Climb, seen: Observation, problem: str) -> Observation:
+        """Return the observation of a page whose body is over a limit: in this run it is not read again."""
+        self._unread.add(climb.url)
+        return seen._replace(problem=problem)
 
     def learn(self, climb: Climb) -> None:
         """Learn from a finished climb, and log its result."""
         with self._lock:
             seen, extra = climb.observations, len(climb.observations) - 1
-            if not climb.is_fresh and any(one.is_refusal for one in seen) and not self.ladder.is_refused:
-                self.ladder.is_refused = True
-                log.info("The server wants fewer requests: no page is asked for in other ways in the rest of this run")
+            if not climb.is_fresh:
+                self.heed(seen)
             if climb.is_fresh and climb.budget is None:
                 self.ladder.fresh_at(seen[-1].variant, extra)
             if extra > 0:  # rare: nearly every page is fresh at once
                 self._learn(climb, extra)
+
+    def heed(self, observations: Iterable[Observation]) -> None:
+        """End all extra asking in this run where an answer says that the server wants fewer requests."""
+        for one in observations:
+            if one.is_refusal:
+                self._refuse(read_refusal(one.retry_after, one.date, int(time.time())))
+
+    def _refuse(self, refusal: Refusal | None) -> None:
+        with self._lock:
+            if refusal and (self.refusal is None or refusal.until > self.refusal.until):
+                self.refusal = refusal
+            was_refused, self.ladder.is_refused = self.ladder.is_refused, True
+        if not was_refused:
+            later = f", nor in any that begins before {timestamp(refusal.until)}" if refusal else ""
+            log.info(
+                "The server wants fewer requests: nothing is asked for in other ways in the rest of this run%s", later
+            )
+
+    def begin_refused(self, refusal: Refusal) -> None:
+        """Ask for nothing in other ways in this run, as a server told an earlier one."""
+        self.ladder.is_refused = True
+        log.info(
+            "The server wants fewer requests until %s: nothing is asked for in other ways in this run",
+            timestamp(refusal.until),
+        )
 
     def _learn(self, climb: Climb, extra: int) -> None:
         seen, title = climb.observations, self.scope.title(climb.url)

@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import SKIP_HEADER
 
 from ..core.climb import Climb, PageResult, RecheckBudget
-from ..core.observations import Observation
+from ..core.observations import Observation, observe_elsewhere
 from ..core.variants import LADDER, AcceptEncoding, Variant
 from ..formatting import plain_url
 from .cache_bust import without
@@ -32,7 +32,7 @@ _Send = Callable[[PreparedRequest], Response]
 class StaleError(requests.RequestException):
     """No way of asking gets a page with the required serial."""
 
-    def __init__(self, climb: Climb, request: PreparedRequest) -> None:
+    def __init__(self, climb: Climb, request: PreparedRequest | None) -> None:
         """`climb`: the ways in which the page was requested."""
         self.required_serial = climb.required_serial
         self.observations: Sequence[Observation] = climb.observations
@@ -43,12 +43,14 @@ class StaleError(requests.RequestException):
 class Asking:
     """The serial required of the pages that a thread requests, and what the last one's answers showed."""
 
-    def __init__(self, required_serial: int, budget: RecheckBudget | None = None) -> None:
-        """The page must carry at least the required serial."""
+    def __init__(self, required_serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False) -> None:
+        """The page must carry at least the required serial; `has_own`: there is a copy that it is to replace."""
         self.required_serial = required_serial
         self.budget = budget
+        self.has_own = has_own
         self.climb: Climb | None = None
         self.kept: Response | Exception | None = None  # for the caller to handle
+        self.broken: RequestFailedError | None = None  # why the body of the first answer broke off
 
     @property
     def observations(self) -> Sequence[Observation]:
@@ -85,14 +87,15 @@ class FreshAdapter(BaseAdapter):
         self._scout_lock = threading.Lock()
 
     @contextmanager
-    def requiring(self, serial: int, budget: RecheckBudget | None = None) -> Iterator[Asking]:
+    def requiring(self, serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False) -> Iterator[Asking]:
         """Require at least this serial of each page that this thread requests inside the block.
 
+        `has_own`: each is to replace a copy, so that it is held against the serial in its body too, in every answer.
         An older page is requested again in other ways. If none gets a newer one, requests raise
         `StaleError`; an error in the first answer (404, 503) is passed on.
         """
         before = getattr(self._here, "asking", None)
-        asking = self._here.asking = Asking(serial, budget)
+        asking = self._here.asking = Asking(serial, budget, has_own=has_own)
         try:
             yield asking
         finally:
@@ -104,25 +107,60 @@ class FreshAdapter(BaseAdapter):
         url: str,
         required_serial: int,
         budget: RecheckBudget | None = None,
+        *,
+        has_own: bool = False,
         **options: Any,
     ) -> PageResult[Response]:
         """GET a page that must carry at least the required serial, through a session with this adapter mounted."""
-        with self._after_the_first(), self.requiring(required_serial, budget) as asking:
+        with self._after_the_first(), self.requiring(required_serial, budget, has_own=has_own) as asking:
+            climb = None
             try:
-                response = session.get(url, **options)
+                response = self._get(session, url, asking, options)
                 response.raise_for_status()
+                climb = asking.climb
+                if climb is not None and climb.is_fresh:
+                    return PageResult(climb.observations, response)
+                # Not judged yet: a redirect led away from the master's pages. It is taken or not as without the suite.
+                way = self.climber.ladder.rungs[0]
+                single = Climb(url, required_serial, [way], has_own=has_own)
+                seen, _ = self._look(single, way, response)
             except StaleError:
                 return PageResult(asking.observations)
+            except RequestFailedError as failed:
+                return PageResult(asking.observations, error=failed.error)
             except requests.RequestException as error:
-                climb = asking.climb
-                is_missing, is_proven = (climb.is_missing, climb.is_proven_gone) if climb else (False, False)
-                return PageResult(asking.observations, None, error, is_missing, is_proven)
-            if asking.climb is not None and asking.climb.is_fresh:
-                return PageResult(asking.observations, response)
-            # Not judged yet, because a redirect led away from the master.
-            climb = Climb(url, required_serial, self.climber.ladder.rungs[:1])
-            climb.saw(self._look(climb, self.climber.ladder.rungs[0], response))
-            return PageResult(climb.observations, response if climb.is_fresh else None)
+                is_missing = error.response is not None and error.response.status_code == 404
+                is_proven_gone = asking.climb is not None and asking.climb.is_proven_gone
+                return PageResult(asking.observations, None, error, is_missing, is_proven_gone)
+            observations = [seen if climb is None else observe_elsewhere(way)]
+            return PageResult(observations, response if single.accepts(seen) else None)
+
+    def _get(self, session: requests.Session, url: str, asking: Asking, options: Mapping[str, Any]) -> Response:
+        """GET a page; on past the answers of other hosts that only a later way was redirected to.
+
+        Raises:
+            StaleError, RequestFailedError, requests.RequestException: if there is none.
+        """
+        while True:
+            response: Response | Exception
+            try:
+                response = session.get(url, **options)
+            except requests.RequestException as error:
+                response = error
+            climb = asking.climb
+            way = climb.way if climb is not None else None
+            if climb is None or way is None or not climb.observations:  # judged, or the first answer
+                if isinstance(response, Exception):
+                    raise response
+                return response
+            if isinstance(response, Exception):  # such as too many redirects
+                climb.saw(Observation(way, problem=type(response).__name__))
+            else:
+                response.close()
+                climb.skip(observe_elsewhere(way))
+            if climb.way is None:
+                self.climber.learn(climb)
+                return self._kept(asking, climb, None)
 
     def send(
         self,
@@ -169,7 +207,9 @@ class FreshAdapter(BaseAdapter):
             return self._ask(request, self.climber.ladder.start, send)
         climb = asking.climb
         if climb is None or climb.way is None:
-            climb = asking.climb = self.climber.climb(request.url or "", asking.required_serial, asking.budget)
+            climb = asking.climb = self.climber.climb(
+                request.url or "", asking.required_serial, asking.budget, has_own=asking.has_own
+            )
         # Otherwise a redirect was followed: go on in the way that got it.
         return self._climb(request, asking, climb, send)
 
@@ -181,7 +221,9 @@ class FreshAdapter(BaseAdapter):
                 response = self._ask(request, way, send)
                 if response.is_redirect:
                     return response  # the session follows it
-                seen = self._look(climb, way, response)
+                seen, broken = self._look(climb, way, response)
+                if not climb.observations:
+                    asking.broken = broken
             except RequestFailedError as failed:
                 failure = failed
                 seen = Observation(way, problem=type(failed.error).__name__)
@@ -196,9 +238,13 @@ class FreshAdapter(BaseAdapter):
         self.climber.learn(climb)
         if climb.is_fresh and response is not None:
             return response
+        return self._kept(asking, climb, request)
+
+    def _kept(self, asking: Asking, climb: Climb, request: PreparedRequest | None) -> Response:
+        """Return the error answer that a climb in vain leaves to the caller, or raise what it ends with."""
         if isinstance(asking.kept, Response):
             return asking.kept
-        raise asking.kept or StaleError(climb, request)
+        raise asking.kept or (asking.broken if climb.has_nothing else None) or StaleError(climb, request)
 
     def _ask(self, request: PreparedRequest, way: Variant, send: _Send) -> Response:
         """Send a request in one way; the response looks as if it had been sent undressed."""
@@ -227,19 +273,25 @@ class FreshAdapter(BaseAdapter):
             dressed.url, added = self.climber.cache_bust.append(dressed.url or "")
         return dressed, added
 
-    def _look(self, climb: Climb, way: Variant, response: Response) -> Observation:
-        """Return what an answer shows; its body is read where the climb wants that."""
+    def _look(self, climb: Climb, way: Variant, response: Response) -> tuple[Observation, RequestFailedError | None]:
+        """Return what an answer shows, and why its body breaks off, which is read where the climb wants that.
+
+        Raises:
+            RequestFailedError: if it must be read to be judged, or ends in a time-out.
+        """
         seen = climb.look(way, response.status_code, response.headers)
         if not climb.wants_body(seen):
-            return seen
+            return seen, None
         try:
             body = response.content
         except Exception as error:
             response.close()
-            if seen.serial is not None:  # another copy may be whole
-                return self.climber.read_body(climb, seen, None)
-            raise RequestFailedError(error) from error
-        return self.climber.read_body(climb, seen, body)
+            failed = RequestFailedError(error)
+            # A time-out is a ConnectionError by then.
+            if seen.serial is None or isinstance(error, requests.ConnectionError):
+                raise failed from error
+            return self.climber.read_body(climb, seen, response.headers, None), failed  # another copy may be whole
+        return self.climber.read_body(climb, seen, response.headers, body), None
 
     @contextmanager
     def _after_the_first(self) -> Iterator[None]:

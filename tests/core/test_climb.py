@@ -122,7 +122,8 @@ def test_what_is_known_to_be_stale_is_asked_for_in_other_ways_each_time() -> Non
         pytest.param([(200, 41), (200, 40)], True, id="older"),
         pytest.param([(200, 41), (200, None)], True, id="no-serial"),
         pytest.param([(200, 41), (200, 42)], False, id="newer"),
-        pytest.param([(200, 41), (404, 41)], False, id="not-found"),
+        pytest.param([(200, 41), (404, None)], True, id="not-found"),
+        pytest.param([(200, 41), (503, None)], False, id="an-error"),
     ],
 )
 def test_news_is_worth_a_climb(observations: list[tuple[int, int | None]], is_enough: bool) -> None:
@@ -163,6 +164,37 @@ def test_a_later_answer_is_a_cure_only_if_it_is_whole(
     climb.saw(read)
     assert climb.is_fresh is (serial == 42)
     assert (climb.way is None) is climb.is_fresh or count == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "serial", "problem"),
+    [
+        pytest.param(NEW, 42, "", id="as-its-header"),
+        pytest.param(b'{"last_serial": 41}', 41, "", id="older-than-its-header"),
+        pytest.param(b'{"info": {"last_serial": 41}}', 42, "", id="without-one"),
+        pytest.param(NEW[:9], None, "a body that is no JSON", id="half-of-it"),
+        pytest.param(None, None, "a body that breaks off", id="cut-off"),
+    ],
+)
+def test_what_is_to_replace_an_own_copy_is_read_at_once(body: bytes | None, serial: int | None, problem: str) -> None:
+    """The first answer too: a header alone can come with an older page."""
+    climb = Climb("/pypi/foo/json", 42, LADDER, has_own=True)
+    one = Observation(PLAIN, 200, 42)
+    assert climb.wants_body(one)
+    assert not climb.wants_body(Observation(PLAIN, 200, 41))
+    read = climb.read(one, body)
+    assert (read.serial, read.problem) == (serial, problem)
+    climb.saw(read)
+    assert climb.is_fresh is (serial == 42)
+    assert climb.has_nothing is (serial is None)
+    assert (climb.way is None) is climb.is_fresh
+
+
+def test_what_was_too_much_to_read_is_not_read_again() -> None:
+    """Of a page that has a serial in its header, nothing is different."""
+    climb = Climb("/pypi/foo/json", 42, LADDER, has_own=True, reads=False)
+    assert not climb.wants_body(Observation(PLAIN, 200))
+    assert climb.wants_body(Observation(PLAIN, 200, 42))
 
 
 def test_stale_answers_are_not_read() -> None:

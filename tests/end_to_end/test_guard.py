@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.version import Version
 
-from bandersnatch_freshness.core.observations import serial_in_html
+from bandersnatch_freshness.core.observations import SERIAL_HEADER, serial_in_html
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
@@ -147,6 +148,26 @@ def test_a_run_replaces_no_page_by_an_older_one(start_lab: StartLab, make_mirror
     mirror.run()
     assert is_fresh(mirror, lab)
     assert state(mirror)["incidents"] == {}
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("others", [True, False], ids=["fresh-elsewhere", "nowhere"])
+def test_a_new_header_lets_no_older_page_in(others: bool, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The page's own serial counts: bare takes what it had before, the suite asks for another copy or keeps its own."""
+    lab = start_lab(kind="pypi", projects=2)
+    bare, mirror = make_mirror(lab), make_mirror(lab, "freshness")
+    first = lab.page("lab-00")
+    lab.release()
+    bare.run(), mirror.run()
+    lab.release()
+    serial = lab.page("lab-00").headers[SERIAL_HEADER]
+    planted = replace(first, headers={**first.headers, SERIAL_HEADER: serial})
+    lab.plant("lab-00", planted, ["gzip"] if others else ALL_COPIES)
+    bare.run()
+    assert len(bare.versions("lab-00")) == 1
+    mirror.run()
+    assert len(mirror.versions("lab-00")) == (3 if others else 2)
+    assert (mirror.serial == lab.serial) is others
 
 
 @needs_sync

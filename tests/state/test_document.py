@@ -16,6 +16,7 @@ from bandersnatch_freshness.core.index import Ceiling, Doubt, Index
 from bandersnatch_freshness.core.missing import Missing
 from bandersnatch_freshness.core.observations import Evidence
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
+from bandersnatch_freshness.core.refusals import Refusal
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.formatting import plain_url, seconds, timestamp
 from bandersnatch_freshness.state.document import (
@@ -148,9 +149,10 @@ def test_masters_are_remembered() -> None:
     index, doubt, ceiling = Index(42, NOON, 9), Doubt("smaller", 42, 1, NOON, NOON + 9, 2), Ceiling(50, NOON)
     first = State("https://a.example", {"foo": foo}, [RUN], told, {"foo": QuarantineEntry(42, NOON, NOON, synced=40)})
     first.batch, first.index, first.doubt, first.ceiling, first.fresh_at = Batch(42, 7), index, doubt, ceiling, NOON
+    first.refusal = refusal = Refusal(NOON, NOON + 60)
     second = first.switched_to("https://b.example", NOON + 100)
     assert (second.master, second.incidents, second.notified, second.batch) == ("https://b.example", {}, {}, None)
-    assert (second.index, second.doubt, second.ceiling) == (None, None, None)
+    assert (second.index, second.doubt, second.ceiling, second.refusal) == (None, None, None, None)
     assert (second.runs, second.fresh_at, second.another_master) == ([RUN], NOON, True)
     assert second.quarantine == {"foo": QuarantineEntry(42, NOON, NOON, waiting=True)}
     assert second.announced() is None, "of the other's runs"
@@ -158,7 +160,7 @@ def test_masters_are_remembered() -> None:
     assert again == second
     back = again.switched_to("https://A.example/", NOON + 200)
     assert (back.incidents, back.notified, back.batch) == (first.incidents, told, Batch(42, 7))
-    assert (back.index, back.doubt, back.ceiling) == (index, doubt, ceiling)
+    assert (back.index, back.doubt, back.ceiling, back.refusal) == (index, doubt, ceiling, refusal)
     assert [(one.master, one.left) for one in back.others] == [("https://b.example", NOON + 200)]
     far = back.switched_to("https://c.example", NOON + 300).switched_to("https://d.example", NOON + 400)
     assert [one.master for one in far.others] == ["https://A.example/", "https://c.example"]

@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bandersnatch_freshness.core.climb import RecheckBudget
-from bandersnatch_freshness.core.variants import LADDER, AcceptEncoding, Variant
+from bandersnatch_freshness.core.refusals import Refusal
+from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.fail_open import begin_run
 from bandersnatch_freshness.settings import Settings
 from bandersnatch_freshness.transports.aiohttp_session import AiohttpPage, FreshSession, is_client_session
@@ -203,6 +204,111 @@ async def test_endless_redirects_end() -> None:
     assert counts == [10, 10]
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_redirects_without_end_end_the_climb(first: bool) -> None:
+    """With Bandersnatch's own error, and after as many requests; met in another way, the page is stale."""
+
+    def answer(request: web.Request) -> web.Response:
+        if not first and "Accept-Encoding" in request.headers:
+            return page("41")
+        raise web.HTTPFound("/pypi/foo/json")
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        if first:
+            with pytest.raises(aiohttp.TooManyRedirects):
+                await session.wrapped.get(upstream.url("/pypi/foo/json"))
+        most = len(upstream.asked) or 1 + 10
+        for _ in range(2):
+            upstream.asked.clear()
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+            assert outcome.response is None
+            assert isinstance(outcome.error, aiohttp.TooManyRedirects) is first
+            assert len(upstream.asked) == most
+            most = most if first else 1  # it is known to be stale by then
+
+
+def answering(status: int, serial: str | None) -> web.Response:
+    """Return an answer that came past all caches, by its own account."""
+    headers = {"X-Cache": "MISS", "X-PyPI-Last-Serial": serial or ""}
+    return web.Response(text="{}", status=status, headers=headers)
+
+
+@pytest.mark.parametrize("raise_for_status", [True, False])
+@pytest.mark.parametrize("rungs", [LADDER, [BUST]], ids=["plain-first", "dressed"])
+@pytest.mark.parametrize(
+    ("status", "serial", "taken"),
+    [(200, "42", True), (200, "41", False), (200, None, False), (404, None, False), (429, None, False)],
+)
+async def test_a_page_from_elsewhere_is_taken_or_not_and_proves_nothing(
+    status: int, serial: str | None, taken: bool, rungs: list[Variant], raise_for_status: bool
+) -> None:
+    """As bare takes it, request by request; twice, as nothing is learned."""
+    elsewhere = Upstream(lambda _: answering(status, serial))
+    async with elsewhere.server:
+
+        def answer(_: web.Request) -> web.Response:
+            raise web.HTTPFound(elsewhere.url("/pypi/foo/json"))
+
+        upstream = Upstream(answer)
+        async with upstream.session(rungs, raise_for_status) as session:
+            async with session.wrapped.get(upstream.url("/pypi/foo/json"), raise_for_status=False) as response:
+                assert response.status == status
+            for count in (2, 3):
+                outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+                assert (outcome.response is not None) is taken
+                if outcome.response is not None:
+                    assert await outcome.response.text() == "{}"
+                assert getattr(outcome.error, "status", 200) == status
+                assert (outcome.is_missing, outcome.is_proven_gone) == (status == 404, False)
+                (seen,) = outcome.observations
+                assert str(seen) == f"{rungs[0].name} got a redirect to another host"
+                assert (len(upstream.asked), len(elsewhere.asked)) == (count, count)
+            assert not session.climber.ladder.is_refused
+
+
+@pytest.mark.parametrize("status", [200, 404, 429])
+@pytest.mark.parametrize("cured", [True, False])
+async def test_a_later_way_that_leads_elsewhere_is_no_cure(cured: bool, status: int) -> None:
+    """On to the next."""
+    elsewhere = Upstream(lambda _: answering(status, "42"))
+    async with elsewhere.server:
+
+        def answer(request: web.Request) -> web.Response:
+            if "Accept-Encoding" in request.headers and not request.query:
+                return page("41")
+            if cured and request.query:
+                return page()
+            raise web.HTTPFound(elsewhere.url("/pypi/foo/json"))
+
+        upstream = Upstream(answer)
+        async with upstream.session(LADDER) as session:
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+            if outcome.response is not None:
+                outcome.response.release()
+    assert outcome.error is None
+    assert (outcome.response is not None) is cured
+    assert str(outcome.observations[1]) == "strip got a redirect to another host"
+    assert len(outcome.observations) == (3 if cured else len(LADDER))
+
+
+async def test_a_404_is_still_one_where_other_ways_lead_elsewhere() -> None:
+    """What answers there is no word on it."""
+    elsewhere = Upstream(lambda _: page())
+    async with elsewhere.server:
+
+        def answer(request: web.Request) -> web.Response:
+            if "Accept-Encoding" in request.headers and not request.query:
+                return web.Response(status=404)
+            raise web.HTTPFound(elsewhere.url("/pypi/foo/json"))
+
+        upstream = Upstream(answer)
+        async with upstream.session([PLAIN, STRIP, BUST]) as session:
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert isinstance(outcome.error, aiohttp.ClientResponseError)
+    assert outcome.error.status == 404
+
+
 async def test_redirects_may_be_left_to_the_caller() -> None:
     """`allow_redirects=False` is passed on, and HEAD follows none unless told to."""
 
@@ -261,6 +367,91 @@ async def test_judges_by_header_then_body(serial: str | None, body: str, fresh: 
         if outcome.response:
             async with outcome.response as response:
                 assert await response.text() == body
+
+
+@pytest.mark.parametrize("has_own", [False, True])
+async def test_a_new_header_lets_no_older_page_replace_an_own_one(has_own: bool) -> None:
+    """Nor is one whose header was new ever evidence of more than its body is; without an own copy it is as bare."""
+    headers, old, new = (
+        {"X-PyPI-Last-Serial": "42", "X-Served-By": "node-1"},
+        '{"last_serial": 41}',
+        '{"last_serial": 42}',
+    )
+
+    def answer(request: web.Request) -> web.Response:
+        if "Accept-Encoding" in request.headers:
+            return web.Response(text=old, headers=headers)
+        return page("42", new)
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        for _ in range(2):  # then it begins where it was fresh
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=has_own)
+            assert outcome.response is not None
+            async with outcome.response as response:
+                assert await response.text() == (new if has_own else old)
+            if len(upstream.asked) == 2 and has_own:
+                assert str(outcome.observations[0]) == "plain got serial 41 from node-1"
+    assert len(upstream.asked) == (3 if has_own else 2)
+
+
+def cut_off(request: web.Request) -> web.StreamResponse:
+    """Return a page that breaks off."""
+    response = web.Response(body=b'{"last_', headers={"X-PyPI-Last-Serial": "42", "Content-Length": "100"})
+    response.force_close()
+    return response
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_page_that_breaks_off_may_be_whole_in_another_copy(whole: bool) -> None:
+    """If it is in none, the error is the one that Bandersnatch would have met."""
+    upstream = Upstream(
+        lambda request: page() if whole and "Accept-Encoding" not in request.headers else cut_off(request)
+    )
+    async with upstream.session(LADDER) as session:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            async with session.wrapped.get(upstream.url("/pypi/foo/json")) as response:
+                await response.json()
+        before = len(upstream.asked)
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True)
+        if outcome.response is not None:
+            outcome.response.release()
+    assert (outcome.response is not None) is whole
+    assert whole or isinstance(outcome.error, aiohttp.ClientPayloadError)
+    assert not outcome.is_missing
+    assert str(outcome.observations[0]) == "plain got a body that breaks off"
+    assert len(upstream.asked) - before == (2 if whole else len(LADDER))
+
+
+async def test_a_page_that_breaks_off_beside_an_old_one_is_stale() -> None:
+    """As any that no way gets."""
+    upstream = Upstream(lambda request: page("41") if "cb" in request.query else cut_off(request))
+    async with upstream.session(LADDER) as session:
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True)
+    assert (outcome.response, outcome.error) == (None, None)
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_time_out_in_a_body_ends_the_climb(first: bool) -> None:
+    """With Bandersnatch's own error where the first answer meets it; in a later one, the page is stale."""
+    never = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if not first and "Accept-Encoding" in request.headers:
+            return page("41")
+        response = web.StreamResponse(headers={"X-PyPI-Last-Serial": "42", "Content-Length": "100"})
+        await response.prepare(request)
+        await never.wait()
+        return response
+
+    upstream = Upstream(answer)
+    async with upstream.session(LADDER) as session:
+        timeout = aiohttp.ClientTimeout(total=0.2)
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True, timeout=timeout)
+        never.set()
+    assert outcome.response is None
+    assert isinstance(outcome.error, TimeoutError) is first
+    assert len(upstream.asked) == (1 if first else 2)
 
 
 async def test_a_climb_stops_at_the_first_fresh_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -436,6 +627,36 @@ async def test_a_refusal_ends_all_extra_asking(status: int, headers: dict[str, s
     assert counts == ([2, 1] if ends else [len(LADDER)] * 2)
 
 
+@pytest.mark.parametrize("raise_for_status", [True, False])
+@pytest.mark.parametrize("status", [403, 429, 503])
+async def test_what_a_refusal_says_is_kept(status: int, raise_for_status: bool, mocker: Any) -> None:
+    """The latest time; of the first answer too, which ends as it would without the suite."""
+    mocker.patch("time.time", return_value=1000.5)
+    waits = iter(("60", "30"))
+    upstream = Upstream(lambda _: web.Response(status=status, headers={"Retry-After": next(waits)}))
+    async with upstream.session(LADDER, raise_for_status) as session:
+        for _ in range(2):
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+            assert getattr(outcome.error, "status", None) == status
+            assert session.climber.refusal == Refusal(1000, 1060)
+    assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_a_run_that_begins_refused_asks_plainly_and_once(status: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Whether a page is stale or not found, and for what is in quarantine too, whose turn it is in another way."""
+    caplog.set_level(logging.INFO, "bandersnatch.freshness")
+    upstream = Upstream(lambda _: web.Response(status=status, headers={"X-PyPI-Last-Serial": "41"}))
+    async with upstream.session(LADDER) as session:
+        session.climber.begin_refused(Refusal(0, 60))
+        for budget in (None, RecheckBudget(3, 4, 40)):
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, budget)
+            assert outcome.response is None
+    assert len(upstream.asked) == 2
+    assert all("Accept-Encoding" in request.headers and not request.query for request in upstream.asked)
+    assert "until 1970-01-01T00:01:00Z" in caplog.text
+
+
 async def test_a_broken_connection_ends_the_climb() -> None:
     """The page counts as stale, as the first answer said; nothing is retried."""
 
@@ -504,7 +725,7 @@ async def test_a_bug_of_ours_leaves_unjudged_requests_as_they_are(
 ) -> None:
     """Logged once; the request is sent plainly, and so are all later ones."""
     begin_run()
-    mocker.patch("bandersnatch_freshness.transports.aiohttp_session._dress", side_effect=RuntimeError("a bug"))
+    mocker.patch("bandersnatch_freshness.transports.aiohttp_session.dress", side_effect=RuntimeError("a bug"))
     upstream = Upstream(lambda _: page())
     async with upstream.session([ALL]) as session:
         for _ in range(2):
@@ -565,13 +786,35 @@ async def test_the_index_comes_from_the_freshest_copy(
     assert len(upstream.asked) == len(methods) + 1
 
 
-async def test_an_index_that_is_refused_is_the_callers_error() -> None:
-    """As without the suite: nothing is compared."""
-    upstream = Upstream(lambda _: web.Response(status=503))
+@pytest.mark.parametrize("retry_after", ["", "60"])
+async def test_an_index_that_is_refused_is_the_callers_error(retry_after: str) -> None:
+    """As without the suite: nothing is compared; what it says of later requests is heeded."""
+    upstream = Upstream(lambda _: web.Response(status=503, headers={"Retry-After": retry_after} if retry_after else {}))
     async with upstream.session(LADDER) as plain:
+        session = guarded(upstream, plain)
         with pytest.raises(aiohttp.ClientResponseError):
-            await guarded(upstream, plain).get(upstream.url("/simple/"))
+            await session.get(upstream.url("/simple/"))
     assert len(upstream.asked) == 1
+    assert session.climber.ladder.is_refused is bool(retry_after)
+
+
+@pytest.mark.parametrize("raise_for_status", [True, False])
+async def test_a_copy_of_the_index_that_is_refused_ends_all_extra_asking(raise_for_status: bool) -> None:
+    """In this comparison, and in the run."""
+    upstream = Upstream(
+        lambda request: (
+            page("41") if request.method == "GET" else web.Response(status=429, headers={"Retry-After": "9"})
+        )
+    )
+    async with upstream.session(LADDER, raise_for_status) as plain:
+        session = guarded(upstream, plain)
+        for count in (2, 3):
+            async with session.get(upstream.url("/simple/")) as response:
+                assert response.status == 200
+            assert len(upstream.asked) == count
+        await session.fetch(upstream.url("/pypi/foo/json"), 42)
+    assert len(upstream.asked) == 4
+    assert session.climber.refusal is not None
 
 
 async def test_copies_that_can_not_be_had_are_not_the_freshest() -> None:

@@ -18,6 +18,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from bandersnatch_freshness.core.climb import RecheckBudget
+from bandersnatch_freshness.core.refusals import Refusal
 from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.fail_open import begin_run
 from bandersnatch_freshness.transports.requests_adapter import FreshAdapter, StaleError
@@ -52,6 +53,8 @@ class Answer:
     body: bytes = b"{}"
     location: str = ""
     missing: int = 0
+    retry_after: str = ""
+    waits: threading.Event | None = None  # before the body
 
 
 class Upstream:
@@ -77,8 +80,12 @@ class Upstream:
                     self.send_header("X-PyPI-Last-Serial", made.serial)
                 if made.location:
                     self.send_header("Location", made.location)
+                if made.retry_after:
+                    self.send_header("Retry-After", made.retry_after)
                 self.send_header("Content-Length", str(len(made.body) + made.missing))
                 self.end_headers()
+                if made.waits:
+                    made.waits.wait(30)
                 with suppress(ConnectionError):  # it may have been left waiting
                     self.wfile.write(made.body)
                 self.close_connection = bool(made.missing)
@@ -299,6 +306,61 @@ def test_judges_by_header_then_body(stream: bool, serial: str | None, body: str,
             assert b"".join(outcome.response.iter_content(2)) == body.encode()
 
 
+@pytest.mark.parametrize("has_own", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_new_header_lets_no_older_page_replace_an_own_one(stream: bool, has_own: bool) -> None:
+    """Without an own copy it is as bare."""
+    old, new = (Answer(body=b'{"last_serial": %d}' % serial) for serial in (41, 42))
+    upstream = Upstream(lambda asked: old if "Accept-Encoding" in asked.headers else new)
+    with upstream.session() as (session, adapter):
+        for _ in range(2):  # then it begins where it was fresh
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=has_own, stream=stream)
+            assert outcome.response is not None
+            assert outcome.response.json()["last_serial"] == (42 if has_own else 41)
+    assert len(upstream.asked) == (3 if has_own else 2)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_page_that_breaks_off_may_be_whole_in_another_copy(whole: bool) -> None:
+    """If it is in none, the error is the one that requests has for it."""
+    upstream = Upstream(
+        lambda asked: Answer() if whole and "Accept-Encoding" not in asked.headers else Answer(missing=10)
+    )
+    with upstream.session() as (session, adapter), requests.Session() as bare:
+        with pytest.raises(requests.RequestException) as raised:
+            bare.get(upstream.url("/pypi/foo/json"))
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True)
+    assert (outcome.response is not None) is whole
+    assert whole or type(outcome.error) is raised.type
+    assert str(outcome.observations[0]) == "plain got a body that breaks off"
+    assert len(upstream.asked) == 1 + (2 if whole else len(LADDER))
+
+
+def test_a_page_that_breaks_off_beside_an_old_one_is_stale() -> None:
+    """As any that no way gets; and what is asked for next is judged by itself."""
+    upstream = Upstream(lambda asked: Answer(serial="41") if "cb" in asked.query else Answer(missing=10))
+    with upstream.session() as (session, adapter):
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True)
+    assert (outcome.response, outcome.error) == (None, None)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_time_out_in_a_body_ends_the_climb(first: bool) -> None:
+    """With the error of requests where the first answer meets it; in a later one, the page is stale."""
+    never = threading.Event()
+
+    def answer(asked: Received) -> Answer:
+        return Answer(serial="41") if not first and "Accept-Encoding" in asked.headers else Answer(waits=never)
+
+    upstream = Upstream(answer)
+    with upstream.session() as (session, adapter):
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True, timeout=0.2)
+        never.set()
+    assert outcome.response is None
+    assert isinstance(outcome.error, requests.ConnectionError) is first
+    assert len(upstream.asked) == (1 if first else 2)
+
+
 def test_a_climb_stops_at_the_first_fresh_answer(caplog: pytest.LogCaptureFixture) -> None:
     """One line says which variant cured it; the next page begins there."""
     caplog.set_level(logging.INFO, "bandersnatch.freshness")
@@ -406,6 +468,32 @@ def test_a_refusal_ends_all_extra_asking() -> None:
             assert len(upstream.asked) == count
 
 
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_what_a_refusal_says_is_kept(status: int, mocker: Any) -> None:
+    """The latest time; of the first answer too, which ends as it would without the suite."""
+    mocker.patch("time.time", return_value=1000.5)
+    waits = iter(("60", "30"))
+    upstream = Upstream(lambda _: Answer(status, retry_after=next(waits)))
+    with upstream.session() as (session, adapter):
+        for _ in range(2):
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+            assert isinstance(outcome.error, requests.HTTPError)
+            assert adapter.climber.refusal == Refusal(1000, 1060)
+    assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_run_that_begins_refused_asks_plainly_and_once(status: int) -> None:
+    """Whether a page is stale or not found, and for what is in quarantine too, whose turn it is in another way."""
+    upstream = fixed(status=status, serial="41")
+    with upstream.session() as (session, adapter):
+        adapter.climber.begin_refused(Refusal(0, 60))
+        for budget in (None, RecheckBudget(3, 4, 40)):
+            assert adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, budget).response is None
+    assert len(upstream.asked) == 2
+    assert all("Accept-Encoding" in asked.headers and not asked.query for asked in upstream.asked)
+
+
 @pytest.mark.parametrize(
     "answer",
     [Answer(503), Answer(0), Answer(missing=10, serial=None)],
@@ -443,16 +531,96 @@ def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None:
     assert len(upstream.asked) == 2
 
 
-@pytest.mark.parametrize("serial", ["41", "42"])
-def test_a_page_from_elsewhere_is_judged_too(serial: str) -> None:
-    """Not climbed for: it is another host's."""
-    elsewhere = fixed(serial=serial)
-    upstream = Upstream(lambda _: Answer(302, location=elsewhere.url("/pypi/foo/json")))
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        (Answer(serial="42"), True),
+        (Answer(serial="41"), False),
+        (Answer(serial=None), False),
+        (Answer(404, None), False),
+        (Answer(503, None), False),
+    ],
+    ids=["fresh", "stale", "no-serial", "404", "503"],
+)
+def test_a_page_from_elsewhere_is_taken_or_not_and_proves_nothing(answer: Answer, taken: bool) -> None:
+    """As bare takes it, request by request; twice, as nothing is learned."""
+    elsewhere = Upstream(lambda _: answer)
+    upstream = Upstream(lambda _: Answer(302, None, location=elsewhere.url("/pypi/foo/json")))
+    with elsewhere.serving(), upstream.session() as (session, adapter), requests.Session() as bare:
+        status = bare.get(upstream.url("/pypi/foo/json")).status_code
+        for count in (2, 3):
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+            assert (outcome.response is not None) is taken
+            assert getattr(getattr(outcome.error, "response", None), "status_code", 200) == status
+            assert (outcome.is_missing, outcome.is_proven_gone) == (status == 404, False)
+            assert [seen.serial for seen in outcome.observations if seen.serial] == []
+            assert (len(upstream.asked), len(elsewhere.asked)) == (count, count)
+    assert not adapter.climber.ladder.is_refused
+
+
+@pytest.mark.parametrize("answer", [Answer(), Answer(404, None), Answer(429, None), Answer(302, None, location="/")])
+@pytest.mark.parametrize("cured", [True, False])
+def test_a_later_way_that_leads_elsewhere_is_no_cure(cured: bool, answer: Answer) -> None:
+    """On to the next; unless it never ends, as a broken connection does."""
+    elsewhere = Upstream(lambda _: answer)
+    there = elsewhere.url("/pypi/foo/json")
+
+    def answering(asked: Received) -> Answer:
+        if "Accept-Encoding" in asked.headers and not asked.query:
+            return Answer(serial="41")
+        return Answer() if cured and asked.query else Answer(302, None, location=there)
+
+    upstream = Upstream(answering)
     with elsewhere.serving(), upstream.session() as (session, adapter):
         outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
-    assert (outcome.response is not None) is (serial == "42")
-    assert [seen.serial for seen in outcome.observations] == [int(serial)]
-    assert len(upstream.asked) == 1
+    assert outcome.error is None
+    if answer.location:
+        assert outcome.response is None
+        assert [str(seen) for seen in outcome.observations[1:]] == ["strip got TooManyRedirects"]
+        return
+    assert (outcome.response is not None) is cured
+    assert str(outcome.observations[1]) == "strip got a redirect to another host"
+    assert len(outcome.observations) == (3 if cured else len(LADDER))
+
+
+def test_a_404_is_still_one_where_other_ways_lead_elsewhere() -> None:
+    """What answers there is no word on it."""
+    elsewhere = fixed()
+    there = elsewhere.url("/pypi/foo/json")
+    upstream = Upstream(
+        lambda asked: (
+            Answer(404, None)
+            if "Accept-Encoding" in asked.headers and not asked.query
+            else Answer(302, None, location=there)
+        )
+    )
+    with elsewhere.serving(), upstream.session([PLAIN, STRIP, BUST]) as (session, adapter):
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+    assert isinstance(outcome.error, requests.HTTPError)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_redirects_without_end_end_the_climb(first: bool) -> None:
+    """With the error of requests, and after as many requests; met in another way, the page is stale."""
+
+    def answer(asked: Received) -> Answer:
+        if not first and "Accept-Encoding" in asked.headers:
+            return Answer(serial="41")
+        return Answer(302, None, location="/pypi/foo/json")
+
+    upstream = Upstream(answer)
+    with upstream.session() as (session, adapter), requests.Session() as bare:
+        if first:
+            with pytest.raises(requests.TooManyRedirects):
+                bare.get(upstream.url("/pypi/foo/json"))
+        most = len(upstream.asked) or 1 + 31
+        for _ in range(2):
+            upstream.asked.clear()
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42)
+            assert outcome.response is None
+            assert isinstance(outcome.error, requests.TooManyRedirects) is first
+            assert len(upstream.asked) == most
+            most = most if first else 1  # it is known to be stale by then
 
 
 def test_many_threads_learn_from_one_climb() -> None:
