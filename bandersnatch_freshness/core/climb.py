@@ -30,17 +30,20 @@ class RecheckBudget(NamedTuple):
     """How to recheck a page that is known to be stale or missing: in at most `ways` variants.
 
     The first one is rung number `first`. `known` is the highest serial that any answer has
-    had so far: an answer with a higher one is news and worth a full climb, and so is an error.
+    had so far: an answer with a higher one is news and worth a full climb, and so is an error; a 404 is none where the
+    page `is_missing`.
     """
 
     ways: int
     first: int
     known: int | None
+    is_missing: bool = False
 
     def is_enough(self, observations: Sequence[Observation]) -> bool:
         """Return whether these observations make further requests pointless."""
         return len(observations) >= self.ways and all(
-            (seen.serial or 0) <= (self.known or 0) and seen.status in (200, 404) for seen in observations
+            (seen.serial or 0) <= (self.known or 0) and seen.status == (404 if self.is_missing else 200)
+            for seen in observations
         )
 
 
@@ -76,14 +79,15 @@ class Climb:
         has_own: bool = False,
         reads: bool = True,
         is_known: bool = False,
+        is_limited: bool = False,
         believes_404: bool = True,
     ) -> None:
         """`ways` are the variants to send, in order, at least one.
 
         `has_own`: the mirror has a copy of the page, which no older content is to replace. `reads`: an answer without a
         serial in its header may be read for one. `is_known`: this run has already seen that no variant gets a newer
-        page, so that one request is enough. `believes_404`: as no proxy is configured, which may keep a 404 without a
-        word, one that came past all caches proves that there is no page.
+        page, so that one request is enough; `is_limited`: only one may be sent. `believes_404`: as no proxy is
+        configured, which may keep a 404 without a word, one that came past all caches proves that there is no page.
         """
         self.url = url
         self.required_serial = required_serial
@@ -97,6 +101,7 @@ class Climb:
         self._has_own = has_own
         self._reads = reads
         self._is_known = is_known
+        self._is_limited = is_limited
         self._believes_404 = believes_404
 
     @property
@@ -173,17 +178,16 @@ class Climb:
             self.error = None  # a page exists, if only an old one: another copy's 404 is just as old
         elif is_first:
             self.error = seen
-        if self.is_fresh or not self._left or status is None or seen.is_refusal or self.is_proven_gone:
+        is_over = self.is_fresh or not self._left or self._is_limited or seen.is_refusal or self.is_proven_gone
+        if is_over or status is None:
             goes_on = False  # after a broken connection or a timeout, other variants do no better
         elif self.budget is not None and self.budget.is_enough(self.observations):
             goes_on = False
         elif is_first and failed:
             # A cached one loses a new package for good, so it is asked for in one other way.
-            goes_on = status == 404 and self.required_serial > 0 and not self._is_known
-        elif is_first:
-            goes_on = not self._is_known
+            goes_on = status == 404 and self.required_serial > 0
         else:
-            goes_on = not self.is_missing
+            goes_on = not self._is_known and not self.is_missing
         self.way = self._next() if goes_on else None
 
     def _next(self) -> Variant:

@@ -267,7 +267,7 @@ class Run:
     def budget(self, project: str) -> RecheckBudget | None:
         """Return how to ask for a project, None if without a limit; what is missing in another variant each time."""
         if project in self.missing_asked:
-            return RecheckBudget(1, self._missing[project].asks, None)
+            return RecheckBudget(1, self._missing[project].asks, None, is_missing=True)
         return self.rechecks.get(project)
 
     def believes_gone(self, project: str, now: int, *, has_files: bool) -> bool:

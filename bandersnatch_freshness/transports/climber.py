@@ -69,7 +69,7 @@ class AdaptiveClimber:
     ) -> Climb:
         """Start the climb for a page that must carry at least the required serial; `has_own`: the mirror has one."""
         with self._lock:
-            is_known = url in self._given_up or self.ladder.exhausted or self.ladder.is_refused
+            is_known, is_limited = url in self._given_up, self.ladder.exhausted or self.ladder.is_refused
             reads = url not in self._unread
             ways = self.ladder.order(budget)
             if self.ladder.is_refused:
@@ -82,6 +82,7 @@ class AdaptiveClimber:
             has_own=has_own,
             reads=reads,
             is_known=is_known,
+            is_limited=is_limited,
             believes_404=self.believes_404,
         )
 

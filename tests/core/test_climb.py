@@ -122,7 +122,7 @@ def test_what_is_known_to_be_stale_is_asked_for_in_other_ways_each_time() -> Non
         pytest.param([(200, 41), (200, 40)], True, id="older"),
         pytest.param([(200, 41), (200, None)], True, id="no-serial"),
         pytest.param([(200, 41), (200, 42)], False, id="newer"),
-        pytest.param([(200, 41), (404, None)], True, id="not-found"),
+        pytest.param([(200, 41), (404, None)], False, id="not-found"),
         pytest.param([(200, 41), (503, None)], False, id="an-error"),
     ],
 )
@@ -130,6 +130,13 @@ def test_news_is_worth_a_climb(observations: list[tuple[int, int | None]], is_en
     """A newer page than ever seen, or an answer that is no page; not one of several old copies."""
     seen = [Observation(PLAIN, status, serial) for status, serial in observations]
     assert RecheckBudget(2, 0, 41).is_enough(seen) is is_enough
+
+
+def test_a_404_is_no_news_of_what_is_missing() -> None:
+    """A page is, fresh or not."""
+    budget = RecheckBudget(1, 0, None, is_missing=True)
+    assert budget.is_enough([Observation(PLAIN, 404)])
+    assert not budget.is_enough([Observation(PLAIN, 200, 41)])
 
 
 NEW = b'{"last_serial": 42}'

@@ -17,8 +17,8 @@ from .quarantining import ONE
 def start_stale(start_lab: StartLab) -> Callable[..., Lab]:
     """Return a function that starts a lab whose behaviour comes with a release of all projects."""
 
-    def start(behaviour: Behaviour = ONE, projects: int = 3) -> Lab:
-        lab = start_lab("healthy", projects=projects)
+    def start(behaviour: Behaviour = ONE, projects: int = 3, kind: str = "cdn") -> Lab:
+        lab = start_lab("healthy", kind, projects=projects)
         lab.behave(behaviour)
         lab.release()
         return lab

@@ -50,7 +50,7 @@ def test_plugins_without_quarantine_lose_nothing(
     plugin: str, start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
     """Whichever is left: one WARNING, and the serial waits for the package, which is synced when its page is fresh."""
-    lab = start_stale(STUCK, projects=2)
+    lab = start_stale(STUCK, projects=2, kind="pypi")
     mirror = make_mirror(lab, "freshness_quarantine", options={"index_max_age": "9999d"})
     freeze_and_free(mirror)
     mirror.configure("plugins", enabled=plugin)
@@ -60,7 +60,7 @@ def test_plugins_without_quarantine_lose_nothing(
 
 def test_stepping_aside_loses_nothing(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """In a Bandersnatch that lacks a seam, which the same line says."""
-    lab = start_stale(STUCK, projects=2)
+    lab = start_stale(STUCK, projects=2, kind="pypi")
     mirror = make_mirror(lab, "freshness_quarantine")
     freeze_and_free(mirror)
 
@@ -74,7 +74,7 @@ def test_stepping_aside_loses_nothing(start_stale: Callable[..., Lab], make_mirr
 @needs_sync
 def test_sync_hands_nothing_back(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """As it writes over the todo list."""
-    lab = start_stale(STUCK, projects=2)
+    lab = start_stale(STUCK, projects=2, kind="pypi")
     mirror = make_mirror(lab, "freshness_quarantine")
     freeze_and_free(mirror)
     (line,) = lines(run_without_a_seam(mirror, "sync", "lab-01"), "the freshness plugins step aside")
@@ -86,7 +86,7 @@ def test_sync_hands_nothing_back(start_stale: Callable[..., Lab], make_mirror: M
 
 def test_run_hands_back_without_any_plugin(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """That command has the suite in place whatever is enabled."""
-    lab = start_stale(STUCK, projects=2)
+    lab = start_stale(STUCK, projects=2, kind="pypi")
     mirror = make_mirror(lab, "freshness_quarantine")
     freeze_and_free(mirror)
     mirror.configure("plugins", enabled="")
@@ -97,7 +97,7 @@ def test_run_hands_back_without_any_plugin(start_stale: Callable[..., Lab], make
 
 def test_uninstalled_it_is_as_if_it_had_never_been(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """As docs/how-to/removing.md has it: all is released, and Bandersnatch, bare, gets it."""
-    lab = start_stale(STUCK, projects=2)
+    lab = start_stale(STUCK, projects=2, kind="pypi")
     mirror = make_mirror(lab, "freshness_quarantine")
     freeze_and_free(mirror)
     assert command("quarantine", mirror, "release", "--all").returncode == 0

@@ -471,10 +471,10 @@ async def test_a_climb_stops_at_the_first_fresh_answer(caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("raise_for_status", [True, False])
 async def test_a_404_that_no_way_cures_is_handed_on(raise_for_status: bool) -> None:
-    """Asked for in one other way, once; and not at all where no serial is asked for."""
+    """Asked for in one other way; and not at all where no serial is asked for."""
     upstream = Upstream(lambda _: web.Response(status=404))
     async with upstream.session(LADDER, raise_for_status) as session:
-        for required_serial, requests in ((42, 2), (42, 3), (0, 4)):
+        for required_serial, requests in ((42, 2), (42, 4), (0, 5)):
             outcome = await session.fetch(upstream.url("/pypi/foo/json"), required_serial)
             assert isinstance(outcome.error, aiohttp.ClientResponseError)
             assert outcome.error.status == 404
@@ -547,7 +547,7 @@ async def test_a_404_is_proven_in_the_other_way_too() -> None:
     assert len(upstream.asked) == 2
 
 
-async def test_a_404_after_a_stale_page_is_not_climbed_for() -> None:
+async def test_a_404_after_a_stale_page_is_asked_for_in_one_other_way() -> None:
     """Bandersnatch's second attempt, which meets another copy: all ways were asked in the first."""
     upstream = Upstream(lambda _: page("41") if len(upstream.asked) <= len(LADDER) else web.Response(status=404))
     async with upstream.session(LADDER) as session:
@@ -555,7 +555,17 @@ async def test_a_404_after_a_stale_page_is_not_climbed_for() -> None:
         assert (first.response, first.error) == (None, None)
         second = await session.fetch(upstream.url("/pypi/foo/json"), 42)
     assert second.is_missing
-    assert len(upstream.asked) == len(LADDER) + 1
+    assert len(upstream.asked) == len(LADDER) + 2
+
+
+async def test_a_404_where_an_old_page_was_seen_before_is_stale_again() -> None:
+    """In each of Bandersnatch's attempts, by two requests after the first climb."""
+    upstream = Upstream(lambda request: page("41") if "cb" in request.query else web.Response(status=404))
+    async with upstream.session(LADDER) as session:
+        for count in (len(LADDER), len(LADDER) + 2):
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42)
+            assert (outcome.error, outcome.is_missing) == (None, False)
+            assert len(upstream.asked) == count
 
 
 async def test_very_many_stale_pages_are_not_said_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
