@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from .faults import (
     ALL_BREAKS,
     BEHIND,
+    CACHED_404S,
     FILE_BREAKS,
     INDEX_BREAKS,
     INDEX_LIES,
@@ -67,6 +68,8 @@ class Edge:
         self.faults: list[Fault] = []
         # Answers by the kind of fault that changed them.
         self.met: Counter[str] = Counter()
+        # Projects of which a page was shown that bare Bandersnatch believes and should not: see `_page`.
+        self.deceived: set[str] = set()
         self._files: dict[str, tuple[str, str]] = {}
 
     def answer(self, request: Request) -> Answer:
@@ -129,10 +132,11 @@ class Edge:
             answer = _encoded(Answer(200, headers, _document(name, one.page, one.body, self.base)), copy)
         if not self.world.page(name).versions:
             return answer
-        breaks = [
-            one for one in self._hitting(PAGE_BREAKS, name, copy) if not (is_past and one.kind.startswith("page: 404"))
-        ]
-        return self._break(answer, PAGE_BREAKS, breaks)
+        breaks = self._hitting(PAGE_BREAKS, name, copy)
+        answer = self._break(answer, PAGE_BREAKS, [one for one in breaks if not (is_past and one.kind in CACHED_404S)])
+        if answer.status == 404 or one.page.serial < one.claims:
+            self.deceived.add(name)
+        return answer
 
     def _index(self, copy: str, *, is_past: bool) -> Answer:
         lag = 0 if is_past else (self.world.now + {"gzip": 0, "deflate": 1000, "identity": 2000}[copy]) % INDEX_LAG

@@ -39,6 +39,11 @@ class Shown:
     body: int | None
     is_hit: bool = False
 
+    @property
+    def claims(self) -> int:
+        """The serial in its header, 0 if there is none."""
+        return int(self.header) if self.header and self.header.isdecimal() else 0
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -151,11 +156,14 @@ PAGE_BREAKS: dict[str, Break] = {
 }
 
 
+CACHED_404S = {"page: cached 404", "page: 404 by a proxy", "page: 404 with an age"}
+
+
 def _claims(serial: bool) -> IndexLie:
     def lie(one: Listed, world: World, fault: Fault) -> Listed:
         high = NONSENSE + fault.number
         projects = one.projects | {name: high for name in fault.names if name in one.projects}
-        return replace(one, projects=projects, **({"serial": high, "header": str(high)} if serial else {}))
+        return Listed(projects, str(high), high) if serial else replace(one, projects=projects)
 
     return lie
 
@@ -229,4 +237,3 @@ ABOUT_PROJECTS = {"index: a project high", "index: a project and itself high", "
 }
 
 KINDS = (*PAGE_LIES, *PAGE_BREAKS, *INDEX_LIES, *INDEX_BREAKS, *FILE_BREAKS, *XMLRPC_BREAKS, *ALL_BREAKS)
-

@@ -41,8 +41,12 @@ def lost(world: World, mirror: Mirror, excused: Collection[str]) -> Iterator[str
     (DESIGN, audit).
     """
     reached, todo = mirror.listed()
+    if reached > world.serial:  # the guard lowers it before anything is made of it
+        reached = mirror.serial
     state = mirror.state()
-    known = todo.union(*({canonicalize_name(name) for name in state.get(part, ())} for part in ("quarantine", "missing")))
+    known = todo.union(
+        *({canonicalize_name(name) for name in state.get(part, ())} for part in ("quarantine", "missing"))
+    )
     for name in world.names:
         page = world.page(name)
         if not page.versions or name in excused or world.is_concealed(name) or canonicalize_name(name) in known:
@@ -66,7 +70,8 @@ class Behind:
             since, runs = before.get(one, (world.now, 0))
             self.since[one] = since, runs + ran
             if world.now - since >= DAY and runs + ran >= 3:
-                yield f"{one[0]}: bare has had release {one[1]} for {(world.now - since) / DAY:.1f} days, the suite lacks it"
+                days = (world.now - since) / DAY
+                yield f"{one[0]}: bare has had release {one[1]} for {days:.1f} days, and the suite's mirror lacks it"
 
 
 def unhealed(world: World, mirror: Mirror, check: int) -> Iterator[str]:

@@ -40,16 +40,11 @@ _DEFAULTS = {
 }
 
 
-class Mirror:
-    """A mirror in a directory of its own, and the zygote of its runs; a context manager."""
+class Zygote:
+    """The process that forks a child for each run; a context manager."""
 
-    def __init__(self, directory: Path, options: Mapping[str, str], ca_file: Path) -> None:
-        """`options` are for `[mirror]`."""
-        self.directory = directory / "mirror"
-        self.config = directory / "bandersnatch.conf"
-        self.log = directory / "log"
-        self._options = options
-        directory.mkdir(parents=True)
+    def __init__(self, ca_file: Path) -> None:
+        """Its children trust the certificates of this authority."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.model.zygote"],
             cwd=Path(__file__).parents[2],
@@ -70,8 +65,29 @@ class Mirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the zygote."""
+        """End it."""
         self._process.communicate()
+
+    def run(self, **order: str | int) -> int:
+        """Run what is ordered, and return its exit code, or minus the signal that ended it."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{json.dumps(order)}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+class Mirror:
+    """A mirror in a directory of its own."""
+
+    def __init__(self, directory: Path, options: Mapping[str, str], zygote: Zygote) -> None:
+        """`options` are for `[mirror]`."""
+        self.directory = directory / "mirror"
+        self.config = directory / "bandersnatch.conf"
+        self.log = directory / "log"
+        self._options = options
+        self._zygote = zygote
+        directory.mkdir(parents=True)
 
     def configure(self, master: str, plugins: Sequence[str], blocked: Sequence[str]) -> None:
         """Write the configuration."""
@@ -85,18 +101,13 @@ class Mirror:
         with self.config.open("w") as file:
             parser.write(file)
 
-    def start(self, now: int, kill_at: int = 0, command: str = "mirror") -> None:
-        """Start a run at a time, in seconds since 1970; it is killed at a file operation, unless that is 0."""
-        self.log.write_text("")
-        order = {"config": str(self.config), "log": str(self.log), "now": now, "kill_at": kill_at, "command": command}
-        assert self._process.stdin
-        self._process.stdin.write(f"{json.dumps(order)}\n")
-        self._process.stdin.flush()
+    def run(self, now: int, kill_at: int = 0, command: str = "mirror") -> int:
+        """Run at a time, in seconds since 1970, and return the exit code.
 
-    def ended(self) -> int:
-        """Wait for the run's end, and return its exit code."""
-        assert self._process.stdout
-        return int(self._process.stdout.readline())
+        It is killed at its n-th file operation that writes, `kill_at`, unless that is 0.
+        """
+        self.log.write_text("")
+        return self._zygote.run(command=command, config=str(self.config), log=str(self.log), now=now, kill_at=kill_at)
 
     @property
     def serial(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 import threading
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ class Server:
         """Start, and tell each edge its address."""
         self._thread.start()
         for edge in self.edges:
-            coroutine = self._loop.create_server(lambda edge=edge: _Connection(edge, self.lines), "127.0.0.1", 0, ssl=self._tls)  # type: ignore[misc]
+            connect = functools.partial(_Connection, edge, self.lines)
+            coroutine = self._loop.create_server(connect, "127.0.0.1", 0, ssl=self._tls)
             server = asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
             edge.base = f"http{'s' if self._tls else ''}://localhost:{server.sockets[0].getsockname()[1]}"
         return self

@@ -121,8 +121,9 @@ class World:
         top = max((one for one in (*projects.values(), serial) if one and one <= true), default=0)
         for name in self.pages:
             page, told = self.page(name), projects.get(name) or 0
-            self.told[name] = max(self.told.get(name, 0), min(told, page.serial))
-            if self.told[name] < page.serial <= top:
+            if told <= page.serial:
+                self.told[name] = max(self.told.get(name, 0), told)
+            if self.told.get(name, 0) < page.serial <= top:
                 self.concealed[name] = page.serial
 
     def is_concealed(self, name: str) -> bool:
