@@ -30,7 +30,7 @@ matrix: .venv/nox  ## the tests on every Bandersnatch and Python, for the table 
 	.venv/bin/nox -s smoke -- every
 	.venv/bin/python -m tests.matrix
 
-soak: .venv/nox  ## two hundred runs that are killed at random moments, and nothing is lost
+soak: .venv/nox  ## thousands of runs in worlds where all goes wrong, bare Bandersnatch beside the suite: an hour
 	.venv/bin/nox -s soak
 
 bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the table in docs/performance.md: an hour and a half

@@ -17,6 +17,7 @@ from bandersnatch_freshness.lab.server import Lab
 
 from . import monitoring
 from .caches.processes import require
+from .model.counting import Counting
 from .not_run import NotRun
 
 StartLab = Callable[..., Lab]
@@ -36,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Have it said what is not run."""
     config.pluginmanager.register(NotRun(config))
+    config.pluginmanager.register(Counting())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -33,6 +33,11 @@ EPISODE = (30, 60)
 HEALING = [5 * MINUTE, 10 * MINUTE, *[20 * MINUTE] * 9, *[HOUR] * 45]
 
 
+def stem(kind: str) -> str:
+    """Return what all begins with that is counted of a kind."""
+    return kind.removesuffix(" switched")
+
+
 class BrokenInvariantError(AssertionError):
     """Something is as it must never be."""
 
@@ -174,7 +179,7 @@ class Story:
             self.happened[kind] += 1
 
     def _unblock(self) -> None:
-        """Take the filter off: what was released meanwhile is not asked for until more is, with the suite or without."""
+        """Take the filter off: what was released meanwhile is not asked for, with the suite or without."""
         for name in self._blocked:
             self._forgiven[name] = self.world.serial
         self._says(f"unblocked: {self._blocked}")
@@ -267,15 +272,9 @@ class Story:
             tail = [*self.log[-60:], "", "What the suite asked:", *self.requests, "", self.suite.log.read_text()]
             raise BrokenInvariantError("\n".join([f"seed {self.seed}, run {self.number}:", *found, "", *tail]))
 
-    def has_met(self, kind: str) -> bool:
-        """Tell whether a kind of fault was met, or something was done."""
-        return any(one.startswith(kind.removesuffix(" switched")) for one in self._met())
-
-    def counted(self) -> str:
-        """Return how often each kind of fault was met, in lines."""
-        return "\n".join(f"{count:6} {kind}" for kind, count in sorted(self._met().items()))
-
-    def _met(self) -> Counter[str]:
+    @property
+    def met(self) -> Counter[str]:
+        """How many answers each kind of fault has changed, and how often each thing was done."""
         return self.happened + functools.reduce(Counter.__add__, (edge.met for edge in self.edges))
 
 
