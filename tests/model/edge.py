@@ -32,7 +32,7 @@ from .faults import (
     listed,
     shown,
 )
-from .world import INDEX_LAG, Page, World, release_file
+from .world import INDEX_LAG, Event, Page, World, release_file
 
 SERIAL = "X-PyPI-Last-Serial"
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
@@ -80,7 +80,7 @@ class Edge:
         if path == "/simple":
             answer = Answer(301, {"Location": "/simple/"})
         elif path == "/simple/":
-            answer = self._index(request.copy, is_past=is_past)
+            answer = self._index(request, is_past=is_past)
         elif found := re.fullmatch(r"/pypi/([^/]+)/json", path):
             answer = self._page(found[1], request.copy, is_past=is_past)
         elif path == "/pypi" and request.method == "POST":
@@ -138,7 +138,8 @@ class Edge:
             self.deceived.add(name)
         return answer
 
-    def _index(self, copy: str, *, is_past: bool) -> Answer:
+    def _index(self, request: Request, *, is_past: bool) -> Answer:
+        copy = request.copy
         lag = 0 if is_past else (self.world.now + {"gzip": 0, "deflate": 1000, "identity": 2000}[copy]) % INDEX_LAG
         one = listed(self.world, self.world.now - lag)
         for fault in self._hitting(INDEX_LIES, copy=copy):
@@ -150,7 +151,7 @@ class Edge:
         headers = {"Content-Type": SIMPLE_JSON} | ({SERIAL: one.header} if one.header is not None else {})
         answer = _encoded(Answer(200, headers, _listing(one)), copy)
         breaks = self._hitting(INDEX_BREAKS, copy=copy)
-        if not breaks:
+        if request.method == "GET" and not breaks:
             self.world.tell(one.projects, one.serial)
         return self._break(answer, INDEX_BREAKS, breaks)
 
@@ -170,6 +171,7 @@ class Edge:
         faults = self._hitting(XMLRPC_BREAKS)
         at = min((one.begin for one in faults if one.kind == BEHIND), default=self.world.now)
         result: Any
+        events: list[Event] = []
         if method == "changelog_last_serial":
             result = self.world.last_serial(at)
         elif method == "changelog_since_serial":
@@ -180,6 +182,8 @@ class Edge:
             result = self.world.listing(at)
         else:
             return Answer(404)
+        if method == "changelog_since_serial" and {one.kind for one in faults} <= {BEHIND}:
+            self.world.tell_of({one.name: one.serial for one in events})
         text = xmlrpc.client.dumps((result,), methodresponse=True)
         return self._break(Answer(200, {"Content-Type": "text/xml"}, text.encode()), XMLRPC_BREAKS, faults)
 

@@ -58,13 +58,18 @@ def lost(world: World, mirror: Mirror, excused: Collection[str]) -> Iterator[str
 
 @dataclass
 class Behind:
-    """Which releases bare Bandersnatch has that the suite's mirror lacks, since when, and for how many of its runs."""
+    """Which releases bare Bandersnatch has that the suite's mirror lacks, since when, and for how many of its runs.
+
+    But for those that no index has told of yet: a page may be ahead of them, and who happens to ask for it then has luck.
+    """
 
     since: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def look(self, world: World, bare: Mirror, suite: Mirror, excused: Collection[str], *, ran: bool) -> Iterator[str]:
         """Yield those that it has had for a day, and for three runs that were not killed."""
-        lacking = {one for one in bare.releases(world) - suite.releases(world) if one[0] not in excused}
+        lacking = {
+            one for one in bare.releases(world) - suite.releases(world) if one[0] not in excused and world.is_told(*one)
+        }
         before, self.since = self.since, {}
         for one in sorted(lacking):
             since, runs = before.get(one, (world.now, 0))

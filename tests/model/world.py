@@ -126,6 +126,16 @@ class World:
             if self.told.get(name, 0) < page.serial <= top:
                 self.concealed[name] = page.serial
 
+    def tell_of(self, serials: Mapping[str, int]) -> None:
+        """Note the serials of projects that a changelog tells of."""
+        for name, serial in serials.items():
+            self.told[name] = max(self.told.get(name, 0), serial)
+
+    def is_told(self, name: str, version: str) -> bool:
+        """Tell whether an index or a changelog has told of a release."""
+        first = next(page.serial for page in self.pages[name] if version in page.versions)
+        return self.told.get(name, 0) >= first
+
     def is_concealed(self, name: str) -> bool:
         """Tell whether an index said that there is nothing new of a project, though there was."""
         return self.page(name).serial == self.concealed.get(name)
