@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 TESTS ?= tests
 
 check: .venv/tested  ## the quick tests, those without a mirror
-	.venv/bin/python -m pytest -q -n 4 -m 'not (mirror or slow or caches or prometheus or browser)' $(TESTS)
+	.venv/bin/python -m pytest -q -n 4 -m 'not (mirror or slow or model or caches or prometheus or browser)' $(TESTS)
 
 demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded lab
 	.venv/bin/bandersnatch-freshness demo

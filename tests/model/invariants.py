@@ -60,7 +60,7 @@ def lost(world: World, mirror: Mirror, excused: Collection[str]) -> Iterator[str
 class Behind:
     """Which releases bare Bandersnatch has that the suite's mirror lacks, since when, and for how many of its runs.
 
-    But for those that no index has told of yet: a page may be ahead of them, and who happens to ask for it then has luck.
+    But for those that no index has told of yet: a page may be ahead of it, and who happens to ask for it has luck.
     """
 
     since: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
