@@ -91,6 +91,11 @@ def _both(change: Callable[[Shown], int]) -> Lie:
     return lie
 
 
+def _of_newest(lie: Lie) -> Lie:
+    """Tell it of the newest page alone: of an older one, no one could see that it is not."""
+    return lambda one, world, name, fault: lie(one, world, name, fault) if one.page == world.page(name) else one
+
+
 def _header(change: Callable[[Shown], str | None]) -> Lie:
     return lambda one, world, name, fault: replace(one, header=change(one))
 
@@ -116,9 +121,9 @@ PAGE_LIES: dict[str, Lie] = {
     "page: header malformed": _header(lambda one: f"{one.page.serial}, x"),
     "page: header newer than body": _old_body,
     "page: body low": _body(lambda one: one.page.serial - 1),
-    "page: body high": _body(lambda one: NONSENSE + one.page.serial),
+    "page: body high": _of_newest(_body(lambda one: NONSENSE + one.page.serial)),
     "page: body absent": _body(lambda one: None),
-    "page: both serials high": _both(lambda one: NONSENSE + one.page.serial),
+    "page: both serials high": _of_newest(_both(lambda one: NONSENSE + one.page.serial)),
 }
 
 

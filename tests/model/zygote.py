@@ -47,6 +47,9 @@ def import_all() -> None:
             module = importlib.import_module(name)
             if hasattr(module, "entry_points"):
                 module.entry_points = lambda: found  # type: ignore[attr-defined]
+    pkg_resources = sys.modules.get("pkg_resources")  # by which 3.6 finds them
+    if pkg_resources:
+        pkg_resources.EntryPoint.require = lambda *_: None  # what they need is here: half a second a run
     for name in ("aiohttp_host", "requests_host"):
         with contextlib.suppress(ImportError):
             importlib.import_module(f"bandersnatch_freshness.host.{name}")
@@ -120,6 +123,7 @@ def main() -> None:
     import_all()
     gc.collect()
     gc.freeze()
+    gc.disable()  # a run is too short for it
     for line in sys.stdin:
         order = json.loads(line)
         process = os.fork()
