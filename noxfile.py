@@ -81,6 +81,7 @@ def tests(session: nox.Session, bandersnatch: str) -> None:
         session.run("coverage", "report")
     else:
         session.run("python", "-m", "tests.everything", "--unless-passed")
+    session.run("pytest", "-n", "3", "-m", "model", "tests/model")
     if bandersnatch == NEWEST:
         session.run("pytest", "-n", "2", "-m", "slow or prometheus")
         session.install("-e", ".[test,browser]", f"bandersnatch=={bandersnatch}")
@@ -131,11 +132,21 @@ def incidents(session: nox.Session) -> None:
     session.run("python", "-m", "tests.caches.replay", *session.posargs)
 
 
-@nox.session(python="3.11")
-def soak(session: nox.Session) -> None:
-    """The long form of the soak; its short form is one of the tests."""
-    install(session, "6.8.0")
-    session.run("pytest", "tests/end_to_end/test_soak.py", "--soak-runs", "200", *session.posargs)
+@nox.session
+@nox.parametrize(
+    ("python", "bandersnatch"), [nox.param(python, version, id=version[:3]) for version, python in ALL.items()]
+)
+def soak(session: nox.Session, bandersnatch: str) -> None:
+    """The long form of the model: 5,000 runs on the newest Bandersnatch, 1,000 on the others; and of the soak.
+
+    Other options of theirs may be given, such as `--model-seed 1000`.
+    """
+    announce(session)
+    install(session, bandersnatch)
+    worlds = "50" if bandersnatch == NEWEST else "10"
+    session.run("pytest", *WORKERS, "-m", "model", "tests/model", "--model-worlds", worlds, *session.posargs)
+    if bandersnatch == NEWEST and not session.posargs:
+        session.run("pytest", "tests/end_to_end/test_soak.py", "--soak-runs", "200")
 
 
 @nox.session(python="3.13")

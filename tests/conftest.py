@@ -17,6 +17,7 @@ from bandersnatch_freshness.lab.server import Lab
 
 from . import monitoring
 from .caches.processes import require
+from .model.counting import Counting
 from .not_run import NotRun
 
 StartLab = Callable[..., Lab]
@@ -24,14 +25,19 @@ MakeMirror = Callable[..., Mirror]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add options for the length and the random seed of the soak."""
+    """Add options for the length and the random seed of the soak, and of the model."""
     parser.addoption("--soak-runs", type=int, default=40, help="how many runs of the soak (default: %(default)s)")
     parser.addoption("--soak-seed", type=int, default=1, help="what its chance begins with (default: %(default)s)")
+    parser.addoption("--model-worlds", type=int, default=3, help="how many worlds of the model (default: %(default)s)")
+    parser.addoption("--model-runs", type=int, default=100, help="how many runs of each (default: %(default)s)")
+    parser.addoption("--model-seed", type=int, default=1, help="the first one's seed (default: %(default)s)")
+    parser.addoption("--model-kind", action="append", help="a kind of fault, of those that there may be (default: all)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have it said what is not run."""
     config.pluginmanager.register(NotRun(config))
+    config.pluginmanager.register(Counting())
 
 
 @pytest.hookimpl(tryfirst=True)

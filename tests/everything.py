@@ -16,7 +16,7 @@ from importlib.metadata import version
 
 from .matrix import REPORTS, ROOT
 
-ELSEWHERE = ("caches", "slow", "prometheus", "browser")
+ELSEWHERE = ("caches", "slow", "model", "prometheus", "browser")
 
 # At once: more than there are processors, as much of a test is Bandersnatch's pauses.
 WORKERS = "4"

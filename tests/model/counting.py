@@ -1,0 +1,51 @@
+"""How often each kind of fault was met, in all worlds together: said at the end, and none may be missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from .story import KINDS, stem
+
+# From so many runs on, each kind is to have been met.
+ENOUGH = 300
+
+# What a test records: see `record_property`.
+RUNS, MET = "model runs", "model met"
+
+
+class Counting:
+    """Sums up what the tests of the model have recorded, in whichever process they ran."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._runs = 0
+        self._met: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add what one world has met."""
+        if report.when == "call":
+            recorded = dict(report.user_properties)
+            self._runs += int(str(recorded.get(RUNS, 0)))
+            self._met.update(recorded.get(MET, {}))  # type: ignore[call-overload]
+
+    @property
+    def _missing(self) -> list[str]:
+        if self._runs < ENOUGH:
+            return []
+        return [kind for kind in KINDS if not any(one.startswith(stem(kind)) for one in self._met)]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail where a kind was not met."""
+        if self._missing and not session.exitstatus:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say it."""
+        if self._runs:
+            terminalreporter.write_sep("=", f"model: {self._runs} runs, answers changed by each kind of fault")
+            for kind, count in sorted(self._met.items()):
+                terminalreporter.write_line(f"{count:7} {kind}")
+        if self._missing:
+            terminalreporter.write_line(f"never met: {', '.join(self._missing)}", red=True)

@@ -1,0 +1,168 @@
+"""The two mirrors: their configuration, their runs, and what there is in their directories."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from .world import World, release_file
+
+BANDERSNATCH = Version(version("bandersnatch"))
+IS_OF_REQUESTS = BANDERSNATCH.major < 4
+HAS_BOTH_WAYS = Version("6.8") <= BANDERSNATCH < Version("8")
+
+_FILTER, _SECTION = ("blacklist_project", "blacklist") if IS_OF_REQUESTS else ("blocklist_project", "blocklist")
+
+# One worker: so the n-th file operation is the same in each replay.
+_DEFAULTS = {
+    "json": "true",
+    "timeout": "10",
+    "global-timeout": "60",
+    "workers": "1",
+    "hash-index": "false",
+    "stop-on-error": "false",
+    "storage-backend": "filesystem",
+    "verifiers": "1",
+    "allow-non-https": "true",
+}
+
+
+class Zygote:
+    """The process that forks a child for each run; a context manager."""
+
+    def __init__(self, ca_file: Path) -> None:
+        """Its children trust the certificates of this authority."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.model.zygote"],
+            cwd=Path(__file__).parents[2],
+            env={
+                **os.environ,
+                **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(ca_file)),
+                "PYTHONHASHSEED": "0",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        """Do nothing more."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it."""
+        self._process.communicate()
+
+    def run(self, **order: str | int) -> int:
+        """Run what is ordered, and return its exit code, or minus the signal that ended it."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{json.dumps(order)}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+class Mirror:
+    """A mirror in a directory of its own."""
+
+    def __init__(self, directory: Path, options: Mapping[str, str], zygote: Zygote) -> None:
+        """`options` are for `[mirror]`."""
+        self.directory = directory / "mirror"
+        self.config = directory / "bandersnatch.conf"
+        self.log = directory / "log"
+        self._options = options
+        self._zygote = zygote
+        directory.mkdir(parents=True)
+
+    def configure(self, master: str, plugins: Sequence[str], blocked: Sequence[str]) -> None:
+        """Write the configuration."""
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read_dict({"mirror": {**_DEFAULTS, **self._options, "master": master, "directory": str(self.directory)}})
+        enabled = [*plugins, *([_FILTER] if blocked else [])]
+        if enabled:
+            parser.read_dict({"plugins": {"enabled": "\n" + "\n".join(enabled)}})
+        if blocked:
+            parser.read_dict({_SECTION: {"packages": "\n" + "\n".join(blocked)}})
+        with self.config.open("w") as file:
+            parser.write(file)
+
+    def run(self, now: int, kill_at: int = 0, command: str = "mirror") -> int:
+        """Run at a time, in seconds since 1970, and return the exit code.
+
+        It is killed at its n-th file operation that writes, `kill_at`, unless that is 0.
+        """
+        self.log.write_text("")
+        return self._zygote.run(command=command, config=str(self.config), log=str(self.log), now=now, kill_at=kill_at)
+
+    @property
+    def serial(self) -> int:
+        """The mirror's serial, 0 before its first sync."""
+        path = self.directory / "status"
+        return int(path.read_text() or 0) if path.exists() else 0
+
+    def listed(self) -> tuple[int, set[str]]:
+        """Return up to which serial the mirror has or will have asked, and what is still on its todo list."""
+        path = self.directory / "todo"
+        if path.exists() and (text := path.read_text()):
+            target, *lines = text.splitlines()
+            return int(target), {canonicalize_name(line.split()[0]) for line in lines}
+        return self.serial, set()
+
+    def state(self) -> dict[str, Any]:
+        """Return the suite's state, with what only the quarantine's second copy has; empty if there is none."""
+        path, copy = self.directory / "freshness.json", self.directory / "freshness.quarantine"
+        state: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        lines = copy.read_text().splitlines() if copy.exists() else []
+        return state | {"quarantine": {line.split()[0]: {} for line in lines} | state.get("quarantine", {})}
+
+    def simple_page(self, name: str) -> tuple[int, set[str]]:
+        """Return the generation of a project's simple page, written last of it, and the versions it links to."""
+        path = self.directory / "web" / "simple" / canonicalize_name(name) / "index.html"
+        text = path.read_text() if path.exists() else ""
+        generations = {int(one) for one in re.findall(r"0\.(\d+)\"", text)}
+        assert len(generations) <= 1, text
+        return max(generations, default=0), set(re.findall(r"-(\d+)-py3-none-any\.whl</a>", text))
+
+    def document(self, name: str) -> int:
+        """Return the generation of a project's JSON document."""
+        for spelled in (canonicalize_name(name), name):
+            path = self.directory / "web" / "json" / spelled
+            if path.exists():
+                found = re.search(r"generation (\d+)", path.read_text())
+                return int(found[1]) if found else 0
+        return 0
+
+    def has(self, name: str, release: str) -> bool:
+        """Tell whether the mirror has a release file, whole."""
+        path, content = release_file(name, release)
+        file = self.directory / "web" / path[1:]
+        return file.exists() and file.read_bytes() == content
+
+    def releases(self, world: World) -> set[tuple[str, str]]:
+        """Return the releases that the origin has, and the mirror too."""
+        return {
+            (name, release)
+            for name in world.names
+            for release in self.simple_page(name)[1].intersection(world.page(name).versions)
+            if self.has(name, release)
+        }
+
+    def begin_as(self, other: Mirror) -> None:
+        """Become what another mirror is, without the suite's own files."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.copytree(other.directory, self.directory, symlinks=True, ignore=shutil.ignore_patterns("freshness*"))
