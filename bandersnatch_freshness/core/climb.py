@@ -76,7 +76,7 @@ class Climb:
         ways: Sequence[Variant],
         budget: RecheckBudget | None = None,
         *,
-        has_own: bool = False,
+        by_body: bool = False,
         reads: bool = True,
         is_known: bool = False,
         is_limited: bool = False,
@@ -84,10 +84,10 @@ class Climb:
     ) -> None:
         """`ways` are the variants to send, in order, at least one.
 
-        `has_own`: the mirror has a copy of the page, which no older content is to replace. `reads`: an answer without a
-        serial in its header may be read for one. `is_known`: this run has already seen that no variant gets a newer
-        page, so that one request is enough; `is_limited`: only one may be sent. `believes_404`: as no proxy is
-        configured, which may keep a 404 without a word, one that came past all caches proves that there is no page.
+        `by_body`: the serial in the body must be that high too. `reads`: an answer without a serial in its header may
+        be read for one. `is_known`: this run has already seen that no variant gets a newer page, so that one request is
+        enough; `is_limited`: only one may be sent. `believes_404`: as no proxy is configured, which may keep a 404
+        without a word, one that came past all caches proves that there is no page.
         """
         self.url = url
         self.required_serial = required_serial
@@ -98,7 +98,7 @@ class Climb:
         self.error: Observation | None = None
         self.way: Variant | None = ways[0]
         self._left = list(ways[1:])
-        self._has_own = has_own
+        self._by_body = by_body
         self._reads = reads
         self._is_known = is_known
         self._is_limited = is_limited
@@ -128,15 +128,15 @@ class Climb:
     def wants_body(self, seen: Observation) -> bool:
         """Return whether an answer must be read before it is judged.
 
-        The first one if its header has no valid serial. One that is fresh by its header, if it is to replace a copy of
-        the mirror's own; and if it is a later one, which is no cure before it is known to be whole.
+        The first one if its header has no valid serial. One that is fresh by its header, if its body counts; and if it
+        is a later one, which is no cure before it is known to be whole.
         """
         if seen.status != 200:
             return False
         is_first = not self.observations
         if seen.serial is None:
             return is_first and self._reads
-        return seen.serial >= self.required_serial and (self._has_own or not is_first)
+        return seen.serial >= self.required_serial > 0 and (self._by_body or not is_first)
 
     def read(self, seen: Observation, body: bytes | None) -> Observation:
         """Return the observation with what its body says; None is a body that broke off.

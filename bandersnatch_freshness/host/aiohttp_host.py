@@ -160,16 +160,14 @@ class AiohttpHost:
         try:
             context = self.suite.context
             run = context.run if context else None
+            by_body = context is not None and context.pages is not None
             requirement = pages.require(context, self, session.climber.scope.title(url), requested_serial)
-            has_own = requirement.floor > 0
-            result = await session.fetch(
-                url, requirement.required_serial, requirement.budget, has_own=has_own, **options
-            )
+            result = await session.fetch(url, requirement.required_serial, requirement.budget, by_body=by_body, **options)
             decision = decide(run, requirement, result)
             # In a `sync`, it is the page that Bandersnatch would have taken at once.
             if decision.older_serial is not None and not (run and session.climber.ladder.is_refused):
                 once = session.climber.once(decision.older_variant)
-                older = await session.fetch(url, decision.older_serial, once, has_own=has_own, **options)
+                older = await session.fetch(url, decision.older_serial, once, by_body=by_body, **options)
                 if older.response is not None:
                     result = older
                     if run is not None:
@@ -254,7 +252,7 @@ class AiohttpHost:
             own = file_path.with_name(file_path.name.removesuffix(".new"))
             try:
                 least = self.suite.least_document(project, own) if own.exists() else 0
-                result = await session.fetch(url, least, has_own=True) if least else None
+                result = await session.fetch(url, least, by_body=True) if least else None
             except Exception:  # noqa: BLE001 - ours: the result carries the request's own
                 session.climber.step_aside()
                 result = None

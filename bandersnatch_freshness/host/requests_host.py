@@ -199,17 +199,15 @@ class RequestsHost:
         """Ask for a page; return the result, and what Bandersnatch is to hear if there is no page."""
         context = self.suite.context
         run = context.run if context else None
+        by_body = context is not None and context.pages is not None
         scope = adapter.climber.scope
         requirement = pages.require(context, self, canonicalize_name(scope.title(url)), requested_serial)
-        has_own = requirement.floor > 0
-        result = adapter.fetch(
-            session, url, requirement.required_serial, requirement.budget, has_own=has_own, **options
-        )
+        result = adapter.fetch(session, url, requirement.required_serial, requirement.budget, by_body=by_body, **options)
         with self._lock:
             decision = decide(run, requirement, result)
         if decision.older_serial is not None and not adapter.climber.ladder.is_refused:
             once = adapter.climber.once(decision.older_variant)
-            older = adapter.fetch(session, url, decision.older_serial, once, has_own=has_own, **options)
+            older = adapter.fetch(session, url, decision.older_serial, once, by_body=by_body, **options)
             if older.response is not None:
                 result = older
                 with self._lock:

@@ -102,7 +102,7 @@ async def _fetch(session: FreshSession, url: str, least: int) -> AiohttpPage:
     _log.info("Fetching %s", session.climber.scope.plain(url))
     timeout = aiohttp.ClientTimeout(total=60)  # as Bandersnatch has it
     if least:
-        return await session.fetch(url, least, has_own=True, timeout=timeout)
+        return await session.fetch(url, least, by_body=True, timeout=timeout)
     try:
         response = await session.get(url, timeout=timeout)
         response.raise_for_status()

@@ -121,12 +121,12 @@ class FreshSession:
         required_serial: int,
         budget: RecheckBudget | None = None,
         *,
-        has_own: bool = False,
+        by_body: bool = False,
         **options: Any,
     ) -> AiohttpPage:
         """GET a page that must carry at least the required serial, climbing the ladder if it doesn't.
 
-        `has_own`: the mirror has a copy of the page. The caller must close the result's response.
+        `by_body`: its body is held against that too. The caller must close the result's response.
         """
         scout = None
         if self._scout is None and len(self.settings.rungs) > 1:
@@ -138,7 +138,7 @@ class FreshSession:
                 async with asyncio.timeout(SCOUT_SECONDS):
                     await self._scout.wait()
         try:
-            climb = self.climber.climb(url, required_serial, budget, has_own=has_own)
+            climb = self.climber.climb(url, required_serial, budget, by_body=by_body)
             error: Exception | None = None
             broken: Exception | None = None
             while (way := climb.way) is not None:

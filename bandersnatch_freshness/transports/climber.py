@@ -65,9 +65,9 @@ class AdaptiveClimber:
         self._is_broken = True
 
     def climb(
-        self, url: str, required_serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False
+        self, url: str, required_serial: int, budget: RecheckBudget | None = None, *, by_body: bool = False
     ) -> Climb:
-        """Start the climb for a page that must carry at least the required serial; `has_own`: the mirror has one."""
+        """Start the climb for a page that must carry at least the required serial; `by_body`: in its body too."""
         with self._lock:
             is_known, is_limited = url in self._given_up, self.ladder.exhausted or self.ladder.is_refused
             reads = url not in self._unread
@@ -79,7 +79,7 @@ class AdaptiveClimber:
             required_serial,
             ways,
             budget,
-            has_own=has_own,
+            by_body=by_body,
             reads=reads,
             is_known=is_known,
             is_limited=is_limited,

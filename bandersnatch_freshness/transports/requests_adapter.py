@@ -43,11 +43,11 @@ class StaleError(requests.RequestException):
 class Asking:
     """The serial required of the pages that a thread requests, and what the last one's answers showed."""
 
-    def __init__(self, required_serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False) -> None:
-        """The page must carry at least the required serial; `has_own`: there is a copy that it is to replace."""
+    def __init__(self, required_serial: int, budget: RecheckBudget | None = None, *, by_body: bool = False) -> None:
+        """The page must carry at least the required serial; `by_body`: in its body too."""
         self.required_serial = required_serial
         self.budget = budget
-        self.has_own = has_own
+        self.by_body = by_body
         self.climb: Climb | None = None
         self.kept: Response | Exception | None = None  # for the caller to handle
         self.broken: RequestFailedError | None = None  # why the body of the first answer broke off
@@ -87,15 +87,15 @@ class FreshAdapter(BaseAdapter):
         self._scout_lock = threading.Lock()
 
     @contextmanager
-    def requiring(self, serial: int, budget: RecheckBudget | None = None, *, has_own: bool = False) -> Iterator[Asking]:
+    def requiring(self, serial: int, budget: RecheckBudget | None = None, *, by_body: bool = False) -> Iterator[Asking]:
         """Require at least this serial of each page that this thread requests inside the block.
 
-        `has_own`: each is to replace a copy, so that it is held against the serial in its body too, in every answer.
+        `by_body`: the serial in its body must be that high too, which is read in every answer.
         An older page is requested again in other ways. If none gets a newer one, requests raise
         `StaleError`; an error in the first answer (404, 503) is passed on.
         """
         before = getattr(self._here, "asking", None)
-        asking = self._here.asking = Asking(serial, budget, has_own=has_own)
+        asking = self._here.asking = Asking(serial, budget, by_body=by_body)
         try:
             yield asking
         finally:
@@ -108,11 +108,11 @@ class FreshAdapter(BaseAdapter):
         required_serial: int,
         budget: RecheckBudget | None = None,
         *,
-        has_own: bool = False,
+        by_body: bool = False,
         **options: Any,
     ) -> PageResult[Response]:
         """GET a page that must carry at least the required serial, through a session with this adapter mounted."""
-        with self._after_the_first(), self.requiring(required_serial, budget, has_own=has_own) as asking:
+        with self._after_the_first(), self.requiring(required_serial, budget, by_body=by_body) as asking:
             climb = None
             try:
                 response = self._get(session, url, asking, options)
@@ -122,7 +122,7 @@ class FreshAdapter(BaseAdapter):
                     return PageResult(climb.observations, response)
                 # Not judged yet: a redirect led away from the master's pages. It is taken or not as without the suite.
                 way = self.climber.ladder.rungs[0]
-                single = Climb(url, required_serial, [way], has_own=has_own)
+                single = Climb(url, required_serial, [way], by_body=by_body)
                 seen, _ = self._look(single, way, response)
             except StaleError:
                 return PageResult(asking.observations)
@@ -208,7 +208,7 @@ class FreshAdapter(BaseAdapter):
         climb = asking.climb
         if climb is None or climb.way is None:
             climb = asking.climb = self.climber.climb(
-                request.url or "", asking.required_serial, asking.budget, has_own=asking.has_own
+                request.url or "", asking.required_serial, asking.budget, by_body=asking.by_body
             )
         # Otherwise a redirect was followed: go on in the way that got it.
         return self._climb(request, asking, climb, send)

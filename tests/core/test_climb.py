@@ -183,12 +183,13 @@ def test_a_later_answer_is_a_cure_only_if_it_is_whole(
         pytest.param(None, None, "a body that breaks off", id="cut-off"),
     ],
 )
-def test_what_is_to_replace_an_own_copy_is_read_at_once(body: bytes | None, serial: int | None, problem: str) -> None:
+def test_where_the_body_counts_it_is_read_at_once(body: bytes | None, serial: int | None, problem: str) -> None:
     """The first answer too: a header alone can come with an older page."""
-    climb = Climb("/pypi/foo/json", 42, LADDER, has_own=True)
+    climb = Climb("/pypi/foo/json", 42, LADDER, by_body=True)
     one = Observation(PLAIN, 200, 42)
     assert climb.wants_body(one)
     assert not climb.wants_body(Observation(PLAIN, 200, 41))
+    assert not Climb("/pypi/foo/json", 0, LADDER, by_body=True).wants_body(one)
     read = climb.read(one, body)
     assert (read.serial, read.problem) == (serial, problem)
     climb.saw(read)
@@ -199,7 +200,7 @@ def test_what_is_to_replace_an_own_copy_is_read_at_once(body: bytes | None, seri
 
 def test_what_was_too_much_to_read_is_not_read_again() -> None:
     """Of a page that has a serial in its header, nothing is different."""
-    climb = Climb("/pypi/foo/json", 42, LADDER, has_own=True, reads=False)
+    climb = Climb("/pypi/foo/json", 42, LADDER, by_body=True, reads=False)
     assert not climb.wants_body(Observation(PLAIN, 200))
     assert climb.wants_body(Observation(PLAIN, 200, 42))
 

@@ -369,8 +369,8 @@ async def test_judges_by_header_then_body(serial: str | None, body: str, fresh: 
                 assert await response.text() == body
 
 
-@pytest.mark.parametrize("has_own", [False, True])
-async def test_a_new_header_lets_no_older_page_replace_an_own_one(has_own: bool) -> None:
+@pytest.mark.parametrize("by_body", [False, True])
+async def test_a_new_header_lets_no_older_page_in(by_body: bool) -> None:
     """Nor is one whose header was new ever evidence of more than its body is; without an own copy it is as bare."""
     headers, old, new = (
         {"X-PyPI-Last-Serial": "42", "X-Served-By": "node-1"},
@@ -386,13 +386,13 @@ async def test_a_new_header_lets_no_older_page_replace_an_own_one(has_own: bool)
     upstream = Upstream(answer)
     async with upstream.session(LADDER) as session:
         for _ in range(2):  # then it begins where it was fresh
-            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=has_own)
+            outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, by_body=by_body)
             assert outcome.response is not None
             async with outcome.response as response:
-                assert await response.text() == (new if has_own else old)
-            if len(upstream.asked) == 2 and has_own:
+                assert await response.text() == (new if by_body else old)
+            if len(upstream.asked) == 2 and by_body:
                 assert str(outcome.observations[0]) == "plain got serial 41 from node-1"
-    assert len(upstream.asked) == (3 if has_own else 2)
+    assert len(upstream.asked) == (3 if by_body else 2)
 
 
 def cut_off(request: web.Request) -> web.StreamResponse:
@@ -413,7 +413,7 @@ async def test_a_page_that_breaks_off_may_be_whole_in_another_copy(whole: bool) 
             async with session.wrapped.get(upstream.url("/pypi/foo/json")) as response:
                 await response.json()
         before = len(upstream.asked)
-        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True)
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, by_body=True)
         if outcome.response is not None:
             outcome.response.release()
     assert (outcome.response is not None) is whole
@@ -427,7 +427,7 @@ async def test_a_page_that_breaks_off_beside_an_old_one_is_stale() -> None:
     """As any that no way gets."""
     upstream = Upstream(lambda request: page("41") if "cb" in request.query else cut_off(request))
     async with upstream.session(LADDER) as session:
-        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True)
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, by_body=True)
     assert (outcome.response, outcome.error) == (None, None)
 
 
@@ -447,7 +447,7 @@ async def test_a_time_out_in_a_body_ends_the_climb(first: bool) -> None:
     upstream = Upstream(answer)
     async with upstream.session(LADDER) as session:
         timeout = aiohttp.ClientTimeout(total=0.2)
-        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, has_own=True, timeout=timeout)
+        outcome = await session.fetch(upstream.url("/pypi/foo/json"), 42, by_body=True, timeout=timeout)
         never.set()
     assert outcome.response is None
     assert isinstance(outcome.error, TimeoutError) is first

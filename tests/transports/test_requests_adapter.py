@@ -306,18 +306,18 @@ def test_judges_by_header_then_body(stream: bool, serial: str | None, body: str,
             assert b"".join(outcome.response.iter_content(2)) == body.encode()
 
 
-@pytest.mark.parametrize("has_own", [False, True])
+@pytest.mark.parametrize("by_body", [False, True])
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_new_header_lets_no_older_page_replace_an_own_one(stream: bool, has_own: bool) -> None:
+def test_a_new_header_lets_no_older_page_in(stream: bool, by_body: bool) -> None:
     """Without an own copy it is as bare."""
     old, new = (Answer(body=b'{"last_serial": %d}' % serial) for serial in (41, 42))
     upstream = Upstream(lambda asked: old if "Accept-Encoding" in asked.headers else new)
     with upstream.session() as (session, adapter):
         for _ in range(2):  # then it begins where it was fresh
-            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=has_own, stream=stream)
+            outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, by_body=by_body, stream=stream)
             assert outcome.response is not None
-            assert outcome.response.json()["last_serial"] == (42 if has_own else 41)
-    assert len(upstream.asked) == (3 if has_own else 2)
+            assert outcome.response.json()["last_serial"] == (42 if by_body else 41)
+    assert len(upstream.asked) == (3 if by_body else 2)
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -329,7 +329,7 @@ def test_a_page_that_breaks_off_may_be_whole_in_another_copy(whole: bool) -> Non
     with upstream.session() as (session, adapter), requests.Session() as bare:
         with pytest.raises(requests.RequestException) as raised:
             bare.get(upstream.url("/pypi/foo/json"))
-        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True)
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, by_body=True)
     assert (outcome.response is not None) is whole
     assert whole or type(outcome.error) is raised.type
     assert str(outcome.observations[0]) == "plain got a body that breaks off"
@@ -340,7 +340,7 @@ def test_a_page_that_breaks_off_beside_an_old_one_is_stale() -> None:
     """As any that no way gets; and what is asked for next is judged by itself."""
     upstream = Upstream(lambda asked: Answer(serial="41") if "cb" in asked.query else Answer(missing=10))
     with upstream.session() as (session, adapter):
-        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True)
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, by_body=True)
     assert (outcome.response, outcome.error) == (None, None)
 
 
@@ -354,7 +354,7 @@ def test_a_time_out_in_a_body_ends_the_climb(first: bool) -> None:
 
     upstream = Upstream(answer)
     with upstream.session() as (session, adapter):
-        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, has_own=True, timeout=0.2)
+        outcome = adapter.fetch(session, upstream.url("/pypi/foo/json"), 42, by_body=True, timeout=0.2)
         never.set()
     assert outcome.response is None
     assert isinstance(outcome.error, requests.ConnectionError) is first
