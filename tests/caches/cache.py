@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from bandersnatch_freshness.core.observations import SERIAL_HEADER, parse_serial, serial_in_body, serial_in_html
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES
-from bandersnatch_freshness.lab.origin import SIMPLE_JSON
+from bandersnatch_freshness.lab.documents import SIMPLE_JSON
 
 # A request that is none for metadata, by which a log shows how far it is; and how many to send at most.
 _MARK, _MARKS = "/mark", 100
