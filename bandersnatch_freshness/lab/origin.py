@@ -28,6 +28,7 @@ FOR_CACHES = ("Surrogate-Control", "Surrogate-Key")
 
 _PAGE = re.compile(r"/simple/([^/]+)(/?)|/pypi/([^/]+)(?:/([^/]+))?/json/?")
 _ALLOWED = ("GET", "HEAD", "OPTIONS")
+_RELEASE = "new release"
 
 
 class Change(NamedTuple):
@@ -90,7 +91,7 @@ class Origin:
         project = self.projects.setdefault(normalized(name), Project(name))
         version = f"{len(project.versions) + 1}.0"
         project.versions.append(version)
-        self.happen(project.name, "new release", version)
+        self.happen(project.name, _RELEASE, version)
         project.serial -= reported_behind
         content = wheels.wheel(name, version)
         path = documents.file_path(wheels.filename(name, version), content)
@@ -116,7 +117,7 @@ class Origin:
         undone = [change for change in self.changes if change.serial > serial]
         self.changes = [change for change in self.changes if change.serial <= serial]
         for change in undone:
-            if change.version:
+            if change.action == _RELEASE:
                 self.projects[normalized(change.name)].versions.remove(change.version)
         for change in self.changes:
             if project := self.projects.get(normalized(change.name)):

@@ -157,6 +157,10 @@ class PyPIEdge(Edge):
         for copy, place in product(copies, self._places()):
             self._edges.put(_Key(path, accept, copy, place), _signed(answer, SHIELD, "MISS"))
 
+    def copy_for(self, accept_encoding: str) -> str:
+        """Return the copy for this Accept-Encoding: the first whose name is anywhere in it, whatever its weight."""
+        return next((copy for copy in self.copies if copy in accept_encoding), "identity")
+
     def switch(self) -> str:
         """Have the other point of presence answer from now on, and return its name."""
         self.point_of_presence = next(one for one in POINTS_OF_PRESENCE if one != self.point_of_presence)
@@ -168,7 +172,8 @@ class PyPIEdge(Edge):
             answer, _ = self._edges.get(key, partial(self._from_shield, key))
             if self.behaviour.unlabelled:
                 answer.headers.pop(SERIAL_HEADER, None)
-            self._edges.put(key, answer)
+            if _PURGED_BY not in answer.headers:  # else its lifetime is longer than one has to wait
+                self._edges.put(key, answer)
 
     def _purge(self, project: str, copies: Iterable[str]) -> None:
         copies = set(copies)
