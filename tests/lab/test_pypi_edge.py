@@ -194,7 +194,10 @@ def test_the_first_after_a_purge_gets_a_hit(ask: Asked) -> None:
 def test_a_page_that_no_purge_reaches_can_be_had_past_the_edge() -> None:
     """By OPTIONS, which leaves no trace in any cache. In the end it expires."""
     ask = Asked("purge-broken")
+    otherwise_spelled = "/pypi/lab%2D00/json"
+    ask(otherwise_spelled, "gzip")
     ask.edge.release(["lab-00"])
+    assert ask.behind(otherwise_spelled, "deflate") == 1  # the shield has not been purged either
     for encoding in ENCODINGS:
         assert ask.behind(PAGE, encoding) == 1
     passed, state = ask.edge.pass_on(Request(PAGE), "OPTIONS")
