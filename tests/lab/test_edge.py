@@ -141,6 +141,13 @@ def test_accept_encoding_is_reduced_to_a_copy(accept_encoding: str, copy: str) -
     assert edge("healthy").copy_for(accept_encoding) == copy
 
 
+@pytest.mark.parametrize("kind", ["cdn", "proxy"])
+def test_a_plain_edge_says_nothing_of_lifetimes(kind: str) -> None:
+    """It has none."""
+    answer, _ = edge("healthy", kind).answer(Request("/pypi/lab-00/json"))
+    assert {"Cache-Control", "Surrogate-Control", "Surrogate-Key"}.isdisjoint(answer.headers)
+
+
 @pytest.mark.parametrize("kind", ["cdn", "proxy", "none", "pypi"])
 def test_other_methods_are_never_answered_from_a_cache(kind: str) -> None:
     """OPTIONS get what the origin has, whatever is stale; and they change nothing."""
