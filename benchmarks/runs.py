@@ -13,7 +13,7 @@ from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.core.verdicts import Verdict
-from bandersnatch_freshness.lab.origin import SIMPLE_JSON
+from bandersnatch_freshness.lab.documents import SIMPLE_JSON
 from bandersnatch_freshness.lab.server import Lab
 from bandersnatch_freshness.state.document import EVIDENCE_KEPT, State, dump
 

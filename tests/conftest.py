@@ -13,12 +13,16 @@ from typing import Any
 import pytest
 
 from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.origin import Lifetimes
 from bandersnatch_freshness.lab.server import Lab
 
 from . import monitoring
 from .caches.processes import require
 from .model.counting import Counting
 from .not_run import NotRun
+
+# What is released shows in the index at once; a page is kept until it is purged.
+NO_WAITING = Lifetimes(index=0, while_revalidate=0, other=0)
 
 StartLab = Callable[..., Lab]
 MakeMirror = Callable[..., Mirror]
@@ -58,11 +62,14 @@ def interruptible() -> None:
 
 @pytest.fixture
 def start_lab() -> Iterator[StartLab]:
-    """Return a function that starts a lab of eight projects; all are stopped in the end."""
+    """Return a function that starts a lab of eight projects; all are stopped in the end.
+
+    An edge as PyPI's keeps no index, unless a test gives it other lifetimes.
+    """
     with ExitStack() as labs:
 
         def start(behaviour: Any = "healthy", kind: Any = "cdn", projects: int = 8, **more: Any) -> Lab:
-            return labs.enter_context(Lab(projects, behaviour, kind, **more))
+            return labs.enter_context(Lab(projects, behaviour, kind, **{"lifetimes": NO_WAITING, **more}))
 
         yield start
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
+import time
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Column, Table
 
 from ..lab.behaviours import BEHAVIOURS, Behaviour
 from ..lab.edge import KINDS, Kind
+from ..lab.origin import Lifetimes
 from ..lab.server import Lab, LabRequest
 
 
@@ -26,6 +28,8 @@ def main(options: argparse.Namespace) -> int:
         raise ValueError(f"--projects {options.projects}: at least 1")
     if options.delay < 0:
         raise ValueError(f"--delay {options.delay}: milliseconds, 0 or more")
+    if options.speed <= 0:
+        raise ValueError(f"--speed {options.speed:g}: more than 0; 1 is real")
 
     def show(asked: LabRequest) -> None:
         console.print(str(asked), markup=False)
@@ -37,6 +41,7 @@ def main(options: argparse.Namespace) -> int:
         port=options.port,
         https_port=options.https_port,
         delay=options.delay / 1000,
+        clock=lambda: time.monotonic() * options.speed,
         on_request=show,
     ) as lab:
         lab.release()
@@ -68,12 +73,23 @@ def _introduction(lab: Lab, options: argparse.Namespace) -> str:
 Or {lab.url}, with `allow-non-https = true` (Bandersnatch 6.6 and later).
 One more release of every project:  curl -X POST {lab.url}/+lab/release
 Of one project:                     curl -X POST '{lab.url}/+lab/release?project={lab.names[0]}'
+{_lifetimes(lab, options) if KINDS[options.edge].is_pypis else ""}"""
+
+
+def _lifetimes(lab: Lab, options: argparse.Namespace) -> str:
+    times = Lifetimes()
+    minutes = (2 * times.index + times.while_revalidate) / 60 / options.speed
+    return f"""\
+To the other point of presence:     curl -X POST {lab.url}/+lab/switch
+
+Its lifetimes pass {options.speed:g} times as fast as PyPI's: a release is in the index after {minutes:.3g} min at the
+latest, those of shield and edge together.
 """
 
 
 def _summary(asked: list[LabRequest]) -> str:
     pages = [one for one in asked if one.is_metadata]
-    hits = sum(one.cache == "HIT" for one in pages)
+    hits = sum("HIT" in one.cache for one in pages)
     return f"{len(asked)} requests, {len(pages)} of them for metadata: {hits} hits, {len(pages) - hits} misses"
 
 

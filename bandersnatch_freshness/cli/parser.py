@@ -145,6 +145,13 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument(
         "--delay", type=int, default=0, metavar="MS", help="delay of every answer, in milliseconds (default: 0)"
     )
+    lab.add_argument(
+        "--speed",
+        type=float,
+        default=60,
+        metavar="N",
+        help="how many times as fast as real the lifetimes of the edge `pypi` pass (default: %(default)s)",
+    )
     lab.add_argument("--port", type=int, default=0, metavar="PORT", help="for http (default: a free one)")
     lab.add_argument("--https-port", type=int, default=0, metavar="PORT", help="for https (default: a free one)")
     commands.add_parser(

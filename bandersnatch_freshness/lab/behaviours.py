@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The copies an edge keeps of one page, one per Accept-Encoding it distinguishes.
+# The copies an edge keeps of one page, one per Accept-Encoding it distinguishes; PyPI's distinguishes no `br`.
 COPIES = ("br", "gzip", "deflate", "identity")
 ALL_COPIES = frozenset(COPIES)
 
@@ -30,6 +30,8 @@ class Behaviour:
     refuses_head: bool = False
     # The edge answers no HEAD at all, and keeps the connection open.
     hangs_on_head: bool = False
+    # The status with which OPTIONS are refused, instead of being passed on.
+    refuses_options: int = 0
     # There is no XML-RPC: a 404.
     refuses_xmlrpc: bool = False
     # XML-RPC does not say which serial was given out last.
@@ -48,6 +50,8 @@ class Behaviour:
     new_projects: bool = False
     # Pages are gone from the origin, though announced.
     gone: bool = False
+    # The origin answers 503, so that an edge has only what it still keeps.
+    origin_down: bool = False
     # What goes wrong with requests for pages: "error", "reset", "truncated", "silent" or "garbled".
     fault: str = ""
 

@@ -1,19 +1,23 @@
-"""The edge: a cache in front of the origin, with a copy of each page per Accept-Encoding.
+"""What any edge does: it stands before the origin, and a release purges what its behaviour lets purges reach.
 
 Its staleness is real: a stale copy is one it fetched earlier and that a purge missed.
 """
 
 from __future__ import annotations
 
+import abc
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 from ..core.observations import SERIAL_HEADER
-from .behaviours import BEHAVIOURS, COPIES, Behaviour
-from .origin import SIMPLE_JSON, Answer, Origin
+from .behaviours import ALL_COPIES, BEHAVIOURS, COPIES, Behaviour
+from .documents import SIMPLE_JSON
+from .origin import INDEX, Answer, Origin, project_of
+from .wheels import normalized
 
 
 @dataclass(frozen=True)
@@ -25,28 +29,22 @@ class Kind:
     honours_no_cache: bool = False
     shows_age: bool = False
     caches: bool = True
+    # An edge behind a shield, with lifetimes: `PyPIEdge`.
+    is_pypis: bool = False
 
 
 KINDS = {
     "cdn": Kind("a plain CDN: the query is part of the key, no-cache is ignored"),
-    "pypi": Kind("as PyPI's today: metadata is looked up without its query, no-cache is ignored", keeps_query=False),
+    "pypi": Kind("as PyPI's: edge behind shield, with lifetimes; neither query nor no-cache counts", is_pypis=True),
     "proxy": Kind(
         "a proxy as Squid: no-cache is honoured, Age and Via are sent", honours_no_cache=True, shows_age=True
     ),
     "none": Kind("none: the origin itself, for a cache of your own in front of it", caches=False),
 }
 
-# What the origin tells real caches; Cache-Control is for all of them, Surrogate-Control only for CDNs.
-_LIFETIMES = {"Cache-Control": "max-age=900, public", "Surrogate-Control": "max-age=86400"}
-
-# Says which copy an answer of the origin is, so that a real cache can be purged of some copies only.
-COPY_HEADER = "X-Lab-Copy"
-
-_VARY = "Accept, Accept-Encoding"
-
 
 class Request(NamedTuple):
-    """The parts of a request that the edge looks at."""
+    """The parts of a request that the edge looks at; the path is as it was sent."""
 
     path: str
     query: str = ""
@@ -55,49 +53,57 @@ class Request(NamedTuple):
     no_cache: bool = False
 
 
-class _Key(NamedTuple):
-    node: int
-    path: str
-    json: bool
-    copy: str
-    query: str
-
-
-class Edge:
+class Edge(abc.ABC):
     """One edge in front of one origin."""
 
-    def __init__(self, origin: Origin, behaviour: Behaviour, kind: Kind, base: str) -> None:
+    # The copies that it distinguishes by Accept-Encoding, the one it likes best first; which of them are compressed.
+    copies: tuple[str, ...] = COPIES
+    compresses = frozenset({"gzip", "deflate"})
+
+    def __init__(self, origin: Origin, behaviour: Behaviour, base: str) -> None:
         """`base`: the edge's URL as clients see it."""
         self.origin = origin
-        self.kind = kind
         self._base = base
-        # By path, so that a purge need not search all copies.
-        self._cached: defaultdict[str, dict[_Key, Answer]] = defaultdict(dict)
         self._asked: Counter[str] = Counter()
         self.behaviour = behaviour
         self.behave(behaviour)
 
-    def answer(self, request: Request) -> tuple[Answer, bool]:
-        """Return the answer to a request for metadata, and whether it was a hit."""
-        if not self.kind.caches:
-            return self._from_origin(request), False
-        turn = self._asked[request.path]
-        self._asked[request.path] += 1
-        # the stuck node answers first
-        node = ((self.behaviour.stuck_node or 0) + turn) % self._nodes
-        query = request.query if self.kind.keeps_query else ""
-        key = _Key(node, request.path, SIMPLE_JSON in request.accept, copy_for(request.accept_encoding), query)
-        passes = request.no_cache and self.kind.honours_no_cache
-        hit = key in self._cached[key.path] and not passes
-        if not hit:
-            self._cached[key.path][key] = self._fetch(key)
-        return self._sent(key, hit), hit
+    @abc.abstractmethod
+    def answer(self, request: Request) -> tuple[Answer, str]:
+        """Return the answer to a GET or HEAD for metadata, and what X-Cache says: HIT or MISS, for each tier."""
 
-    def _from_origin(self, request: Request) -> Answer:
-        copy = copy_for(request.accept_encoding)
-        answer = self._fetch(_Key(0, request.path, SIMPLE_JSON in request.accept, copy, request.query))
-        lifetimes = _LIFETIMES if answer.status == 200 else {}
-        return replace(answer, headers={**answer.headers, "Vary": _VARY, COPY_HEADER: copy, **lifetimes})
+    @abc.abstractmethod
+    def pass_on(self, request: Request, method: str) -> tuple[Answer, str]:
+        """Return the origin's answer to a request by any other method, which is never kept, and what X-Cache says."""
+
+    @abc.abstractmethod
+    def plant(self, path: str, answer: Answer, copies: Iterable[str] = COPIES) -> None:
+        """Replace these copies of a page or of the JSON index with an answer from another time."""
+
+    @abc.abstractmethod
+    def _hold(self, project: str, copies: Iterable[str]) -> None:
+        """Fetch missing copies of a project's pages, so that a purge can miss them; project "" is the index."""
+
+    @abc.abstractmethod
+    def _drop(self, project: str, copies: Iterable[str]) -> None:
+        """Drop these copies of a project's pages, and all that are on a node other than the stuck one."""
+
+    @abc.abstractmethod
+    def _clear(self) -> None:
+        """Empty the cache."""
+
+    def switch(self) -> str:
+        """Have another point of presence answer, and return its name; most edges have only one."""
+        return "lab"
+
+    def _purge(self, project: str, copies: Iterable[str]) -> None:
+        """Do to these copies what the edge does when a project has changed."""
+        self._drop(project, copies)
+
+    def copy_for(self, accept_encoding: str) -> str:
+        """Return the copy that the edge picks for this Accept-Encoding."""
+        accepted = {part.split(";")[0].strip().lower() for part in accept_encoding.split(",")}
+        return next((copy for copy in self.copies if copy in accepted), "identity")
 
     def release(self, names: Iterable[str]) -> list[str]:
         """Publish a release of each project, and purge the copies that the behaviour doesn't protect.
@@ -106,137 +112,125 @@ class Edge:
         """
         self._asked.clear()
         released = []
+        late, stuck_index = self.behaviour.late_index, self.behaviour.stuck_index
         for name in names:
             if self.behaviour.new_projects:
                 name = f"{name}-new-{len(self.origin.projects)}"
             affected = self.affects(name)
-            for path in _pages(name):
-                self._cling(path, self._stuck(path) if affected else frozenset())
-            for copy in self.behaviour.late_index:
-                self._drop("/simple/", [copy])
-                self._cling("/simple/", {copy})
+            stuck = self.behaviour.stuck if affected else frozenset()
+            if late:
+                self._drop("", late)
+            self._hold(name, stuck)
+            self._hold("", stuck_index | late)
             self.origin.publish(name, self.behaviour.origin_behind if affected else 0)
-            for path in _pages(name):
-                keep = self._stuck(path) if affected else frozenset()
-                if path == "/simple/":
-                    keep |= self.behaviour.late_index
-                self._drop(path, [copy for copy in COPIES if copy not in keep])
+            self._purge(name, ALL_COPIES - stuck)
+            self._purge("", ALL_COPIES - stuck_index - late)
             released.append(name)
         return released
 
     def behave(self, behaviour: Behaviour) -> None:
         """Switch to another behaviour; cached copies stay."""
         if behaviour.index:
-            self._drop("/simple/", COPIES)
+            self._drop("", COPIES)
         self.behaviour = behaviour
         self._nodes = 2 if behaviour.stuck_node is not None else 1
 
     def heal(self) -> None:
         """Switch to `healthy`, empty the cache and correct the origin's serials."""
         self.behave(BEHAVIOURS["healthy"])
-        self._cached.clear()
+        self._clear()
         self.origin.heal()
 
     def restore(self, serial: int) -> None:
         """Roll the origin back to a serial, and empty the cache."""
-        self._cached.clear()
+        self._clear()
         self.origin.restore(serial)
 
     def claim(self, name: str, serial: int | None) -> None:
         """Make the index and XML-RPC list this serial for a project; None restores the true one."""
-        self.origin.projects[name].claimed = serial
-        self._drop("/simple/", COPIES)
+        self.origin.projects[normalized(name)].claimed = serial
+        self._drop("", COPIES)
 
     def roll_back(self, name: str, *, index: bool = False) -> None:
-        """Undo a project's last release on the origin's page, and drop all copies of it.
+        """Undo a project's last release on the origin's page, and drop all copies of it and of the index.
 
         If `index` is true, the index and its serial are rolled back too.
         """
-        project = self.origin.projects[name]
+        project = self.origin.projects[normalized(name)]
         project.versions.pop()
         project.serial -= 1 if project.serial == project.announced else 0
         if index:
             self.origin.serial = project.announced = project.serial
-        for path in _pages(name):
-            self._drop(path, COPIES)
+        self._drop(name, COPIES)
+        self._drop("", COPIES)
 
     def page(self, name: str) -> Answer:
         """Return the origin's JSON document of a project; 404 if there is none."""
-        return self.origin.page(_pages(name)[0], "text/html", self._base)
-
-    def plant(self, name: str, answer: Answer, copies: Iterable[str] = COPIES) -> None:
-        """Replace these copies of a project's JSON document with an answer from another time."""
-        for copy in copies:
-            for json in (True, False):
-                key = _Key(0, _pages(name)[0], json, copy, "")
-                self._cached[key.path][key] = answer
-
-    def plant_index(self, answer: Answer, copies: Iterable[str]) -> None:
-        """Replace these copies of the JSON index with another answer."""
-        for copy in copies:
-            self._cached["/simple/"][_Key(0, "/simple/", True, copy, "")] = answer
+        return self.origin.page(json_path(name), "text/html", self._base)
 
     def remove(self, name: str, *, counts: bool = False) -> None:
-        """Delete a project from the origin, and purge its pages and the index; PyPI counts that as an event."""
-        self.origin.projects.pop(name, None)
-        self.origin.serial += counts
-        for path in _pages(name):
-            self._drop(path, COPIES)
+        """Delete a project from the origin; if it `counts`, as an event of its own, as at PyPI."""
+        self.origin.projects.pop(normalized(name), None)
+        if counts:
+            self.origin.happen(name, "remove project")
+        self._changed(name)
+
+    def empty(self, name: str) -> None:
+        """Delete all releases of a project: it stays in the index, its page is a 404."""
+        project = self.origin.projects[normalized(name)]
+        while project.versions:
+            self.origin.happen(name, "remove release", project.versions.pop())
+        self._changed(name)
+
+    def quarantine(self, name: str, *, entered: bool = True) -> None:
+        """Have PyPI withhold a project, or have it back: it leaves the index, and its page is a 404."""
+        self.origin.projects[normalized(name)].quarantined = entered
+        self.origin.happen(name, "project quarantined" if entered else "project quarantine cleared")
+        self._changed(name)
+
+    def invite(self, name: str) -> None:
+        """Raise a project's serial without purging its page, as PyPI's invitations do (pypi/warehouse#19898)."""
+        self.origin.happen(name, "invite Maintainer somebody")
+        self._purge("", COPIES)
+
+    def _changed(self, name: str) -> None:
+        self._purge(name, COPIES)
+        self._purge("", COPIES)
 
     def affects(self, name: str) -> bool:
         """Return whether the behaviour affects this project (or this path)."""
         known = re.search(r"\d+", name)
         return (int(known[0]) if known else 0) % self.behaviour.every == 0
 
-    def _stuck(self, path: str) -> frozenset[str]:
-        return self.behaviour.stuck_index if path == "/simple/" else self.behaviour.stuck
+    def _node(self, path: str) -> int:
+        """Return which node answers the next request for a path: they take turns, and the stuck one is first."""
+        turn = self._asked[path]
+        self._asked[path] += 1
+        return ((self.behaviour.stuck_node or 0) + turn) % self._nodes
 
-    def _cling(self, path: str, copies: Iterable[str]) -> None:
-        """Fetch missing copies into the cache, so that a purge can miss them."""
-        for copy in copies:
-            for json in (True, False):
-                for node in range(self._nodes):
-                    key = _Key(node, path, json, copy, "")
-                    if key not in self._cached[path]:
-                        answer = self._cached[path][key] = self._fetch(key)
-                        if self.behaviour.unlabelled:
-                            answer.headers.pop(SERIAL_HEADER, None)
-
-    def _drop(self, path: str, copies: Iterable[str]) -> None:
-        for key in list(self._cached[path]):
-            reached = self.behaviour.stuck_node not in (None, key.node)
-            if key.copy in copies or reached:
-                del self._cached[path][key]
-
-    def _fetch(self, key: _Key) -> Answer:
-        accept = SIMPLE_JSON if key.json else "text/html"
-        answer = self.origin.page(key.path, accept, self._base, self.behaviour.index)
-        found = re.fullmatch(r"/(?:pypi|simple)/([^/]+)/(?:json)?", key.path)
-        if self.behaviour.gone and found and self.affects(found[1]):
+    def _fetch(self, path: str, accept: str, method: str = "GET") -> Answer:
+        behaviour = self.behaviour
+        if behaviour.origin_down:
+            return Answer(503, {"Content-Type": "text/plain"}, b"503 Service Unavailable")
+        if method == "OPTIONS" and behaviour.refuses_options:
+            return Answer(behaviour.refuses_options)
+        answer = self.origin.page(path, accept, self._base, behaviour.index, method)
+        project = project_of(path)
+        if behaviour.gone and project and self.affects(project):
             answer = Answer(404, {"Content-Type": "text/plain"}, b"404 Not Found")
-        if self.behaviour.serial_header is not None and SERIAL_HEADER in answer.headers:
+        if behaviour.serial_header is not None and SERIAL_HEADER in answer.headers:
             del answer.headers[SERIAL_HEADER]
-            if self.behaviour.serial_header:
-                answer.headers[SERIAL_HEADER] = self.behaviour.serial_header
+            if behaviour.serial_header:
+                answer.headers[SERIAL_HEADER] = behaviour.serial_header
         return answer
 
-    def _sent(self, key: _Key, hit: bool) -> Answer:
-        answer = self._cached[key.path][key]
-        extra = {
-            "X-Served-By": f"cache-lab-{key.node + 1}",
-            "X-Cache": "HIT" if hit else "MISS",
-            "Vary": _VARY,
-        }
-        if self.kind.shows_age:
-            extra |= {"Age": "86400" if hit else "0", "Via": "1.1 lab"}
-        return replace(answer, headers={**answer.headers, **extra})
+
+def json_path(name: str) -> str:
+    """Return the path of a project's page in the JSON API."""
+    return f"/pypi/{normalized(name)}/json"
 
 
-def copy_for(accept_encoding: str) -> str:
-    """Return the copy that an edge such as PyPI's picks for this Accept-Encoding."""
-    accepted = {part.split(";")[0].strip().lower() for part in accept_encoding.split(",")}
-    return next((copy for copy in COPIES if copy in accepted), "identity")
-
-
-def _pages(name: str) -> tuple[str, ...]:
-    return f"/pypi/{name}/json", f"/simple/{name}/", "/simple/"
+def forms(project: str) -> Iterator[tuple[str, str]]:
+    """Yield the paths of a project's pages, each with the Accepts that it is kept by; project "" is the index."""
+    paths = (f"/simple/{normalized(project)}/", json_path(project)) if project else (INDEX,)
+    return product(paths, (SIMPLE_JSON, "text/html"))

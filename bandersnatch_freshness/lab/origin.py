@@ -1,27 +1,43 @@
-"""The origin: projects, releases and serials, served as the documents Warehouse would serve.
+"""The origin: projects, releases and serials, served as Warehouse serves them.
 
-No I/O: a path in, an answer out.
+No I/O: a path in, an answer out. Routes, methods, redirects and lifetimes are those of pypi/warehouse at 6b62157
+(2026-08), in `warehouse/`: `routes.py`, `csrf.py`, `views.py`, `api/simple.py`, `legacy/api/json.py`,
+`cache/origin/fastly.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import html
-import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from ..core.observations import SERIAL_HEADER
-from . import wheels
-
-SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+from . import documents, wheels
+from .documents import SIMPLE_JSON, Project
+from .wheels import normalized
 
 # Close to the serials in the first report, pypa/bandersnatch#56.
 FIRST_SERIAL = 4_869_648
 
-_DATE = "2018-10-16T12:00:00"
+INDEX = "/simple/"
+
+# What the origin tells the caches in front of it, and no one else.
+FOR_CACHES = ("Surrogate-Control", "Surrogate-Key")
+
+_PAGE = re.compile(r"/simple/([^/]+)(/?)|/pypi/([^/]+)(?:/([^/]+))?/json/?")
+_ALLOWED = ("GET", "HEAD", "OPTIONS")
+_RELEASE = "new release"
+
+
+class Change(NamedTuple):
+    """One event of the changelog."""
+
+    name: str
+    version: str
+    action: str
+    serial: int
 
 
 @dataclass(frozen=True)
@@ -33,32 +49,38 @@ class Answer:
     body: bytes = b""
 
 
-@dataclass
-class Project:
-    """A project: `serial` is on its own page, `announced` in the index."""
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long a tier of caches may keep answers, in seconds.
 
-    name: str
-    serial: int = 0
-    announced: int = 0
-    versions: list[str] = field(default_factory=list)
-    # What lists claim instead of `announced`.
-    claimed: int | None = None
+    The origin says so in Surrogate-Control; of what it does not (a 404, a missing slash), the caches decide: `other`.
+    """
 
-    @property
-    def listed(self) -> int:
-        """The serial that the index and XML-RPC list."""
-        return self.announced if self.claimed is None else self.claimed
+    page: int = 86400
+    # In JSON; in HTML the index is kept as any page.
+    index: int = 1800
+    while_revalidate: int = 300
+    if_error: int = 86400
+    other: int = 60
+
+
+def project_of(path: str) -> str:
+    """Return the normalized name of the project whose page a path is; "" for the index and whatever else."""
+    found = _PAGE.fullmatch(unquote(path))
+    return normalized(found[1] or found[3]) if found else ""
 
 
 class Origin:
     """A PyPI without caches."""
 
-    def __init__(self, listed: int = 0) -> None:
+    def __init__(self, listed: int = 0, lifetimes: Lifetimes | None = None) -> None:
         """`listed`: how many projects appear in the index but have no page. There are no others yet."""
         self._listed = [Project(f"listed-{number:06}", announced=number + 1) for number in range(listed)]
+        self._lifetimes = lifetimes or Lifetimes()
         self.serial = FIRST_SERIAL
+        # By normalized name.
         self.projects: dict[str, Project] = {}
-        self._changes: list[tuple[str, str, int]] = []
+        self.changes: list[Change] = []
         self._files: dict[str, bytes] = {}
 
     def publish(self, name: str, reported_behind: int = 0) -> str:
@@ -66,18 +88,23 @@ class Origin:
 
         `reported_behind`: how far the serial on the project's own page is below the index's.
         """
-        self.serial += 1
-        project = self.projects.setdefault(name, Project(name))
+        project = self.projects.setdefault(normalized(name), Project(name))
         version = f"{len(project.versions) + 1}.0"
         project.versions.append(version)
-        project.announced = self.serial
-        project.serial = self.serial - reported_behind
-        self._changes.append((name, version, self.serial))
+        self.happen(project.name, _RELEASE, version)
+        project.serial -= reported_behind
         content = wheels.wheel(name, version)
-        path = _file_path(wheels.filename(name, version), content)
+        path = documents.file_path(wheels.filename(name, version), content)
         self._files[path] = content
         self._files[f"{path}.metadata"] = wheels.metadata(name, version)
         return version
+
+    def happen(self, name: str, action: str, version: str = "") -> None:
+        """Add an event to the changelog, by which the serials of PyPI and of the project go up."""
+        self.serial += 1
+        self.changes.append(Change(name, version, action, self.serial))
+        if project := self.projects.get(normalized(name)):
+            project.serial = project.announced = self.serial
 
     def heal(self) -> None:
         """Set the serial of every page to the one the index announces."""
@@ -87,12 +114,14 @@ class Origin:
 
     def restore(self, serial: int) -> None:
         """Go back to what there was at a serial, as from a backup; serials after it are given out a second time."""
-        undone = [change for change in self._changes if change[2] > serial]
-        self._changes = [change for change in self._changes if change[2] <= serial]
-        for name, version, _ in undone:
-            self.projects[name].versions.remove(version)
-        for name, _, number in self._changes:
-            self.projects[name].serial = self.projects[name].announced = number
+        undone = [change for change in self.changes if change.serial > serial]
+        self.changes = [change for change in self.changes if change.serial <= serial]
+        for change in undone:
+            if change.action == _RELEASE:
+                self.projects[normalized(change.name)].versions.remove(change.version)
+        for change in self.changes:
+            if project := self.projects.get(normalized(change.name)):
+                project.serial = project.announced = change.serial
         self.serial = serial
 
     def file(self, path: str) -> Answer:
@@ -100,141 +129,68 @@ class Origin:
         content = self._files.get(path)
         return Answer(404) if content is None else Answer(200, {"Content-Type": "application/octet-stream"}, content)
 
-    def page(self, path: str, accept: str, base: str, broken_index: str = "") -> Answer:
-        """Return an index, a project page or a JSON document.
+    def page(self, path: str, accept: str, base: str, broken_index: str = "", method: str = "GET") -> Answer:
+        """Return an index, a project's page or a JSON document, by the path as it was sent.
 
         `base` is the server's URL as the client sees it; file URLs start with it.
         `broken_index` is what is wrong with the index, as in `Behaviour.index`.
         """
-        wants_json = SIMPLE_JSON in accept
-        if path in ("/simple/", "/simple"):
-            if path == "/simple":
-                return Answer(301, {"Location": "/simple/"})
-            answer = self._labelled(self.serial, *self._index(wants_json and broken_index != "html", broken_index))
+        path = unquote(path)
+        if method not in _ALLOWED:
+            return Answer(405, {"Allow": ", ".join(_ALLOWED)})
+        answer = self._page(path, SIMPLE_JSON in accept, base, broken_index)
+        if method == "OPTIONS":
+            answer.headers.pop("ETag", None)  # which is made for GET and HEAD alone
+        return answer
+
+    def _page(self, path: str, wants_json: bool, base: str, broken_index: str) -> Answer:
+        if path == INDEX:
+            wants_json = wants_json and broken_index != "html"
+            projects = [*(one for one in self.projects.values() if not one.quarantined), *self._listed]
+            made = documents.index(projects, self.serial, wants_json=wants_json, broken=broken_index)
+            answer = self._kept(self._lifetimes.index if wants_json else self._lifetimes.page, self.serial, *made)
             if broken_index == "no-serial":
                 del answer.headers[SERIAL_HEADER]
             return answer
-        if found := re.fullmatch(r"/simple/([^/]+)(/?)", path):
-            project = self.projects.get(found[1])
-            if project and not found[2]:
-                return Answer(301, {"Location": f"{path}/"})
-            if project:
-                return self._labelled(project.serial, *self._project(project, wants_json, base))
-        if found := re.fullmatch(r"/pypi/([^/]+)/json", path):
-            project = self.projects.get(found[1])
-            if project:
-                return self._labelled(project.serial, "application/json", self._json_api(project, base))
-        return Answer(404, {"Content-Type": "text/plain"}, b"404 Not Found")
-
-    def call(self, method: str, parameters: Sequence[Any]) -> Any:
-        """Answer one of the XML-RPC calls that Bandersnatch made until 7.1.
-
-        Raises:
-            LookupError: for any other method.
-        """
-        if method == "list_packages_with_serial":
-            return {project.name: project.listed for project in self.projects.values()}
-        if method == "changelog_since_serial":
-            claims = [(one.name, "", one.claimed) for one in self.projects.values() if one.claimed is not None]
-            return [
-                [name, version, 0, "new release", serial]
-                for name, version, serial in [*self._changes, *claims]
-                if serial > parameters[0]
-            ]
-        if method == "changelog_last_serial":
-            return self.serial
-        raise LookupError(method)
-
-    def _labelled(self, serial: int, kind: str, body: bytes) -> Answer:
-        etag = f'"{hashlib.sha256(body).hexdigest()[:22]}"'
-        return Answer(200, {"Content-Type": kind, SERIAL_HEADER: str(serial), "ETag": etag}, body)
-
-    def _index(self, wants_json: bool, broken: str) -> tuple[str, bytes]:
-        projects = sorted([*self.projects.values(), *self._listed], key=lambda project: project.name)
-        projects = {"empty": [], "half": projects[::3]}.get(broken, projects)
-        if wants_json:
-            serials = broken != "no-serial"
-            return SIMPLE_JSON, _json(
-                meta={"api-version": "1.4"} | ({"_last-serial": self.serial} if serials else {}),
-                projects=[
-                    {"name": project.name}
-                    | ({"_last-serial": project.listed} if serials and broken != "static" else {})
-                    for project in projects
-                ],
+        if path == "/simple" or re.fullmatch(r"/simple/[^/]+", path):
+            return Answer(301, {"Location": f"{path}/"})
+        found = _PAGE.fullmatch(path)
+        project = self.projects.get(normalized(found[1] or found[3])) if found else None
+        if not found:
+            return Answer(404, {"Content-Type": "text/html"}, b"404 Not Found")
+        simple, _, name, version = found.groups()
+        if project and simple:
+            answer = self._kept(
+                *(self._lifetimes.page, project.serial),
+                *documents.simple_page(project, base, wants_json=wants_json),
             )
-        return _html("Simple index", self.serial, {f"/simple/{project.name}/": project.name for project in projects})
+            return _of_project(project, answer, simple, f"/simple/{normalized(simple)}/")
+        if project and not project.quarantined and (version in project.versions if version else project.versions):
+            body = documents.json_page(project, base, version or "")
+            answer = self._kept(self._lifetimes.page, project.serial, "application/json", body)
+            answer.headers["Cache-Control"] = "max-age=900, public"
+            right = "/".join(["/pypi", normalized(name), *([version] if version else []), "json"])
+            return _of_project(project, answer, name, right)
+        if simple:
+            return Answer(404, {"Content-Type": "text/plain"}, b"404 Not Found")
+        return Answer(404, {"Content-Type": "application/json"}, b'{"message": "Not Found"}')
 
-    def _project(self, project: Project, wants_json: bool, base: str) -> tuple[str, bytes]:
-        files = [self._release_file(project.name, version, base) for version in project.versions]
-        if wants_json:
-            keys = {"filename", "url", "size", "yanked", "core-metadata"}
-            return SIMPLE_JSON, _json(
-                meta={"api-version": "1.4", "_last-serial": project.serial},
-                name=project.name,
-                versions=project.versions,
-                files=[
-                    {k: file[k] for k in keys} | {"hashes": {"sha256": file["digests"]["sha256"]}} for file in files
-                ],
-            )
-        links = {f"{file['url']}#sha256={file['digests']['sha256']}": file["filename"] for file in files}
-        return _html(f"Links for {project.name}", project.serial, links)
-
-    def _json_api(self, project: Project, base: str) -> bytes:
-        releases = {version: [self._release_file(project.name, version, base)] for version in project.versions}
-        return _json(
-            info={
-                "name": project.name,
-                "version": project.versions[-1],
-                "summary": "A package of the lab",
-                "classifiers": [],
-                "requires_dist": None,
-                "requires_python": None,
-            },
-            last_serial=project.serial,
-            releases=releases,
-            urls=releases[project.versions[-1]],
-            vulnerabilities=[],
-        )
-
-    def _release_file(self, name: str, version: str, base: str) -> dict[str, Any]:
-        content = wheels.wheel(name, version)
-        file = wheels.filename(name, version)
-        return {
-            "filename": file,
-            "url": base + _file_path(file, content),
-            "packagetype": "bdist_wheel",
-            "python_version": "py3",
-            "requires_python": None,
-            "size": len(content),
-            "upload_time": _DATE,
-            "upload_time_iso_8601": f"{_DATE}.000000Z",
-            "digests": {
-                "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-                "sha256": hashlib.sha256(content).hexdigest(),
-                "blake2b_256": _blake2(content),
-            },
-            "md5_digest": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-            "core-metadata": {"sha256": hashlib.sha256(wheels.metadata(name, version)).hexdigest()},
-            "yanked": False,
-            "yanked_reason": None,
+    def _kept(self, seconds: int, serial: int, kind: str, body: bytes) -> Answer:
+        headers = {
+            "Content-Type": kind,
+            SERIAL_HEADER: str(serial),
+            "ETag": f'"{hashlib.sha256(body).hexdigest()[:22]}"',
+            "Cache-Control": "max-age=600, public",
+            "Surrogate-Control": f"max-age={seconds}, stale-while-revalidate={self._lifetimes.while_revalidate}, "
+            f"stale-if-error={self._lifetimes.if_error}",
         }
+        return Answer(200, headers, body)
 
 
-def _file_path(file: str, content: bytes) -> str:
-    digest = _blake2(content)
-    return f"/packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{file}"
-
-
-def _blake2(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=32).hexdigest()
-
-
-def _json(**document: Any) -> bytes:
-    return json.dumps(document).encode()
-
-
-def _html(title: str, serial: int, links: dict[str, str]) -> tuple[str, bytes]:
-    anchors = "".join(f'<a href="{html.escape(url)}">{html.escape(text)}</a><br>\n' for url, text in links.items())
-    head = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>"
-    page = f"{head}<body>\n{anchors}</body></html>\n<!--SERIAL {serial}-->"
-    return "text/html; charset=UTF-8", page.encode()
+def _of_project(project: Project, answer: Answer, asked: str, right: str) -> Answer:
+    """Return a project's page, or the redirect to it, which is kept as long; both are purged by its key."""
+    answer.headers["Surrogate-Key"] = f"project/{normalized(project.name)}"
+    if asked == normalized(project.name):
+        return answer
+    kept = {name: answer.headers[name] for name in ("Cache-Control", *FOR_CACHES)}
+    return Answer(301, {"Location": right, **kept})

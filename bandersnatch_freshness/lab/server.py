@@ -9,7 +9,7 @@ import re
 import ssl
 import tempfile
 import threading
-import xmlrpc.client
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -21,9 +21,15 @@ import trustme
 from aiohttp import web
 
 from ..core.observations import SERIAL_HEADER
+from . import calls
 from .behaviours import BEHAVIOURS, COPIES, Behaviour
-from .edge import KINDS, Edge, Kind, Request, copy_for
-from .origin import SIMPLE_JSON, Answer, Origin
+from .calls import Calls, Limits
+from .documents import SIMPLE_JSON
+from .edge import KINDS, Edge, Kind, Request, json_path
+from .origin import INDEX, Answer, Lifetimes, Origin
+from .plain_edge import PlainEdge
+from .pypi_edge import PyPIEdge
+from .wheels import normalized
 
 HOST = "127.0.0.1"
 
@@ -90,12 +96,16 @@ class Lab:
         https_port: int = 0,
         delay: float = 0,
         listed: int = 0,
+        lifetimes: Lifetimes | None = None,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
         on_request: Callable[[LabRequest], None] | None = None,
     ) -> None:
         """Prepare a lab whose projects have one release each; port 0 means any free port.
 
         Every answer is delayed by `delay` seconds, as from a distant server. `listed` is the number of
-        additional projects that are in the index but have no page and never change.
+        additional projects that are in the index but have no page and never change. `lifetimes` are those of
+        answers at an edge of the kind `pypi`, `limits` those of XML-RPC; by `clock`, in seconds, they pass.
         """
         self.names = [f"lab-{number:02}" for number in range(projects)]
         self.behaviour = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
@@ -103,6 +113,9 @@ class Lab:
         self._ports = {"http": port, "https": https_port}
         self._delay = delay
         self._listed = listed
+        self._lifetimes = lifetimes or Lifetimes()
+        self._limits = limits or Limits()
+        self._clock = clock
         self._on_request = on_request
         self._requests: list[LabRequest] = []
         self._expected: list[tuple[str, threading.Event]] = []
@@ -196,24 +209,40 @@ class Lab:
 
     def plant(self, name: str, answer: Answer, copies: Iterable[str] = COPIES) -> None:
         """Replace these copies of a project's JSON document with an answer from another time."""
-        self._call(lambda: self._edge.plant(name, answer, copies))
+        self._call(lambda: self._edge.plant(json_path(name), answer, copies))
 
     def plant_index(self, serial: int, body: str, copies: Iterable[str], kind: str = SIMPLE_JSON) -> None:
         """Replace these copies of the index with this one."""
         answer = Answer(200, {"Content-Type": kind, SERIAL_HEADER: str(serial)}, body.encode())
-        self._call(lambda: self._edge.plant_index(answer, copies))
+        self._call(lambda: self._edge.plant(INDEX, answer, copies))
 
     def remove(self, name: str, *, counts: bool = False) -> None:
         """Delete a project from the origin and from the edge's cache; if it `counts`, as an event of its own."""
         self._call(lambda: self._edge.remove(name, counts=counts))
 
+    def empty(self, name: str) -> None:
+        """Delete all releases of a project: it stays in the index, its page is a 404."""
+        self._call(lambda: self._edge.empty(name))
+
+    def quarantine(self, name: str, *, entered: bool = True) -> None:
+        """Have PyPI withhold a project, or have it back: it leaves the index, and its page is a 404."""
+        self._call(lambda: self._edge.quarantine(name, entered=entered))
+
+    def invite(self, name: str) -> None:
+        """Raise a project's serial without purging its page, as PyPI's invitations do."""
+        self._call(lambda: self._edge.invite(name))
+
+    def switch(self) -> str:
+        """Have the edge's other point of presence answer from now on, and return its name."""
+        return self._call(lambda: self._edge.switch())
+
     def announced(self, name: str) -> int:
         """Return the serial that the origin's index announces for a project."""
-        return self._call(lambda: self._origin.projects[name].announced)
+        return self._call(lambda: self._origin.projects[normalized(name)].announced)
 
     def versions(self, name: str) -> list[str]:
         """Return a project's versions at the origin."""
-        return self._call(lambda: list(self._origin.projects[name].versions))
+        return self._call(lambda: list(self._origin.projects[normalized(name)].versions))
 
     def _call(self, function: Callable[[], _T]) -> _T:
         """Run a function in the lab's thread, so that nothing needs a lock."""
@@ -228,6 +257,7 @@ class Lab:
         self._stopping = asyncio.Event()
         application = web.Application(client_max_size=2**20)
         application.router.add_post("/+lab/release", self._control)
+        application.router.add_post("/+lab/switch", self._switch)
         application.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
@@ -236,8 +266,9 @@ class Lab:
                 site = web.TCPSite(runner, HOST, self._ports[scheme], ssl_context=context)
                 await site.start()
                 self._ports[scheme] = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-            self._origin = Origin(self._listed)
-            self._edge = Edge(self._origin, self.behaviour, self._kind, self.url)
+            self._origin = Origin(self._listed, self._lifetimes)
+            self._calls = Calls(self._origin, self._clock, self._limits)
+            self._edge = self._made_edge()
             for name in self.names:
                 self._origin.publish(name)
         except Exception as error:  # noqa: BLE001 - __enter__ raises it again, in the thread that waits
@@ -248,6 +279,11 @@ class Lab:
             await self._stopping.wait()
         finally:
             await runner.cleanup()
+
+    def _made_edge(self) -> Edge:
+        if self._kind.is_pypis:
+            return PyPIEdge(self._origin, self.behaviour, self.url, self._clock, self._lifetimes.other)
+        return PlainEdge(self._origin, self.behaviour, self._kind, self.url)
 
     def _tls(self) -> ssl.SSLContext:
         authority = trustme.CA()
@@ -260,33 +296,38 @@ class Lab:
         names = request.query.getall("project", self.names)
         return web.json_response({"released": self._edge.release(names), "serial": self._origin.serial})
 
+    async def _switch(self, _: web.Request) -> web.Response:
+        return web.json_response({"point_of_presence": self._edge.switch()})
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
         path = re.sub("/{2,}", "/", path)  # as web servers do
         body = await request.read()
-        answer, cache = Answer(405), ""
-        if request.method == "POST" and path == "/pypi":
-            answer = self._xmlrpc(body)
+        asked = Request(
+            path,
+            query,
+            request.headers.get("Accept", ""),
+            request.headers.get("Accept-Encoding", ""),
+            "no-cache" in request.headers.get("Cache-Control", ""),
+        )
+        cache = ""
+        if request.method == "POST" and path in calls.PATHS:
+            answer = self._calls.answer(body, self._edge.behaviour)
         elif request.method in ("GET", "HEAD") and path.startswith("/packages/"):
             answer = self._origin.file(path)
-        elif request.method == "GET" or (request.method == "HEAD" and not self._edge.behaviour.refuses_head):
-            answer, hit = self._edge.answer(
-                Request(
-                    path,
-                    query,
-                    request.headers.get("Accept", ""),
-                    request.headers.get("Accept-Encoding", ""),
-                    "no-cache" in request.headers.get("Cache-Control", ""),
-                )
-            )
-            cache = "HIT" if hit else "MISS"
+        elif request.method == "HEAD" and self._edge.behaviour.refuses_head:
+            answer = Answer(405)
+        elif request.method in ("GET", "HEAD"):
+            answer, cache = self._edge.answer(asked)
+        else:
+            answer, cache = self._edge.pass_on(asked, request.method)
         fault = self._edge.behaviour.fault if path.startswith("/pypi/") and self._edge.affects(path) else ""
         if fault == "error":
             answer = Answer(503, {"Content-Type": "text/plain"}, b"503 Service Unavailable")
         elif fault == "garbled":
             answer = replace(answer, body=b"{" + answer.body)
         if cache:
-            answer = _encoded(request, answer)
+            answer = self._encoded(asked.accept_encoding, answer)
         self._remember(request, body, answer, cache)
         if self._delay:
             await asyncio.sleep(self._delay)
@@ -297,18 +338,11 @@ class Lab:
         truncated = fault == "truncated" or (self._edge.behaviour.index == "truncated" and path == "/simple/")
         return await _respond(request, answer, truncated=truncated)
 
-    def _xmlrpc(self, body: bytes) -> Answer:
-        if self._edge.behaviour.refuses_xmlrpc:
-            return Answer(404)
-        parameters, method = xmlrpc.client.loads(body)
-        if self._edge.behaviour.gives_no_account and method == "changelog_last_serial":
-            return Answer(404)
-        try:
-            result = (self._origin.call(str(method), parameters),)
-            text = xmlrpc.client.dumps(result, methodresponse=True)
-        except LookupError as error:
-            text = xmlrpc.client.dumps(xmlrpc.client.Fault(1, f"no such method: {error}"))
-        return Answer(200, {"Content-Type": "text/xml"}, text.encode())
+    def _encoded(self, accept_encoding: str, answer: Answer) -> Answer:
+        copy = self._edge.copy_for(accept_encoding)
+        if not answer.body or copy not in self._edge.compresses:
+            return answer
+        return replace(answer, headers={**answer.headers, "Content-Encoding": copy}, body=_encode(copy, answer.body))
 
     def _remember(self, request: web.Request, body: bytes, answer: Answer, cache: str) -> None:
         asked = LabRequest(
@@ -334,13 +368,6 @@ class Lab:
 @functools.lru_cache(maxsize=8192)
 def _encode(copy: str, body: bytes) -> bytes:
     return _ENCODERS[copy](body)
-
-
-def _encoded(request: web.Request, answer: Answer) -> Answer:
-    copy = copy_for(request.headers.get("Accept-Encoding", ""))
-    if not answer.body or copy not in _ENCODERS:
-        return answer
-    return replace(answer, headers={**answer.headers, "Content-Encoding": copy}, body=_encode(copy, answer.body))
 
 
 async def _respond(request: web.Request, answer: Answer, *, truncated: bool) -> web.StreamResponse:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import zipfile
 
 # The earliest date that zip allows; a fixed one makes the wheel the same every time.
 _DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def normalized(name: str) -> str:
+    """Return a project's name as its pages have it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def metadata(name: str, version: str) -> bytes:
@@ -18,7 +24,7 @@ def metadata(name: str, version: str) -> bytes:
 
 def filename(name: str, version: str) -> str:
     """Return the wheel's file name."""
-    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+    return f"{_module(name)}-{version}-py3-none-any.whl"
 
 
 def wheel(name: str, version: str) -> bytes:
@@ -26,7 +32,7 @@ def wheel(name: str, version: str) -> bytes:
 
     Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/
     """
-    module = name.replace("-", "_")
+    module = _module(name)
     info = f"{module}-{version}.dist-info"
     files = {
         f"{module}.py": f'__version__ = "{version}"\n'.encode(),
@@ -40,6 +46,10 @@ def wheel(name: str, version: str) -> bytes:
         for path, content in files.items():
             zipped.writestr(zipfile.ZipInfo(path, _DATE), content)
     return archive.getvalue()
+
+
+def _module(name: str) -> str:
+    return normalized(name).replace("-", "_")
 
 
 def _digest(content: bytes) -> str:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bandersnatch_freshness.core.observations import SERIAL_HEADER, parse_serial, serial_in_body, serial_in_html
-from bandersnatch_freshness.lab.behaviours import ALL_COPIES
-from bandersnatch_freshness.lab.origin import SIMPLE_JSON
+from bandersnatch_freshness.lab.behaviours import ALL_COPIES, COPIES
+from bandersnatch_freshness.lab.documents import SIMPLE_JSON
 
 # A request that is none for metadata, by which a log shows how far it is; and how many to send at most.
 _MARK, _MARKS = "/mark", 100
@@ -48,6 +48,8 @@ class Cache(abc.ABC):
     `nodes` are the URLs of its parts, each of which has copies of its own.
     """
 
+    # The copies of a page that it distinguishes, where it keeps them apart.
+    copies: tuple[str, ...] = COPIES
     # How many answers it keeps of a page that differ by Accept-Encoding: one for each, or one for all.
     keeps_encodings_apart = True
 
@@ -103,7 +105,7 @@ class Cache(abc.ABC):
         """Fill every node with these copies of pages, by asking as clients of all kinds do."""
         for path in paths:
             for node in range(len(self.nodes)):
-                for accept, copy in product(accepted(path), sorted(copies)):
+                for accept, copy in product(accepted(path), set(copies).intersection(self.copies)):
                     for accept_encoding in ASKED_BY[copy]:
                         self.ask(path, accept_encoding, node, accept=accept)
 

@@ -173,7 +173,7 @@ def _prove(cache: Cache, claims: Sequence[Claim], new: Mapping[str, int], behavi
         stuck = _stuck(claims, path, node, behaviour)
         claimed = {
             copy: next((serial for copies, serial in stuck.items() if copy in copies), new[path])
-            for copy in sorted(ALL_COPIES)
+            for copy in sorted(cache.copies)
         }
         for accept, copy in product(accepted(path), claimed):
             for accept_encoding in ASKED_BY[copy]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES
-from bandersnatch_freshness.lab.edge import COPY_HEADER
+from bandersnatch_freshness.lab.plain_edge import COPY_HEADER
 from bandersnatch_freshness.lab.server import HOST, Lab
 
 from .cache import ASKED_BY, BYSTANDER, Cache, accepted

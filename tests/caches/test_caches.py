@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from bandersnatch_freshness.lab.origin import Lifetimes
 from bandersnatch_freshness.lab.server import Lab
 
 from .cache import Cache
@@ -55,19 +56,51 @@ def test_requests_are_counted_where_they_arrive(lab: Lab) -> None:
 
 
 def test_pypis_edge_is_as_described(lab: Lab) -> None:
-    """Few copies, no query, a redirect, nothing of Age and Via, nodes that take turns, and no PURGE for everybody."""
+    """Three copies, no query, nothing of Age and Via, nodes that take turns, and no PURGE for everybody."""
     with pypi(lab) as cache:
         nodes, cache.nodes = cache.nodes, (cache.url,)
         served_by = [cache.ask(PAGE, "gzip;q=1.0, deflate").headers["X-Served-By"] for _ in range(4)]
         assert served_by[:2] == served_by[2:]
-        assert len(set(served_by)) == 2
+        assert set(served_by) == {f"cache-varnish-shield, cache-varnish-{number}" for number in (1, 2)}
         again = cache.ask(f"{PAGE}?cache-bust=1", "deflate, gzip").headers
-        assert again["X-Cache"] == "HIT"
-        assert {"Age", "Via", "X-Varnish"}.isdisjoint(again)
-        redirect = cache.ask("/simple", None)
-        assert (redirect.status, redirect.headers["Location"]) == (301, "/simple/")
+        assert again["X-Cache"] in ("MISS, HIT", "HIT, HIT")
+        assert {"Age", "Via", "X-Varnish", "Surrogate-Control", "Surrogate-Key"}.isdisjoint(again)
+        redirects = [cache.ask(path, None) for path in ("/simple", f"{PAGE}/?cache-bust=1")]
+        assert [(one.status, one.headers["Location"]) for one in redirects] == [(301, "/simple/"), (301, PAGE)]
         cache.nodes = nodes
         assert cache.ask(PAGE, None, method="PURGE").status == 401
+
+
+def test_pypis_edge_has_three_copies_over_one_at_its_shield(lab: Lab) -> None:
+    """Of which only that for gzip is compressed."""
+    with pypi(lab) as cache:
+        answers = [cache.ask(PAGE, accepted).headers for accepted in ("gzip", "deflate", None, "br", "gzip, br")]
+        states = [headers["X-Cache"] for headers in answers]
+        assert states == ["MISS, MISS", "HIT, MISS", "HIT, MISS", "HIT, HIT", "MISS, HIT"]
+        codings = [headers["Content-Encoding"] for headers in answers]
+        assert codings == ["gzip", None, None, None, "gzip"]
+        assert cache.ask(PAGE, None, 1).headers["X-Cache"] == "HIT, MISS"
+
+
+def test_pypis_edge_passes_other_methods_on(lab: Lab) -> None:
+    """OPTIONS are answered with the origin's page, whatever the caches have, and stay in none."""
+    with pypi(lab) as cache:
+        old = cache.ask(PAGE, None).serial
+        lab.release()
+        passed = cache.ask(PAGE, None, method="OPTIONS")
+        assert passed.headers["X-PyPI-Last-Serial"] == str(lab.serial)
+        assert passed.headers["X-Cache"] == "MISS, MISS"
+        assert cache.ask(PAGE, None).serial == old
+        assert cache.ask(PAGE, None, method="PUT").status == 405
+
+
+def test_lifetimes_at_pypis_edge_add_up() -> None:
+    """Those of the shield and of the edge are the same, and the edge is told nothing of an Age."""
+    lifetimes = Lifetimes(page=1000, index=100, while_revalidate=10)
+    with Lab(1, kind="none", lifetimes=lifetimes) as lab, pypi(lab) as cache:
+        for path, seconds in ((PAGE, 1000), ("/simple/", 100)):
+            assert "Age" not in cache.ask(path, None).headers
+            assert cache.lifetimes(path) == [(seconds, 0), (seconds, 10)]
 
 
 @pytest.mark.parametrize(

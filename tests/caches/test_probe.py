@@ -101,7 +101,8 @@ def test_incidents(behaviour: str, cache_name: str, code: ProbeExit, decides: li
     assert (found, report["decides"]) == (code, decides)
     assert (report["fresh_variants"] or [None])[0] == cure or behaviour == "stale-node"
     if behaviour == "stale-node":
-        assert "the node: cache-varnish-2 holds the old copy, cache-varnish-1 does not" in report["diagnosis"][0]
+        old, new = (f"cache-varnish-shield, cache-varnish-{node}" for node in (2, 1))
+        assert f"the node: {old} holds the old copy, {new} does not" in report["diagnosis"][0]
 
 
 @pytest.mark.parametrize(

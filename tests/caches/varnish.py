@@ -1,4 +1,4 @@
-"""Varnish: as PyPI's edge is configured today, and as a plain CDN."""
+"""Varnish: as PyPI's edge and shield are configured today, and as a plain CDN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES
-from bandersnatch_freshness.lab.edge import COPY_HEADER
+from bandersnatch_freshness.lab.plain_edge import COPY_HEADER
 from bandersnatch_freshness.lab.server import HOST, Lab
 
 from .cache import Cache
@@ -30,7 +30,7 @@ backend origin {{
 }}
 """
 
-# What both keep: what may be cached at all, and for how long.
+# What a plain CDN keeps: what may be cached at all, and for how long.
 _KEEPING = f"""
 sub vcl_backend_response {{
     set beresp.ttl = 1d;
@@ -50,8 +50,77 @@ sub vcl_deliver {{
     }}
 """
 
-# From the facts of PyPI's edge: few copies, no query, a redirect, no Age or Via, a PURGE that is not for everybody.
-_PYPI = """
+# What both tiers of PyPI's do: pages live as long as the origin says, and both sign them.
+# Where it says nothing, as of a 404, PyPI's keep it for a minute; a replay takes longer than that.
+_TIER = """
+import std;
+
+sub vcl_backend_fetch {{
+    unset bereq.http.Accept-Encoding;
+}}
+
+sub vcl_backend_response {{
+    set beresp.ttl = 1d;
+    set beresp.grace = 0s;
+    if (beresp.http.Surrogate-Control ~ "max-age=") {{
+        set beresp.ttl = std.duration(regsub(beresp.http.Surrogate-Control, "^.*max-age=(\\d+).*$", "\\1s"), 0s);
+    }}
+    if (beresp.status >= 500) {{
+        set beresp.uncacheable = true;
+    }}
+    {fetched}
+}}
+
+sub vcl_deliver {{
+    if (resp.http.X-Served-By) {{
+        set resp.http.X-Served-By = resp.http.X-Served-By + ", cache-varnish-{name}";
+    }} else {{
+        set resp.http.X-Served-By = "cache-varnish-{name}";
+    }}
+    if (resp.http.X-Cache) {{
+        set resp.http.X-Cache = resp.http.X-Cache + ", ";
+    }}
+    if (obj.hits > 0) {{
+        set resp.http.X-Cache = resp.http.X-Cache + "HIT";
+    }} else {{
+        set resp.http.X-Cache = resp.http.X-Cache + "MISS";
+    }}
+    unset resp.http.Age;
+    unset resp.http.Via;
+    unset resp.http.X-Varnish;
+    {delivered}
+}}
+"""
+
+# It has one copy of each form of a page, and gives none that is older than it may be.
+_SHIELD = """
+sub vcl_recv {{
+    if (req.method != "GET" && req.method != "HEAD") {{
+        return (pass);
+    }}
+    unset req.http.Accept-Encoding;
+    return (hash);
+}}
+"""
+
+# Where a page's lifetime has ended, it gives the old one once more while it asks for the new one.
+_FETCHED_BY_EDGE = f"""
+    if (beresp.http.Surrogate-Control ~ "stale-while-revalidate=") {{
+        set beresp.grace = std.duration(
+            regsub(beresp.http.Surrogate-Control, "^.*stale-while-revalidate=(\\d+).*$", "\\1s"), 0s);
+    }}
+    set beresp.http.{COPY_HEADER} = bereq.http.{COPY_HEADER};
+    set beresp.do_gzip = bereq.http.{COPY_HEADER} == "gzip";
+"""
+
+_DELIVERED_BY_EDGE = f"""
+    unset resp.http.{COPY_HEADER};
+    unset resp.http.Surrogate-Control;
+    unset resp.http.Surrogate-Key;
+"""
+
+# From the facts of PyPI's edge: three copies, one name for each form, no query, and a PURGE that is not for everybody.
+_EDGE = f"""
 sub vcl_recv {{
     if (req.method == "PURGE") {{
         if (req.http.Purge-Password != "of the lab") {{
@@ -59,38 +128,42 @@ sub vcl_recv {{
         }}
         return (purge);
     }}
-    if (req.method != "GET" && req.method != "HEAD") {{
-        return (pass);
-    }}
-    if (req.http.Accept-Encoding ~ "\\bbr\\b") {{
-        set req.http.Accept-Encoding = "br";
-    }} elsif (req.http.Accept-Encoding ~ "\\bgzip\\b") {{
-        set req.http.Accept-Encoding = "gzip";
+    if (req.http.Accept-Encoding ~ "\\bgzip\\b") {{
+        set req.http.{COPY_HEADER} = "gzip";
     }} elsif (req.http.Accept-Encoding ~ "\\bdeflate\\b") {{
-        set req.http.Accept-Encoding = "deflate";
+        set req.http.{COPY_HEADER} = "deflate";
     }} else {{
-        unset req.http.Accept-Encoding;
+        set req.http.{COPY_HEADER} = "identity";
     }}
-    if (req.url ~ "^/simple/" || req.url ~ "^/pypi/[^/?]+/json(\\?|$)") {{
+    if (req.url !~ "^/simple/") {{
+        unset req.http.Accept;
+    }} elsif (req.http.Accept ~ "vnd\\.pypi\\.simple\\.(v1|latest)\\+json") {{
+        set req.http.Accept = "application/vnd.pypi.simple.v1+json";
+    }} else {{
+        set req.http.Accept = "application/vnd.pypi.simple.v1+html";
+    }}
+    if (req.url !~ "^/pypi" || req.url ~ "^/pypi/[^/?]+(/[^/?]+)?/json/?(\\?|$)") {{
         set req.url = regsub(req.url, "\\?.*", "");
     }}
-    if (req.url ~ "^/simple(\\?|$)") {{
+    if (req.url ~ "^/pypi/.+/json/$") {{
+        set req.http.Location = regsub(req.url, "/$", "");
         return (synth(301, "Moved Permanently"));
+    }}
+    if (req.method != "GET" && req.method != "HEAD") {{
+        return (pass);
     }}
     return (hash);
 }}
 
+sub vcl_hash {{
+    hash_data(req.http.{COPY_HEADER});
+}}
+
 sub vcl_synth {{
     if (resp.status == 301) {{
-        set resp.http.Location = "/simple/";
+        set resp.http.Location = req.http.Location;
         return (deliver);
     }}
-}}
-{keeping}
-    set resp.http.X-Served-By = "cache-varnish-{node}";
-    unset resp.http.Age;
-    unset resp.http.Via;
-    unset resp.http.X-Varnish;
 }}
 """
 
@@ -137,21 +210,39 @@ _HONOUR_NO_CACHE = 'if (req.http.Cache-Control ~ "no-cache") { set req.hash_alwa
 
 
 class Varnish(Cache):
-    """One Varnish or several; `directories` are those of the nodes, `front` is that of the one which clients ask."""
+    """One Varnish or several, each in a directory of its own; `front` is that of the one which clients ask."""
 
-    def __init__(self, url: str, front: Path, nodes: Sequence[tuple[Path, int]], *, apart: bool) -> None:
-        """`apart`: it keeps a copy for each Accept-Encoding."""
+    def __init__(
+        self, url: str, front: Path, nodes: Sequence[tuple[Path, int]], *, apart: bool, shield: Path | None = None
+    ) -> None:
+        """`apart`: it keeps a copy for each Accept-Encoding. A `shield` has one of all, behind the nodes."""
         super().__init__(url)
+        self._shield = shield
+        if shield:
+            self.copies = ("gzip", "deflate", "identity")
         self.nodes = tuple(f"http://{HOST}:{port}" for _, port in nodes)
         self.keeps_encodings_apart = apart
         self._directories = [directory for directory, _ in nodes]
         self._front = front
 
     def purge(self, path: str, copies: Collection[str] = ALL_COPIES, node: int | None = None) -> None:
-        """Ban them."""
+        """Ban them, and the shield's, from which what is banned comes anew."""
+        url = f"^{path}([?]|$)"
         for directory in self._directories if node is None else [self._directories[node]]:
-            url, copy = f"^{path}([?]|$)", f"^({'|'.join(sorted(copies))})$"
+            copy = f"^({'|'.join(sorted(copies))})$"
             self._tell(directory, "varnishadm", "ban", "req.url", "~", url, "&&", f"obj.http.{COPY_HEADER}", "~", copy)
+        if self._shield and copies:
+            self._tell(self._shield, "varnishadm", "ban", "req.url", "~", url)
+
+    def lifetimes(self, path: str) -> list[tuple[int, int]]:
+        """Return the seconds for which the shield and the first node keep a page, and for which it is of use after."""
+        assert self._shield
+        found = []
+        for directory in (self._shield, self._directories[0]):
+            log = self._tell(directory, "varnishlog", "-d", "-g", "vxid", "-q", f'BereqURL eq "{path}"', "-i", "TTL")
+            words = [line.split() for line in log.splitlines() if " VCL " in line][-1]  # one for each that was set
+            found.append((int(words[3]), int(words[4])))
+        return found
 
     def requests(self) -> int:
         """Return what Varnish counts; metadata is all that it is asked for.
@@ -179,8 +270,8 @@ class Varnish(Cache):
         return finished.stdout
 
 
-def _origin(lab: Lab) -> str:
-    parts = urlsplit(lab.url)
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
     return _ORIGIN.format(host=parts.hostname, port=parts.port)
 
 
@@ -208,24 +299,27 @@ def _varnish(vcl: str, *, gzip: bool = False) -> Iterator[tuple[Path, int]]:
 
 @contextmanager
 def pypi(lab: Lab) -> Iterator[Varnish]:
-    """As PyPI's edge: two nodes, which take turns."""
+    """As PyPI's edge: two nodes, which take turns, behind one shield."""
     with ExitStack() as stack:
-        nodes = [
-            stack.enter_context(_varnish(_origin(lab) + _PYPI.format(node=number + 1, keeping=_KEEPING)))
-            for number in range(_NODES)
-        ]
+        tier = _TIER.format(name="shield", fetched="", delivered="")
+        shield, port = stack.enter_context(_varnish(_origin(lab.url) + tier + _SHIELD.format()))
+        nodes = []
+        for number in range(_NODES):
+            tier = _TIER.format(name=number + 1, fetched=_FETCHED_BY_EDGE, delivered=_DELIVERED_BY_EDGE)
+            vcl = _origin(f"http://{HOST}:{port}") + tier + _EDGE
+            nodes.append(stack.enter_context(_varnish(vcl, gzip=True)))
         backends = "".join(
             f'backend node{number} {{ .host = "{HOST}"; .port = "{port}"; }}\n'
             for number, (_, port) in enumerate(nodes)
         )
         added = "\n    ".join(f"nodes.add_backend(node{number});" for number in range(_NODES))
         front, port = stack.enter_context(_varnish(_DIRECTOR.format(backends=backends, added=added)))
-        yield Varnish(f"http://{HOST}:{port}", front, nodes, apart=True)
+        yield Varnish(f"http://{HOST}:{port}", front, nodes, apart=True, shield=shield)
 
 
 @contextmanager
 def cdn(lab: Lab, *, query: bool = True, no_cache: bool = False, encodings: bool = True) -> Iterator[Varnish]:
     """As a plain CDN: does it count the query, honour no-cache, keep a copy for each Accept-Encoding?"""
     recv = "\n    ".join([*([] if query else [_DROP_QUERY]), *([_HONOUR_NO_CACHE] if no_cache else [])])
-    with _varnish(_origin(lab) + _CDN.format(recv=recv, keeping=_KEEPING), gzip=not encodings) as (directory, port):
+    with _varnish(_origin(lab.url) + _CDN.format(recv=recv, keeping=_KEEPING), gzip=not encodings) as (directory, port):
         yield Varnish(f"http://{HOST}:{port}", directory, [(directory, port)], apart=encodings)

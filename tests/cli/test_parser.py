@@ -108,6 +108,34 @@ def test_a_lab_serves_prints_and_ends_by_ctrl_c() -> None:
     assert output.rstrip().endswith("2 requests, 2 of them for metadata: 1 hits, 1 misses")
 
 
+def test_a_lab_as_pypi_says_how_fast_it_goes() -> None:
+    """By default an hour is a minute; the other point of presence is one POST away."""
+    command = [sys.executable, "-m", "bandersnatch_freshness", "lab", "--edge", "pypi", "--projects", "1"]
+    for options, said in (([], "60 times"), (["--speed", "3600"], "3600 times")):
+        process = subprocess.Popen(
+            [*command, *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            assert process.stdout is not None
+            introduction = ""
+            while "those of shield and edge together" not in introduction:
+                introduction += process.stdout.readline()
+        finally:
+            process.kill()
+            process.communicate()
+        assert f"Its lifetimes pass {said} as fast as PyPI's" in introduction
+        assert "/+lab/switch" in introduction
+
+
+def test_time_does_not_stand_still(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor go back."""
+    assert cli.main(["lab", "--speed", "0"]) == 1
+    assert "--speed 0: more than 0; 1 is real" in capsys.readouterr().err
+
+
 def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
     """No traceback."""
     from bandersnatch_freshness.lab.server import Lab

@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
-from bandersnatch_freshness.lab.origin import SIMPLE_JSON
+from bandersnatch_freshness.lab.documents import SIMPLE_JSON
 from bandersnatch_freshness.lab.server import Lab
 
 from ..cli.test_status import command

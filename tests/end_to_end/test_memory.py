@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from bandersnatch_freshness.lab.behaviours import Behaviour
-from bandersnatch_freshness.lab.edge import Edge
 from bandersnatch_freshness.lab.origin import Answer
+from bandersnatch_freshness.lab.plain_edge import PlainEdge
 
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
@@ -354,13 +354,13 @@ def test_hostile_headers_end_up_harmless(start_lab: StartLab, make_mirror: MakeM
 def test_hostile_names_of_nodes_do_too(name: str, start_lab: StartLab, make_mirror: MakeMirror, mocker: Any) -> None:
     """Also where a terminal would take them for markup."""
     hostile = ":warning: [bold red]x[/] \x9b31m<script>|" + "A" * 5000
-    sent = Edge._sent
+    sent = PlainEdge._sent
 
     def hostile_one(*arguments: Any) -> Answer:
         answer = sent(*arguments)
         return replace(answer, headers={**answer.headers, name: hostile})
 
-    mocker.patch.object(Edge, "_sent", hostile_one)
+    mocker.patch.object(PlainEdge, "_sent", hostile_one)
     lab = start_lab(ONE_STALE, projects=1)
     lab.release(["lab-00"])
     mirror = make_mirror(lab, "freshness")

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from bandersnatch_freshness.lab.origin import Lifetimes
+
 from ..conftest import StartLab
+from .clock import HOUR, Clock
 
 
 def test_speaks_https_with_its_own_authority(start_lab: StartLab) -> None:
@@ -78,3 +81,66 @@ def test_lists_more_projects_than_there_are(start_lab: StartLab) -> None:
     assert lab.requests[0].size == int(answer.headers["Content-Length"]) < len(answer.content)
     requests.head(f"{lab.url}/simple/", headers=accept, timeout=10)
     assert lab.requests[-1].size == 0
+
+
+def test_pypis_edge_compresses_for_gzip_alone(start_lab: StartLab) -> None:
+    """Deflate has a copy of its own, whose body is not compressed; OPTIONS are compressed as well."""
+    lab = start_lab("healthy", "pypi")
+    codings = []
+    for method in ("GET", "OPTIONS"):
+        for accepted in ("gzip", "deflate", "br", "identity"):
+            headers = {"Accept-Encoding": accepted}
+            found = requests.request(method, f"{lab.url}/pypi/lab-01/json", headers=headers, timeout=10)
+            assert found.json()["info"]["name"] == "lab-01"
+            codings.append(found.headers.get("Content-Encoding"))
+    assert codings == ["gzip", None, None, None] * 2
+    assert [asked.cache for asked in lab.requests] == [
+        *("MISS, MISS", "HIT, MISS", "HIT, MISS", "HIT, HIT"),
+        *["MISS, MISS"] * 4,
+    ]
+
+
+def test_an_hour_passes_by_the_clock_that_it_is_given(start_lab: StartLab) -> None:
+    """And lifetimes can be as short as one likes."""
+    clock = Clock()
+    lab = start_lab("healthy", "pypi", lifetimes=Lifetimes(index=HOUR, while_revalidate=0), clock=clock)
+
+    accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
+    before = str(lab.serial)
+    seen = []
+    for _ in range(2):
+        seen.append(requests.head(f"{lab.url}/simple/", headers=accept, timeout=10).headers["X-PyPI-Last-Serial"])
+        lab.release()
+        clock.move(HOUR)
+    assert seen[0] == before < seen[1]
+
+
+def test_a_mirror_can_be_moved_to_another_point_of_presence(start_lab: StartLab) -> None:
+    """By a POST, as a person does, or by the lab; other edges have only one."""
+    lab = start_lab("healthy", "pypi")
+    places = []
+    for switch in (lambda: requests.post(f"{lab.url}/+lab/switch", timeout=10).json()["point_of_presence"], lab.switch):
+        there = switch()
+        served_by = requests.get(f"{lab.url}/pypi/lab-01/json", timeout=10).headers["X-Served-By"]
+        assert served_by == f"cache-iad, cache-{there}-1"
+        places.append(there)
+    assert places == ["fra", "ams"]
+    assert start_lab().switch() == "lab"
+
+
+def test_what_happens_at_pypi_can_be_made_to_happen(start_lab: StartLab) -> None:
+    """Each is an event, which XML-RPC tells of."""
+    lab = start_lab("healthy", "pypi")
+    before = lab.serial
+    lab.quarantine("lab-00")
+    lab.empty("lab-01")
+    lab.invite("lab-02")
+    lab.remove("lab-03", counts=True)
+    with xmlrpc.client.ServerProxy(f"{lab.url}/RPC2") as pypi:
+        events = pypi.changelog_since_serial(before)
+    assert [(event[0], event[3]) for event in events] == [  # type: ignore[union-attr,index]
+        ("lab-00", "project quarantined"),
+        ("lab-01", "remove release"),
+        ("lab-02", "invite Maintainer somebody"),
+        ("lab-03", "remove project"),
+    ]
