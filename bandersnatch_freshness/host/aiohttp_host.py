@@ -162,7 +162,9 @@ class AiohttpHost:
             run = context.run if context else None
             by_body = context is not None and context.pages is not None
             requirement = pages.require(context, self, session.climber.scope.title(url), requested_serial)
-            result = await session.fetch(url, requirement.required_serial, requirement.budget, by_body=by_body, **options)
+            result = await session.fetch(
+                url, requirement.required_serial, requirement.budget, by_body=by_body, **options
+            )
             decision = decide(run, requirement, result)
             # In a `sync`, it is the page that Bandersnatch would have taken at once.
             if decision.older_serial is not None and not (run and session.climber.ladder.is_refused):

@@ -202,7 +202,9 @@ class RequestsHost:
         by_body = context is not None and context.pages is not None
         scope = adapter.climber.scope
         requirement = pages.require(context, self, canonicalize_name(scope.title(url)), requested_serial)
-        result = adapter.fetch(session, url, requirement.required_serial, requirement.budget, by_body=by_body, **options)
+        result = adapter.fetch(
+            session, url, requirement.required_serial, requirement.budget, by_body=by_body, **options
+        )
         with self._lock:
             decision = decide(run, requirement, result)
         if decision.older_serial is not None and not adapter.climber.ladder.is_refused:
