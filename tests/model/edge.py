@@ -70,7 +70,16 @@ class Edge:
         self.met: Counter[str] = Counter()
         # Projects of which a page was shown that bare Bandersnatch believes and should not: see `_page`.
         self.deceived: set[str] = set()
+        # The index and the changes that were given out last.
+        self.listing: Listed | None = None
+        self.changes: dict[str, int] = {}
         self._files: dict[str, tuple[str, str]] = {}
+
+    def forget(self) -> None:
+        """Forget what was given out."""
+        self.deceived.clear()
+        self.listing = None
+        self.changes = {}
 
     def answer(self, request: Request) -> Answer:
         """Answer any request."""
@@ -152,7 +161,7 @@ class Edge:
         answer = _encoded(Answer(200, headers, _listing(one)), copy)
         breaks = self._hitting(INDEX_BREAKS, copy=copy)
         if request.method == "GET" and not breaks:
-            self.world.tell(one.projects, one.serial)
+            self.listing = one
         return self._break(answer, INDEX_BREAKS, breaks)
 
     def _file(self, path: str) -> Answer:
@@ -183,7 +192,7 @@ class Edge:
         else:
             return Answer(404)
         if method == "changelog_since_serial" and {one.kind for one in faults} <= {BEHIND}:
-            self.world.tell_of({one.name: one.serial for one in events})
+            self.changes = {one.name: one.serial for one in events}
         text = xmlrpc.client.dumps((result,), methodresponse=True)
         return self._break(Answer(200, {"Content-Type": "text/xml"}, text.encode()), XMLRPC_BREAKS, faults)
 

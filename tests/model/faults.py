@@ -235,10 +235,6 @@ ALL_BREAKS: dict[str, Break] = {
     "everything: 503": _status(503),
 }
 
-OF_ONE_PROJECT = {*PAGE_LIES, *PAGE_BREAKS} - {"all pages are stale"}
+OF_PAGES = {*PAGE_LIES, *PAGE_BREAKS, *FILE_BREAKS}
 OF_ONE_COPY = {"a copy is stale", "a copy of the index is stale"}
-ABOUT_PROJECTS = {"index: a project high", "index: a project and itself high", "index: a project low"} | {
-    "index: some are missing"
-}
-
 KINDS = (*PAGE_LIES, *PAGE_BREAKS, *INDEX_LIES, *INDEX_BREAKS, *FILE_BREAKS, *XMLRPC_BREAKS, *ALL_BREAKS)

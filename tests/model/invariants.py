@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
 
@@ -56,24 +55,28 @@ def lost(world: World, mirror: Mirror, excused: Collection[str]) -> Iterator[str
             yield f"{name}: has generation {generation} of {page.generation}, serial {page.serial} <= {reached}, lost"
 
 
-@dataclass
 class Behind:
     """Which releases bare Bandersnatch has that the suite's mirror lacks, since when, and for how many of its runs.
 
-    But for those that no index has told of yet: a page may be ahead of it, and who happens to ask for it has luck.
+    But for those that bare has by luck: no index had told of them when it asked for the page, which was ahead of it.
     """
 
-    since: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        """Nothing has been seen yet."""
+        self._since: dict[tuple[str, str], tuple[int, int]] = {}
+        self._had: set[tuple[str, str]] = set()
+        self._lucky: set[tuple[str, str]] = set()
 
     def look(self, world: World, bare: Mirror, suite: Mirror, excused: Collection[str], *, ran: bool) -> Iterator[str]:
         """Yield those that it has had for a day, and for three runs that were not killed."""
-        lacking = {
-            one for one in bare.releases(world) - suite.releases(world) if one[0] not in excused and world.is_told(*one)
-        }
-        before, self.since = self.since, {}
+        has = bare.releases(world)
+        self._lucky |= {one for one in has - self._had if not world.is_told(*one)}
+        self._had = has
+        lacking = {one for one in has - suite.releases(world) - self._lucky if one[0] not in excused}
+        before, self._since = self._since, {}
         for one in sorted(lacking):
             since, runs = before.get(one, (world.now, 0))
-            self.since[one] = since, runs + ran
+            self._since[one] = since, runs + ran
             if world.now - since >= DAY and runs + ran >= 3:
                 days = (world.now - since) / DAY
                 yield f"{one[0]}: bare has had release {one[1]} for {days:.1f} days, and the suite's mirror lacks it"

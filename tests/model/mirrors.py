@@ -23,6 +23,7 @@ from .world import World, release_file
 BANDERSNATCH = Version(version("bandersnatch"))
 IS_OF_REQUESTS = BANDERSNATCH.major < 4
 HAS_BOTH_WAYS = Version("6.8") <= BANDERSNATCH < Version("8")
+HAS_XMLRPC = Version("8") > BANDERSNATCH
 
 _FILTER, _SECTION = ("blacklist_project", "blacklist") if IS_OF_REQUESTS else ("blocklist_project", "blocklist")
 

@@ -73,10 +73,13 @@ def test_what_an_index_conceals_is_known() -> None:
     since = edge.world.now - 3 * HOUR
     edge.faults[:] = [Fault("the index is stale in each copy", since, since + DAY)]
     ask(edge, "index: 404")
+    assert edge.listing
+    edge.world.tell(edge.listing.projects, edge.listing.serial)
     assert not edge.world.is_concealed(NAME)
     edge.world.release("model-01")
     edge.world.now += 2 * HOUR
     edge.faults[:] = [Fault("index: a project low", since, since + DAY, frozenset([NAME]))]
     ask(edge, "index: 404")
+    edge.world.tell(edge.listing.projects, edge.listing.serial)
     assert edge.world.is_concealed(NAME)
     assert not edge.world.is_concealed("model-01")

@@ -61,9 +61,9 @@ class World:
     serial: int = FIRST_SERIAL
     pages: dict[str, list[Page]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
-    # Serials that an index has told of, by project.
+    # Serials that the suite's mirror was told of by an index that it acted on, by project.
     told: dict[str, int] = field(default_factory=dict)
-    # Serials that no index has told of, though one that was newer should have: nobody can know.
+    # Serials that no such index has told of, though one that was newer should have: nobody can know.
     concealed: dict[str, int] = field(default_factory=dict)
 
     @property
