@@ -148,7 +148,7 @@ def test_thousands_that_are_gone_for_good_cost_a_first_sync_next_to_nothing(
 
 def test_in_quarantine_a_404_is_no_end(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
     """Unless it is proven, or lasts for a week."""
-    lab = start_stale()
+    lab = start_stale(kind="pypi")
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
         freeze(runs)

@@ -58,7 +58,8 @@ def lost(world: World, mirror: Mirror, excused: Collection[str]) -> Iterator[str
 class Behind:
     """Which releases bare Bandersnatch has that the suite's mirror lacks, since when, and for how many of its runs.
 
-    But for those that bare has by luck: no index had told of them when it asked for the page, which was ahead of it.
+    But for those that bare has by luck: no index had told of them when it asked for the page, which was ahead of it; or
+    one that the suite's mirror acted on, and bare did not, said that there is nothing new.
     """
 
     def __init__(self) -> None:
@@ -70,7 +71,7 @@ class Behind:
     def look(self, world: World, bare: Mirror, suite: Mirror, excused: Collection[str], *, ran: bool) -> Iterator[str]:
         """Yield those that it has had for a day, and for three runs that were not killed."""
         has = bare.releases(world)
-        self._lucky |= {one for one in has - self._had if not world.is_told(*one)}
+        self._lucky |= {one for one in has - self._had if not world.is_told(*one) or world.is_concealed(one[0])}
         self._had = has
         lacking = {one for one in has - suite.releases(world) - self._lucky if one[0] not in excused}
         before, self._since = self._since, {}

@@ -24,16 +24,7 @@ PLUGIN_SETS = (FULL, PARTS, NONE, *((one,) for one in PARTS))
 # What befalls the mirrors' machine, or is done by those who run them.
 DOINGS = ("killed", "clock back", "clock ahead", "plugins switched", "filter on", "master respelled", "master swapped")
 
-# Kinds that the suite does not stand yet; one by one they are to go from here. Pages and files that fail: they freeze
-# the mirror, as they do bare's, but maybe at an older index. 404s: are believed where a cache may be their cause.
-NOT_YET = (
-    *("page: header newer than body", "page: header high", "page: header malformed", "page: body absent"),
-    *("page: cached 404", "page: 404 by a proxy", "page: 404 with an age"),
-    *("page: cut", "page: garbage", "page: empty", "page: 500", "page: 503", "page: 429", "page: reset"),
-    *("file: 404", "file: cut", "file: garbage"),
-)
-
-KINDS = tuple(kind for kind in (*faults.KINDS, *DOINGS) if kind not in NOT_YET)
+KINDS = (*faults.KINDS, *DOINGS)
 
 # How many runs it takes until all heals, at least and at most.
 EPISODE = (30, 60)
