@@ -3,50 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from .agreement import HOUR, are_three_runs
 from .incidents import Sighting
-from .index import DAY, Ceiling, Doubt, Index, Listing, plausible, read_changes, read_index
+from .index import (
+    DAY,
+    LEAST_SHARE,
+    Ceiling,
+    Doubt,
+    Index,
+    IndexAfter,
+    IndexRefusedError,
+    KnownIndex,
+    Listing,
+    bound,
+    how_fewer,
+    plausible,
+    read_changes,
+    read_index,
+)
+from .index_age import IndexAge, remember
 from .observations import Observation
 from .verdicts import Verdict, judge
-
-# A listing that has less than this share of what was listed before is doubted; or less than this share of the mirror's
-# own pages, where nothing is remembered: a mirror keeps pages of projects that are listed no more.
-LEAST_SHARE = 0.98
-LEAST_OWN_SHARE = 0.5
 
 # Kinds of doubt. Older than the mirror: refused. Fewer projects than before: acted on, and the mirror's serial waits.
 # Higher than can be true: counts for nothing. Lower than remembered: acted on.
 OLDER, FEWER, HIGHER, LOWER = "older", "fewer", "higher", "lower"
 
-# The serial that any page has.
-ANY_SERIAL = 1
-
 # A master that gives no account is asked so many times as rarely.
 NO_ACCOUNT = 24
-
-
-class IndexRefusedError(Exception):
-    """The index must not be used; the text says why."""
-
-
-class KnownIndex(NamedTuple):
-    """What is remembered of a master's index."""
-
-    seen: Index | None = None
-    doubt: Doubt | None = None
-    ceiling: Ceiling | None = None
-    # When a look at another copy of it last met a time-out, in seconds since 1970.
-    stalled_at: int = 0
-
-
-class IndexAfter(NamedTuple):
-    """What to remember of the index after a run, what is wrong with it, and whether it proved to be right."""
-
-    known: KnownIndex
-    wrong: Sighting | None
-    is_right: bool
 
 
 class IndexGuard:
@@ -57,11 +43,18 @@ class IndexGuard:
     """
 
     def __init__(
-        self, known: KnownIndex | None = None, *, now: int = 0, warn_after: int = HOUR, counts: bool = True
+        self,
+        known: KnownIndex | None = None,
+        *,
+        now: int = 0,
+        warn_after: int = HOUR,
+        longest: int = 0,
+        counts: bool = True,
     ) -> None:
         """`now` is when the run began, in seconds since 1970; three runs span `warn_after` seconds, at most an hour.
 
-        `counts`: the run is one of the three.
+        `longest` is the longest pause between two looks for a newer index, in seconds. `counts`: the run is one of the
+        three.
         """
         self.refusal = ""
         self.is_judged = False
@@ -70,6 +63,8 @@ class IndexGuard:
         self.warnings: list[str] = []
         self._known = known or KnownIndex()
         self._doubt = self._known.doubt
+        seen = self._known.seen or Index(0, now)
+        self.age = IndexAge(seen.marks, seen.moved, seen.look, now, longest, seen.serial)
         self._now = now
         self._apart = min(HOUR, warn_after)
         self._counts = counts
@@ -108,10 +103,26 @@ class IndexGuard:
         self._count_own = count_own
         self._owed = max(owed, target if target > (self._most_remembered or 0) else 0)
 
+    # The look for a newer one.
+
+    def compares(self, serial: int) -> bool:
+        """Return whether to compare the copies: not if the master denies a newer one, or that cost a time-out today."""
+        is_stalled = self._known.stalled_at <= self._now < self._known.stalled_at + DAY
+        return not is_stalled and not 0 < self._last_account <= max(serial, self._synced)
+
     @property
-    def compares(self) -> bool:
-        """Whether the copies are to be compared: not for a day where that cost a time-out."""
-        return not self._known.stalled_at <= self._now < self._known.stalled_at + DAY
+    def wants_changelog(self) -> bool:
+        """Whether to ask the master itself for what has changed, as no copy of the index is new enough."""
+        is_behind = self._last_account > max(self._claimed, self._synced)
+        return self.age.has_looked and is_behind and self.age.is_doubtful(self._claimed)
+
+    def admit_changelog(self, changes: Mapping[str, int]) -> None:
+        """Go by what the master itself says has changed, in place of the index: serials by project."""
+        listing = read_changes(changes)
+        self.refusal, self._doubt = "", None if self._counts else self._known.doubt
+        self._listing, self._projects = listing, 0
+        self._serial, self._highest = listing.measure()
+        self._claimed = self._sound = self._serial or 0
 
     @property
     def least(self) -> int:
@@ -131,7 +142,8 @@ class IndexGuard:
             measured = listing.measure()
         except ValueError as error:
             self.refuse(str(error))
-        self._fewer = self._how_fewer(listing.projects)
+        before = self._known.seen.projects if self._known.seen else 0
+        self._fewer = how_fewer(listing.projects, before, self._count_own) if self._synced else ""
         if self._fewer and not is_last:
             self.refuse(self._fewer)
         self._projects = listing.projects
@@ -155,18 +167,6 @@ class IndexGuard:
         else:  # as far as we know, it has not moved
             self._serial = self.least or None
 
-    def _how_fewer(self, count: int) -> str:
-        """Return how a listing of so many projects falls short of what it was, "" if it does not."""
-        if not self._synced:
-            return ""
-        before = self._known.seen.projects if self._known.seen else 0
-        had, share = (before, LEAST_SHARE) if before else (self._count_own(), LEAST_OWN_SHARE)
-        if not count:
-            return "it lists no project"
-        if count >= min(had * share, had - 1):  # one may always leave, of the fewest
-            return ""
-        return f"it lists {count} projects, " + (f"and listed {had} before" if before else f"the mirror has {had}")
-
     def _admit(self, listing: Listing, serial: int | None, highest: int) -> None:
         self.is_judged = True
         if serial is None and (listing.projects or self._synced):
@@ -187,6 +187,11 @@ class IndexGuard:
             IndexRefusedError: if it is not to be acted on.
         """
         index, count = self._known.seen, self._listing.projects if self._listing else 0
+        # A copy may only not have expired yet: less than 65 minutes ago, the index was no newer.
+        is_news = not self._synced or (self.age.is_old(self._claimed) and not self.age.is_minded)
+        if index and index.serial >= self.least > self._claimed and not is_news:
+            self._doubt = None if self._counts else self._known.doubt
+            return
         if self._claimed < self.least:
             self._doubts(OLDER, self._claimed, count)
             self.refuse(f"its serial {self._claimed} is older than the mirror's own, {self.least}")
@@ -200,7 +205,7 @@ class IndexGuard:
             self._serial, self._highest = self._listing.measure(self.most)
             if (self._serial or 0) < self.least:
                 self.refuse(f"its serial {self._claimed} is higher than can be true")
-        elif index and self._claimed < index.serial:
+        elif index and self._claimed < index.serial and is_news:
             self._doubts(LOWER, self._claimed, count)
         if self._fewer:
             says = f"The index is doubted, {self._fewer}: what it lists is synced, and the mirror's serial waits"
@@ -261,31 +266,32 @@ class IndexGuard:
         return most is not None and serial > most
 
     def bound(self, packages: MutableMapping[str, int], target: int) -> int:
-        """Replace impossibly high serials in a package list, and return the serial that the list may lead to.
-
-        A package with such a serial is requested at any serial.
-        """
+        """Replace impossibly high serials in a package list, and return the serial that the list may lead to."""
         most = self.most
-        if most is None:
-            return target
-        for name in [name for name, serial in packages.items() if int(serial) > most]:
-            packages[name] = ANY_SERIAL
-        if target <= most:
-            return target
-        return max((self._synced, self._sound, *map(int, packages.values())))
+        return target if most is None else bound(packages, target, most, max(self._synced, self._sound))
 
     # The master's own account.
 
     @property
-    def wants_account(self) -> bool:
-        """Whether the master is to be asked for the last serial that it has given out: at most once an hour."""
+    def may_ask(self) -> bool:
+        """Whether the master may be asked: at most once an hour, or a day where it gives no account."""
         ceiling = self._known.ceiling
-        if self._account is not None:
+        pause = self._apart if ceiling and ceiling.serial else self._apart * NO_ACCOUNT
+        is_pausing = ceiling is not None and ceiling.at <= self._now < ceiling.at + pause
+        return self._account is None and not is_pausing
+
+    @property
+    def _last_account(self) -> int:
+        """The last serial that the master has given out, by its own latest account; 0 if it gave none."""
+        ceiling = self._known.ceiling
+        return self._account if self._account is not None else ceiling.serial if ceiling else 0
+
+    @property
+    def wants_account(self) -> bool:
+        """Whether the master is to be asked for the last serial that it has given out."""
+        if not self.may_ask:
             return False
-        if ceiling is not None:
-            pause = self._apart if ceiling.serial else self._apart * NO_ACCOUNT
-            if ceiling.at <= self._now < ceiling.at + pause:
-                return False
+        ceiling = self._known.ceiling
         is_doubtful = self._sound < self._claimed or (
             self._doubt is not None and self._doubt.kind in (OLDER, LOWER) and self.is_confirmed
         )
@@ -304,9 +310,7 @@ class IndexGuard:
 
     def has_given_out(self, serial: int) -> bool:
         """Return whether the master has given out this serial, by its own latest account."""
-        ceiling = self._known.ceiling
-        account = self._account if self._account is not None else ceiling.serial if ceiling else 0
-        return account >= serial
+        return self._last_account >= serial
 
     def reconsider(self) -> None:
         """Judge another copy of an index that was refused."""
@@ -332,17 +336,26 @@ class IndexGuard:
         `now` is in seconds since 1970; an index that has not moved for `max_age` seconds is wrong.
         """
         ceiling = self._known.ceiling if self._account is None else Ceiling(self._account, now)
-        has_stalled = any(one.problem.endswith("TimeoutError") for one in self.observations)
-        stalled_at = now if has_stalled else self._known.stalled_at if not self.compares else 0
+        stalled_at = self._known.stalled_at
+        if self.observations[1:]:
+            has_stalled = any(one.problem.endswith("TimeoutError") for one in self.observations)
+            stalled_at = now if has_stalled else 0
         index = self._known.seen
         if index and self._account and index.serial > max(self._account, self._sound):
             self.warnings.append(f"The index was remembered at serial {index.serial}: the master has never been there")
             index = None
         if self.refusal or self._serial is None:
             wrong = self._sighting(self.least) if self.refusal else None
+            if index:
+                index = index._replace(look=self.age.look_after(found=False, moved=False))
             return IndexAfter(KnownIndex(index, self._doubt, ceiling, stalled_at), wrong, False)
         doubt = self._doubt
-        if index and doubt and doubt.kind == LOWER and (not self._synced or self._is_believed(index.serial)):
+        if (
+            index
+            and doubt
+            and doubt.kind == LOWER
+            and (not self._synced or (self.is_confirmed and not self.has_given_out(index.serial)))
+        ):
             self.warnings.append(
                 f"The index was remembered at serial {index.serial}, and is at {self._serial}: that counts from now on"
             )
@@ -358,16 +371,21 @@ class IndexGuard:
         seen = max((one.serial for one in self.observations if one.serial is not None), default=0)
         wrong = self._sighting(seen) if self._serial < seen and not self._is_too_high(seen) else None
         highest = self._highest or (index.highest if index else 0)
-        if index is None or self._serial > index.serial or index.moved > now:
-            index = Index(self._serial, now, projects, highest)
+        has_moved = index is None or self._serial > index.serial
+        look = self.age.look_after(found=has_moved, moved=has_moved)
+        if index is None or has_moved or index.moved > now:
+            marks = remember(index.marks if index else (), self._serial, now)
+            index = Index(self._serial, now, projects, highest, marks, look)
         else:
-            index = Index(index.serial, index.moved, projects, highest)
-            if wrong is None and now - index.moved >= max_age:
+            marks = remember(index.marks, index.serial, now)
+            if self._serial < index.serial:  # an older copy tells nothing new
+                highest = index.highest
+            index = Index(index.serial, index.moved, projects, highest, marks, look)
+            # Unless the master itself says that nothing has happened since.
+            is_quiet = ceiling is not None and 0 < ceiling.serial <= index.serial and now - ceiling.at < max_age
+            if wrong is None and now - index.moved >= max_age and not is_quiet:
                 wrong = self._sighting(index.serial + 1)
         return IndexAfter(KnownIndex(index, doubt, ceiling, stalled_at), wrong, wrong is None)
-
-    def _is_believed(self, serial: int) -> bool:
-        return self.is_confirmed and not self.has_given_out(serial)
 
     def _sighting(self, required_serial: int) -> Sighting:
         got = max((one.serial for one in self.observations if one.serial is not None), default=self._serial)

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
+from .incidents import Sighting
+from .index_age import Look, Mark
 from .observations import HIGHEST_SERIAL, parse_serial
 
 # More than this in a day, and it is no serial of that master: PyPI counts some 20,000 events a day.
 MOST_A_DAY = 100_000
 DAY = 24 * 60 * 60
 
+# The serial that any page has.
+ANY_SERIAL = 1
+
+# A listing that has less than this share of what was listed before is doubted; or less than this share of the mirror's
+# own pages, where nothing is remembered: a mirror keeps pages of projects that are listed no more.
+LEAST_SHARE = 0.98
+LEAST_OWN_SHARE = 0.5
+
 
 class Index(NamedTuple):
     """The newest index seen from a master, and when its serial moved, in seconds since 1970.
 
-    `projects` is how many it listed, and `highest` the highest serial of these; 0 if unknown.
+    `projects` is how many it listed, and `highest` the highest serial of these; 0 if unknown. `marks` are its serials
+    of the last hour or so, and `look` is when a newer one was last looked for.
     """
 
     serial: int
     moved: int
     projects: int = 0
     highest: int = 0
+    marks: tuple[Mark, ...] = ()
+    look: Look = Look()
 
 
 class Doubt(NamedTuple):
@@ -47,6 +60,28 @@ class Ceiling(NamedTuple):
 
     serial: int
     at: int
+
+
+class IndexRefusedError(Exception):
+    """The index must not be used; the text says why."""
+
+
+class KnownIndex(NamedTuple):
+    """What is remembered of a master's index."""
+
+    seen: Index | None = None
+    doubt: Doubt | None = None
+    ceiling: Ceiling | None = None
+    # When a look at another copy of it last met a time-out, in seconds since 1970.
+    stalled_at: int = 0
+
+
+class IndexAfter(NamedTuple):
+    """What to remember of the index after a run, what is wrong with it, and whether it proved to be right."""
+
+    known: KnownIndex
+    wrong: Sighting | None
+    is_right: bool
 
 
 class Listing(NamedTuple):
@@ -124,3 +159,26 @@ def _serial(entry: Any) -> int:
 def plausible(serial: int, at: int, now: int) -> int:
     """Return the highest serial that can be true `now` where the master was at `serial` `at` seconds since 1970."""
     return serial + MOST_A_DAY * (1 + max(0, now - at) // DAY)
+
+
+def how_fewer(count: int, before: int, count_own: Callable[[], int]) -> str:
+    """Return how a listing of so many projects falls short of what it was, "" if it does not.
+
+    It listed so many `before`, 0 if that is not known: then `count_own` returns how many the mirror has.
+    """
+    had, share = (before, LEAST_SHARE) if before else (count_own(), LEAST_OWN_SHARE)
+    if not count:
+        return "it lists no project"
+    if count >= min(had * share, had - 1):  # one may always leave, of the fewest
+        return ""
+    return f"it lists {count} projects, " + (f"and listed {had} before" if before else f"the mirror has {had}")
+
+
+def bound(packages: MutableMapping[str, int], target: int, most: int, least: int) -> int:
+    """Replace serials above `most` in a package list, and return the serial that it may lead to, at least `least`.
+
+    A package with such a serial is requested at any serial.
+    """
+    for name in [name for name, serial in packages.items() if int(serial) > most]:
+        packages[name] = ANY_SERIAL
+    return target if target <= most else max((least, *map(int, packages.values())))

@@ -11,11 +11,12 @@ from typing import Any
 import aiohttp
 import bandersnatch.master
 
-from ..core.guard import IndexGuard, IndexRefusedError
+from ..core.guard import IndexGuard
 from ..core.incidents import INDEX
-from ..core.index import read_changes, read_index
+from ..core.index import IndexRefusedError, read_changes, read_index
 from ..core.log_fields import log_fields
 from ..formatting import printable
+from ..transports.aiohttp_index import GuardedIndex
 from ..transports.aiohttp_session import FreshSession
 from .suite import Suite
 
@@ -29,6 +30,10 @@ class IndexJudge:
         """`session_of` returns the session of a master, None if it has no real one."""
         self._suite = suite
         self._session_of = session_of
+
+    def _index_of(self, master: Any) -> GuardedIndex | None:
+        session = self._session_of(master)
+        return session.index if session is not None else None
 
     def _guard(self) -> IndexGuard | None:
         return self._suite.context.guard if self._suite.context else None
@@ -49,8 +54,8 @@ class IndexJudge:
                     self._suite.note_listing(read_index, index)
                     return index
                 except Exception:
-                    session = self._session_of(master)
-                    if guard is None or not guard.refusal or session is None or not session.refuse_index_copy():
+                    copies = self._index_of(master)
+                    if guard is None or not guard.refusal or copies is None or not copies.refuse_copy():
                         raise
                     fields = log_fields(project=INDEX)
                     log.info("A copy of the index is not used, the next best is: %s", guard.refusal, extra=fields)
@@ -61,9 +66,9 @@ class IndexJudge:
     async def _judged_copy(self, fetch_simple_index: Callable[..., Any], master: Any, guard: IndexGuard | None) -> Any:
         if guard is None:
             return await fetch_simple_index(master)
-        session = self._session_of(master)
-        if session is not None:
-            session.compares_index = guard.compares
+        index_of = self._index_of(master)
+        if index_of is not None:
+            index_of.guard = guard
         try:
             index = await fetch_simple_index(master)
         except aiohttp.ContentTypeError as error:
@@ -77,9 +82,9 @@ class IndexJudge:
             guard.refusal = f"it is no JSON: {printable(str(error))}"
             raise
         finally:
-            session = self._session_of(master)
-            guard.observations = session.index_observations if session else ()
-        is_last = session is None or not session.has_other_index_copy
+            index_of = self._index_of(master)
+            guard.observations = index_of.observations if index_of else ()
+        is_last = index_of is None or not index_of.has_other_copy
         await self._admit(master, functools.partial(guard.admit_index, is_last=is_last), index)
         return index
 
@@ -102,9 +107,25 @@ class IndexJudge:
         Raises:
             IndexRefusedError: if what it listed is not to be acted on, by that.
         """
-        guard, session = self._guard(), self._session_of(master)
-        if guard is not None and session is not None and guard.wants_account:
-            self._suite.admit(guard.hear, await session.last_serial(master.url))
+        guard, index = self._guard(), self._index_of(master)
+        if guard is not None and index is not None and guard.wants_account:
+            self._suite.admit(guard.hear, await index.last_serial())
+
+    async def _with_changelog(self, master: Any, since: int | None, changes: Any) -> Any:
+        """Return the changes, completed with what the master itself says has changed if no index is new enough."""
+        guard, index = self._guard(), self._index_of(master)
+        if guard is None or index is None or since is None or not guard.wants_changelog:
+            return changes
+        found = await index.changes(since)
+        if not found:
+            return changes
+        log.info(
+            "No copy of the index is new enough: %d changes are from the master's changelog",
+            len(found),
+            extra=log_fields(project=INDEX, got_serial=max(found.values())),
+        )
+        self._suite.admit(guard.admit_changelog, found)
+        return {**(changes or {}), **found}
 
     def judged_changes(self, ask: Callable[..., Any]) -> Callable[..., Any]:
         """Return an `all_packages` or `changed_packages` that raises `IndexRefusedError` likewise."""
@@ -114,6 +135,11 @@ class IndexJudge:
             guard = self._guard()
             try:
                 changes = await (ask(master) if last_serial is None else ask(master, last_serial))
+                changes = await self._with_changelog(master, last_serial, changes)
+            except IndexRefusedError:
+                changes = await self._with_changelog(master, last_serial, None)
+                if changes is None:
+                    raise
             except getattr(bandersnatch.master, "XmlRpcError", ()) as error:
                 if guard is not None:
                     guard.refusal = printable(str(error))

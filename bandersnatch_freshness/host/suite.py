@@ -16,9 +16,9 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ..core.guard import IndexGuard, IndexRefusedError
+from ..core.guard import IndexGuard
 from ..core.incidents import INDEX
-from ..core.index import Listing
+from ..core.index import IndexRefusedError, Listing
 from ..core.log_fields import log_fields
 from ..core.observations import parse_serial, serial_in_body
 from ..core.run import KnownPages, Run

@@ -19,6 +19,7 @@ from .. import __version__
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
+from ..core.index_age import Look, Mark
 from ..core.missing import Missing
 from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
@@ -235,6 +236,8 @@ _WRITERS: Mapping[Any, Callable[[Any], object]] = {
     int | None: _bounded,
     Seconds: _time,
     parts.LevelName: _LEVEL_NAME,
+    tuple[parts.Mark, ...]: lambda marks: tuple(_part(parts.Mark, mark) for mark in marks),
+    parts.Look | None: lambda look: _part(parts.Look, look) if look.at else None,
 }
 
 
@@ -317,6 +320,9 @@ def _core(kind: Callable[..., _T], part: parts.Part, **more: object) -> _T:
     """Return what the core makes of a part of the document."""
     values = {name: value for name, value in msgspec.structs.asdict(part).items() if value is not UNSET} | more
     values.pop("subjects", None)  # of what was told, the key
+    if isinstance(part, parts.Index):
+        values["marks"] = tuple(_core(Mark, mark) for mark in part.marks)
+        values["look"] = _core(Look, part.look) if part.look else Look()
     if "level" in values:
         values["level"] = _LEVELS[values["level"]]
     return kind(**values)

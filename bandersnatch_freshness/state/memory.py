@@ -15,10 +15,10 @@ import filelock
 
 from ..core import missing, quarantine
 from ..core import wording as words
-from ..core.guard import IndexGuard, KnownIndex
+from ..core.guard import IndexGuard
 from ..core.history import Batch
 from ..core.incidents import INDEX, Change, Level, advance
-from ..core.index import plausible
+from ..core.index import KnownIndex, plausible
 from ..core.log_fields import change_fields, incident_fields, log_fields
 from ..core.refusals import Refusal
 from ..core.run import KnownPages, Run
@@ -122,7 +122,8 @@ class Memory:
         state, warn_after = self._records.state, self._tracking.thresholds.warn_after
         known = KnownIndex(state.index, state.doubt, state.ceiling, state.stalled_at)
         counts = run is not None and not run.report.overlaps
-        return IndexGuard(known, now=self._clock(), warn_after=warn_after, counts=counts)
+        longest = self._tracking.index_max_age or 0
+        return IndexGuard(known, now=self._clock(), warn_after=warn_after, longest=longest, counts=counts)
 
     def owed(self) -> int:
         """Return the highest serial that an open incident or a package in quarantine requires, 0 if there is none."""

@@ -150,6 +150,20 @@ class Batch(Part):
     size: Annotated[Number, Meta(description="how many packages")]
 
 
+class Mark(Part):
+    """A serial that the index had at a time."""
+
+    serial: Annotated[Number, Meta(description="that serial")]
+    at: Annotated[Seconds, Meta(description="that time")]
+
+
+class Look(Part):
+    """When a newer index was last looked for."""
+
+    at: Annotated[Seconds, Meta(description="that time")]
+    times: Annotated[Number, Meta(description="how often since one was found")]
+
+
 class Index(Part):
     """The newest index seen."""
 
@@ -159,6 +173,8 @@ class Index(Part):
     highest: Annotated[
         Number, Meta(description="the highest serial of a project in it, 0 if unknown; the lag is against this")
     ] = 0
+    marks: Annotated[tuple[Mark, ...], Meta(description="its serials of the last 65 minutes, and one before")] = ()
+    look: Annotated[Look | None, Meta(description="when a newer one was last looked for")] = None
 
 
 class Doubt(Part):

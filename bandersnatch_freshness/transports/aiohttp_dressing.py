@@ -10,6 +10,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from ..core.observations import Observation, observe
 from ..core.variants import AcceptEncoding, Variant
 
 
@@ -63,3 +64,10 @@ def redirected(url: URL, target: URL, options: dict[str, Any]) -> tuple[URL, dic
     for name in ("Authorization", "Cookie", "Proxy-Authorization"):
         headers.popall(name, None)
     return target, {**options, "headers": headers}
+
+
+def observed_failure(variant: Variant, error: Exception) -> Observation:
+    """Return the observation for an error that the client raised; too many redirects have no status."""
+    if isinstance(error, aiohttp.ClientResponseError) and error.status:
+        return observe(variant, error.status, error.headers or {})
+    return Observation(variant, problem=type(error).__name__)

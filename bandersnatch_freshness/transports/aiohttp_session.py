@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -15,16 +15,13 @@ import aiohttp
 from aiohttp import ClientSession
 from yarl import URL
 
-from ..core import last_serial
 from ..core.climb import Climb, PageResult, RecheckBudget
-from ..core.incidents import INDEX
-from ..core.index_copies import IndexComparison
-from ..core.log_fields import log_fields
-from ..core.observations import Observation, observe, observe_elsewhere
+from ..core.observations import Observation, observe_elsewhere
 from ..core.variants import PLAIN, Variant
 from ..settings import Settings
 from .aiohttp_body import BodyLimitError, BodyLimits, read_within
-from .aiohttp_dressing import DressedRequest, dress, redirected
+from .aiohttp_dressing import DressedRequest, dress, observed_failure, redirected
+from .aiohttp_index import GuardedIndex
 from .climber import SCOUT_SECONDS, AdaptiveClimber, RequestFailedError
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -32,9 +29,6 @@ log = logging.getLogger("bandersnatch.freshness")
 # By default aiohttp rejects header fields of more than 8190 bytes. An answer with an overlong
 # serial should be judged like any other, not end in an error.
 _MAX_FIELD_SIZE = 64 * 1024
-
-# A master that takes longer than this to say which serial it is at does not say.
-_ACCOUNT_SECONDS = 30
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -65,13 +59,8 @@ class FreshSession:
         self.settings = settings
         self._limits = limits
         self.climber = climber or AdaptiveClimber(master, settings.rungs, settings.cache_bust_parameter)
-        # The observations of the latest comparison of the index's copies.
-        self.index_observations: Sequence[Observation] = ()
-        # Whether these are compared at all.
-        self.compares_index = True
-        # The copy that the index was last taken from, None if that is the one asked for first; and those refused.
-        self._index_copy: Variant | None = None
-        self._refused_copies: set[Variant] = set()
+        # What asks for the index, where that is guarded.
+        self.index = GuardedIndex(self, master) if settings.guards else None
         self._scout: asyncio.Event | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -87,10 +76,7 @@ class FreshSession:
         return self.request("HEAD", url, **{"allow_redirects": False, **options})
 
     def request(self, method: str, url: str | URL, **options: Any) -> Any:
-        """Request like `aiohttp.ClientSession.request`, dressed if it is for metadata.
-
-        If the settings guard, the simple index comes from the copy with the highest serial.
-        """
+        """Request like `aiohttp.ClientSession.request`, dressed if it is for metadata."""
         try:
             sending = self._dressed_request(method, url, options)
         except Exception:  # noqa: BLE001 - fail open; it is logged
@@ -110,10 +96,10 @@ class FreshSession:
             target = URL(url)
         except ValueError:  # the client reports it
             return None
-        if self.settings.guards and method == "GET" and self.climber.scope.is_index(str(url)):
-            return self._freshest_index(target, options)
+        if self.index is not None and method == "GET" and self.climber.scope.is_index(str(url)):
+            return self.index.fetch(target, options)
         variant = self.climber.ladder.start
-        return None if variant == PLAIN else self._send(method, target, variant, options)
+        return None if variant == PLAIN else self.send(method, target, variant, options)
 
     async def fetch(
         self,
@@ -144,13 +130,13 @@ class FreshSession:
             while (way := climb.way) is not None:
                 response, failure = None, None
                 try:
-                    response = await self._send("GET", URL(url), way, options)
+                    response = await self.send("GET", URL(url), way, options)
                     seen = climb.look(way, response.status, response.headers)
                     if seen.status != 200 or climb.wants_body(seen):
                         seen, failure = await self._look_closer(climb, response, seen)
                 except RequestFailedError as failed:
                     failure = failed.error
-                    seen = _observed_failure(way, failure)
+                    seen = observed_failure(way, failure)
                 except BaseException:
                     if response is not None:
                         response.close()
@@ -195,7 +181,7 @@ class FreshSession:
             response.close()
             if seen.serial is not None and seen.status == 200 and not isinstance(error, TimeoutError):
                 return self.climber.read_body(climb, seen, response.headers, None), error  # another copy may be whole
-            return _observed_failure(seen.variant, error), error
+            return observed_failure(seen.variant, error), error
         return self.climber.read_body(climb, seen, response.headers, body), None
 
     def _is_elsewhere(self, way: Variant, answer: aiohttp.ClientResponse | Exception | None) -> bool:
@@ -205,104 +191,6 @@ class FreshSession:
         if way == PLAIN and isinstance(answer, aiohttp.ClientResponse) and not answer.history:  # as nearly always
             return False
         return not self.climber.scope.covers("GET", str(answer.request_info.url))
-
-    async def last_serial(self, master: str) -> int | None:
-        """Return the last serial that a master has given out, by its own account; None if it gives none."""
-        timeout = aiohttp.ClientTimeout(total=_ACCOUNT_SECONDS)
-        url, headers = master.rstrip("/") + last_serial.PATH, last_serial.REQUEST_HEADERS
-        try:
-            async with self.wrapped.post(url, data=last_serial.REQUEST, headers=headers, timeout=timeout) as response:
-                response.raise_for_status()
-                return last_serial.read_answer(await response.content.read(last_serial.MOST_BYTES))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            log.debug("The master does not say which serial it is at: %s", type(error).__name__)
-            return None
-
-    @property
-    def has_other_index_copy(self) -> bool:
-        """Whether the index was last taken from another copy than the one asked for first, which is to be had too."""
-        return self._index_copy is not None
-
-    def refuse_index_copy(self) -> bool:
-        """Leave out the copy that the index was last taken from; return whether there is another one to take."""
-        if self._index_copy is None:
-            return False
-        self._refused_copies.add(self._index_copy)
-        return True
-
-    async def _freshest_index(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
-        """GET the index from the copy whose header has the highest serial; only that copy's body is downloaded."""
-        variant = self.climber.ladder.start
-        try:
-            response = await self._send("GET", url, variant, options)
-        except RequestFailedError as failed:
-            self.climber.heed([_observed_failure(variant, failed.error)])
-            raise
-        comparison = IndexComparison(observe(variant, response.status, response.headers), self.settings.rungs)
-        self.index_observations = comparison.observations
-        self._index_copy = None
-        try:
-            # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
-            there = url if variant.cache_bust else response.url
-            is_refused = self.climber.ladder.is_refused
-            if self.compares_index and not is_refused and self.climber.covers("GET", str(there)):
-                while (copy := comparison.next_copy()) is not None:
-                    comparison.saw(await self._peek(*copy, there, options))
-                self.climber.heed(comparison.observations)
-            if comparison.is_blind:
-                self.climber.log_once(
-                    "No copy of the index has a serial in its header, so the freshest one is unknown: "
-                    "only the serial in the body of the copy in use is checked"
-                )
-            # A small body's connection is free at once; a peek that reused it and broke has spoiled the response.
-            if response.content.exception() is not None:
-                response.close()
-                response = await self._send("GET", url, variant, options)
-            for seen in comparison.newer():
-                if seen.variant in self._refused_copies:
-                    continue
-                found = await self._newer_index(comparison, there, seen.variant, options)
-                if found is not None:
-                    response.close()
-                    response = found
-                    self._index_copy = seen.variant
-                    log.info(
-                        "The index was stale, cured by %s: %s",
-                        *(seen.variant.name, ", ".join(map(str, comparison.observations))),
-                        extra=log_fields(project=INDEX, got_serial=seen.serial, variant=seen.variant.name),
-                    )
-                    break
-        except BaseException:
-            response.close()
-            raise
-        return response
-
-    async def _newer_index(
-        self, comparison: IndexComparison, url: URL, variant: Variant, options: dict[str, Any]
-    ) -> aiohttp.ClientResponse | None:
-        """GET a copy that a peek showed to be newer; None if it isn't newer now, because another node may answer."""
-        try:
-            response = await self._send("GET", url, variant, options)
-        except RequestFailedError:
-            return None
-        found = observe(variant, response.status, response.headers)
-        comparison.observations.append(found)
-        if comparison.is_newer(found):
-            return response
-        response.close()
-        return None
-
-    async def _peek(self, method: str, variant: Variant, url: URL, options: dict[str, Any]) -> Observation:
-        """Look at the headers of one copy, without reading its body."""
-        try:
-            response = await self._send(method, url, variant, {**options, "allow_redirects": True})
-        except RequestFailedError as failed:
-            return _observed_failure(variant, failed.error)
-        if method == "HEAD":
-            response.release()
-        else:
-            response.close()
-        return observe(variant, response.status, response.headers)
 
     async def _failing_open(
         self, sending: Awaitable[aiohttp.ClientResponse], method: str, url: str | URL, options: dict[str, Any]
@@ -324,12 +212,12 @@ class FreshSession:
             Exception: what the wrapped session raises.
         """
         try:
-            return await self._send("GET", URL(url), variant, options)
+            return await self.send("GET", URL(url), variant, options)
         except RequestFailedError as failed:
             error = failed.error
         raise error  # outside the handler, so that it looks as the client raised it
 
-    async def _send(self, method: str, url: URL, variant: Variant, options: dict[str, Any]) -> aiohttp.ClientResponse:
+    async def send(self, method: str, url: URL, variant: Variant, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """Send one request, and keep its variant across redirects.
 
         Raises:
@@ -378,10 +266,3 @@ def _unproven(
     if response is not None:
         response.release()
     return PageResult([seen_as], error=failure, is_missing=seen.status == 404)
-
-
-def _observed_failure(variant: Variant, error: Exception) -> Observation:
-    """Return the observation for an error that the client raised; too many redirects have no status."""
-    if isinstance(error, aiohttp.ClientResponseError) and error.status:
-        return observe(variant, error.status, error.headers or {})
-    return Observation(variant, problem=type(error).__name__)

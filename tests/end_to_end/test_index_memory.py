@@ -150,10 +150,10 @@ def test_an_upstream_that_was_restored_is_followed(
             runs.run(2 * HOUR)
         else:
             first = mirror.serial
-            said = runs.run(2 * HOUR, 2 * HOUR + MINUTE)
+            said = runs.run(2 * HOUR + 10 * MINUTE, 2 * HOUR + 11 * MINUTE)
             assert mirror.serial == first
             assert any(f"its serial {lab.serial} is older than the mirror's own, {first}" in line for line in said)
-            said = runs.run(3 * HOUR)
+            said = runs.run(3 * HOUR + 10 * MINUTE)
             (line,) = [line for line in said if line.startswith("WARNING")]
             assert "The upstream is older than the mirror" in line
             assert not any("The index is not used" in line for line in said)
