@@ -264,10 +264,14 @@ class Run:
         """Return whether a failure of a project is not the run's, as it is on record apart, and still not to be had."""
         return project in self.missing_asked or (project in self.rechecks and project not in self._taken)
 
-    def budget(self, project: str) -> RecheckBudget | None:
-        """Return how to ask for a project, None if without a limit; what is missing in another variant each time."""
-        if project in self.missing_asked:
-            return RecheckBudget(1, self._missing[project].asks, None, is_missing=True)
+    def budget(self, project: str, serial: int) -> RecheckBudget | None:
+        """Return how to ask for a project's page of a serial, None if without a limit.
+
+        What is known to be missing at that serial is asked for in another variant each time, and in no more.
+        """
+        missing = self._missing.get(project)
+        if missing and serial <= missing.serial and project not in self.rechecks:
+            return RecheckBudget(1, missing.asks, None, is_missing=True)
         return self.rechecks.get(project)
 
     def believes_gone(self, project: str, now: int, *, has_files: bool) -> bool:

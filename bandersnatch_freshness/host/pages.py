@@ -29,7 +29,7 @@ def require(context: RunContext | None, adapter: HostAdapter, project: str, requ
         floor = context.pages.floor(project, own_serial(adapter, context.storage, context.mirror, project))
         announced = context.pages.announced(project) if requested_serial == 0 else 0
     required_serial = max(requested_serial, floor, announced)
-    budget = context.run.budget(project) if context.run else None
+    budget = context.run.budget(project, requested_serial) if context.run else None
     return PageRequirement(project, requested_serial, floor, announced, required_serial, budget)
 
 

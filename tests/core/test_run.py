@@ -243,6 +243,14 @@ def test_what_is_missing_holds_up_nothing(result: PageResult[str]) -> None:
     assert decide(run, required(), MISSING).action is PageAction.FAIL  # with a 404, which Bandersnatch lets pass
 
 
+def test_what_is_known_to_be_missing_is_asked_for_once() -> None:
+    """In another variant each time, also where it was not planned, as in a full check; a newer serial is news."""
+    run = Run(0, {})
+    run.follow_missing(MissingPlan({}, set()), {"foo": Missing(42, 0, 0, 3)})
+    assert run.budget("foo", 42) == RecheckBudget(1, 3, None, is_missing=True)
+    assert run.budget("foo", 43) is run.budget("bar", 42) is None
+
+
 def test_what_is_missing_leaves_once_it_is_synced() -> None:
     """Not before: its files may fail yet."""
     run = asking_for_missing()

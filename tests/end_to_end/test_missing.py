@@ -138,8 +138,10 @@ def test_thousands_that_are_gone_for_good_cost_a_first_sync_next_to_nothing(
     lab.plant("lab-01", Answer(500), COPIES)
     for one in (mirror, bare):
         (one.directory / "status").write_text("0")
+        lab.forget()
         with cron(one) as runs:
             runs.run(DAY)
+            assert {name: pages(lab)[name] for name in lab.names[::3]} == dict.fromkeys(lab.names[::3], 1)
             lab.forget()
             runs.run(DAY + 5 * MINUTE)
         asked.append(sum(pages(lab).values()))
