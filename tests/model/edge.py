@@ -70,6 +70,8 @@ class Edge:
         self.met: Counter[str] = Counter()
         # Projects of which a page was shown that bare Bandersnatch believes and should not: see `_page`.
         self.deceived: set[str] = set()
+        # Projects of which a page said less in its body than in its header: bare Bandersnatch doesn't look there.
+        self.understated: set[str] = set()
         # The index and the changes that were given out last.
         self.listing: Listed | None = None
         self.changes: dict[str, int] = {}
@@ -78,6 +80,7 @@ class Edge:
     def forget(self) -> None:
         """Forget what was given out."""
         self.deceived.clear()
+        self.understated.clear()
         self.listing = None
         self.changes = {}
 
@@ -145,6 +148,8 @@ class Edge:
         answer = self._break(answer, PAGE_BREAKS, [one for one in breaks if not (is_past and one.kind in CACHED_404S)])
         if answer.status == 404 or one.page.serial < one.claims:
             self.deceived.add(name)
+        if (one.body or one.claims) < one.claims:
+            self.understated.add(name)
         return answer
 
     def _index(self, request: Request, *, is_past: bool) -> Answer:

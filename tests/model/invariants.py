@@ -59,7 +59,8 @@ class Behind:
     """Which releases bare Bandersnatch has that the suite's mirror lacks, since when, and for how many of its runs.
 
     But for those that bare has by luck: no index had told of them when it asked for the page, which was ahead of it; or
-    one that the suite's mirror acted on, and bare did not, said that there is nothing new.
+    one that the suite's mirror acted on, and bare did not, said that there is nothing new; or the page says less in its
+    body than in its header, which bare takes at once, and the suite like any stale page: once it is in quarantine.
     """
 
     def __init__(self) -> None:
@@ -68,10 +69,20 @@ class Behind:
         self._had: set[tuple[str, str]] = set()
         self._lucky: set[tuple[str, str]] = set()
 
-    def look(self, world: World, bare: Mirror, suite: Mirror, excused: Collection[str], *, ran: bool) -> Iterator[str]:
+    def look(
+        self,
+        world: World,
+        bare: Mirror,
+        suite: Mirror,
+        excused: Collection[str],
+        luck: Collection[str] = (),
+        *,
+        ran: bool,
+    ) -> Iterator[str]:
         """Yield those that it has had for a day, and for three runs that were not killed."""
         has = bare.releases(world)
-        self._lucky |= {one for one in has - self._had if not world.is_told(*one) or world.is_concealed(one[0])}
+        new = has - self._had
+        self._lucky |= {one for one in new if not world.is_told(*one) or world.is_concealed(one[0]) or one[0] in luck}
         self._had = has
         lacking = {one for one in has - suite.releases(world) - self._lucky if one[0] not in excused}
         before, self._since = self._since, {}

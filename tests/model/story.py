@@ -245,7 +245,8 @@ class Story:
             return
         excused = self._excused(deceived)
         self._expect(invariants.lost(self.world, self.suite, excused))
-        self._expect(self._behind.look(self.world, self.bare, self.suite, excused, ran=code == 0))
+        luck = set[str]().union(*(edge.understated for edge in self.edges))
+        self._expect(self._behind.look(self.world, self.bare, self.suite, excused, luck, ran=code == 0))
 
     def _excused(self, deceived: Iterable[str] = ()) -> set[str]:
         """Return what may be older than it should, until its next release.
