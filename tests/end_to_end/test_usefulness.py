@@ -1,4 +1,4 @@
-"""A page asked for within its stale-while-revalidate window, as at PyPI's edge: old once in each copy, then fresh."""
+"""What the edge as PyPI's teaches: which ways are no use, what is old only once, and what is known to be stale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bandersnatch_freshness.lab.origin import Lifetimes
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from .cron import MINUTE, Cron, cron, state
+from .cron import MINUTE, Cron, cron, side_by_side, state
 from .observe import SIMPLE, is_fresh, metadata, pages
 
 REVALIDATING = Lifetimes(index=0, while_revalidate=300, other=0)
@@ -125,3 +125,32 @@ def test_what_cures_never_leaves_the_ladder(start_lab: StartLab, make_mirror: Ma
             runs.run(number * 40 * MINUTE)
             assert is_fresh(mirror, lab)
     assert "idle_cache_bust" not in state(mirror)
+
+
+def test_a_known_stale_edge_costs_less_than_bare(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """In every run; and what one copy cures later is found, which bare Bandersnatch never asks for."""
+    lab = start_lab("healthy", "pypi", projects=24)
+    with side_by_side(make_mirror, lab, mirror=SIMPLE) as (bare, mirror, bare_runs, runs):
+        for one in (bare_runs, runs):
+            one.run(0)
+        warm(lab)
+        lab.behave("purge-broken")
+        release(lab)
+        counts = []
+        for now in (*PURGE_BROKEN_RUNS, *range(80 * MINUTE, 105 * MINUTE, 5 * MINUTE)):
+            found = []
+            for one in (bare_runs, runs):
+                one.run(now)
+                found.append(requests(lab))
+            counts.append(found)
+        assert "*" in state(mirror)["incidents"]
+        by_bare, by_suite = zip(*counts[len(PURGE_BROKEN_RUNS) :], strict=True)
+        assert by_bare == (3 * 24,) * 5
+        assert max(by_suite) <= 24 + 10 * 2
+        assert min(by_suite) == 24
+        for name in lab.names:
+            lab.plant(name, lab.page(name), ["deflate"])
+        for one in (bare_runs, runs):
+            one.run(110 * MINUTE, 115 * MINUTE)
+    assert is_fresh(mirror, lab)
+    assert not is_fresh(bare, lab)
