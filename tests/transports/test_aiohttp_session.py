@@ -481,6 +481,22 @@ async def test_a_404_that_no_way_cures_is_handed_on(raise_for_status: bool) -> N
             assert len(upstream.asked) == requests
 
 
+async def test_a_page_that_is_known_follows_the_others_and_leaves_out_what_is_no_use() -> None:
+    """In the way that has just cured another one, then in the first."""
+    upstream = Upstream(
+        lambda request: page("42" if "bar" in request.path and "Accept-Encoding" not in request.headers else "41")
+    )
+    async with upstream.session(LADDER) as session:
+        session.climber.leave_out({"cache_bust", "no_cache"})
+        for name, budget, count in (("foo", None, 3), ("bar", None, 2), ("baz", RecheckBudget(1, None, 41), 2)):
+            before = len(upstream.asked)
+            outcome = await session.fetch(upstream.url(f"/pypi/{name}/json"), 42, budget)
+            assert (outcome.response is not None) is (name == "bar")
+            if outcome.response is not None:
+                outcome.response.release()
+            assert len(upstream.asked) == before + count
+
+
 async def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None:
     """In as many ways as allowed; and what is learned of it, is of no other page."""
     upstream = Upstream(lambda request: page("42" if "fresh" in request.path else "41"))
