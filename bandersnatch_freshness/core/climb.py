@@ -5,11 +5,12 @@ A transport sends the next variant and reports what it saw; every decision is ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from .observations import SERIAL_HEADER, Observation, is_document, observe, parse_serial, serial_in_body
+from .usefulness import useful
 from .variants import Variant
 
 # After this many fresh answers on a higher rung, try the first rung again: a single stale
@@ -23,19 +24,22 @@ TRIAL_BACKOFF = 4
 VAIN_REQUESTS = 1000
 VAIN_SHARE = 0.1
 
+# So many pages that are known to be stale are asked for in vain in a way that cured others, and then no more.
+FOLLOWED_IN_VAIN = 10
+
 _Response = TypeVar("_Response")
 
 
 class RecheckBudget(NamedTuple):
     """How to recheck a page that is known to be stale or missing: in at most `ways` variants.
 
-    The first one is rung number `first`. `known` is the highest serial that any answer has
-    had so far: an answer with a higher one is news and worth a full climb, and so is an error; a 404 is none where the
-    page `is_missing`.
+    The first one is rung number `first`; None is where the ladder starts. `known` is the highest serial that any answer
+    has had so far: an answer with a higher one is news and worth a full climb, and so is an error; a 404 is none where
+    the page `is_missing`.
     """
 
     ways: int
-    first: int
+    first: int | None
     known: int | None
     is_missing: bool = False
 
@@ -113,6 +117,17 @@ class Climb:
     def has_nothing(self) -> bool:
         """Whether no answer so far is known to be a page of some serial."""
         return all(seen.serial is None for seen in self.observations)
+
+    @property
+    def was_revalidated(self) -> bool:
+        """Whether the page may have been old only once, as a cache asked anew for it meanwhile (RFC 5861, section 3).
+
+        That goes for caches in tiers, as PyPI's are: https://github.com/pypi/infra, `terraform/warehouse/vcl/main.vcl`.
+        """
+        *old, cure = self.observations
+        return (cure.is_cached or cure.variant.is_a_copy) and all(
+            one.status == 200 and one.serial is not None and one.is_cached and "," in one.x_cache for one in old
+        )
 
     def look(self, way: Variant, status: int, headers: Mapping[str, str]) -> Observation:
         """Return what an answer's headers (a case-insensitive mapping) show.
@@ -192,9 +207,12 @@ class Climb:
 
     def _next(self) -> Variant:
         """Take the next variant; after a 404 that which differs most, as it is the only one."""
-        far = next((way for way in self._left if way.cache_bust), self._left[0]) if self.is_missing else self._left[0]
-        self._left.remove(far)
-        return far
+        left = self._left
+        if self.is_missing:  # past the caches, or the copy that hardly anyone asks for
+            left = [one for one in left if one.cache_bust] or [one for one in left if one.no_cache] or left[::-1]
+        way = left[0]
+        self._left.remove(way)
+        return way
 
 
 class Ladder:
@@ -202,18 +220,39 @@ class Ladder:
 
     def __init__(self, rungs: Sequence[Variant]) -> None:
         """`rungs`: the variants in the order to try them, at least one."""
-        self.rungs = tuple(rungs)
+        self._all = self.rungs = tuple(rungs)
         self.start = self.rungs[0]
         # Whether the budget for requests in vain is used up, and whether the server wants no more of these.
         self.exhausted = False
         self.is_refused = False
         self._answers = 0
         self._vain = 0
+        self._followed_in_vain = 0
         self._until_trial = self._trial_after = TRIAL_AFTER
+
+    def leave_out(self, traits: Collection[str]) -> None:
+        """Leave out the variants of traits that are no use, and no others."""
+        self.rungs = useful(self._all, traits)
+        if self.start not in self.rungs:
+            self.start = self.rungs[0]
+
+    def asks_once(self, budget: RecheckBudget | None) -> RecheckBudget | None:
+        """Return the budget; for a page that is to be asked for where the ladder starts, with the number of ways.
+
+        It is asked for once. Where others were just cured in another way, it is asked for in that way and then in the
+        first, which bare Bandersnatch would use; unless that has helped too few.
+        """
+        if budget is None or budget.first is not None:
+            return budget
+        if self.start == self.rungs[0] or self._followed_in_vain >= FOLLOWED_IN_VAIN:
+            return budget._replace(first=0)
+        return budget._replace(ways=2)
 
     def order(self, budget: RecheckBudget | None = None) -> tuple[Variant, ...]:
         """Return the variants for one page, in the order to try them."""
         if budget is not None:
+            if budget.first is None:
+                return tuple(dict.fromkeys((self.start, *self.rungs)))
             turn = budget.first % len(self.rungs)
             return self.rungs[turn:] + self.rungs[:turn]
         first = self.start
@@ -242,8 +281,10 @@ class Ladder:
         else:
             self._until_trial -= 1
 
-    def in_vain(self, extra_requests: int) -> None:
+    def in_vain(self, extra_requests: int, budget: RecheckBudget | None = None) -> None:
         """Record that no variant got a fresh answer, at the cost of `extra_requests` extra requests."""
+        if budget is not None and budget.first is None:
+            self._followed_in_vain += 1
         self._answers += 1
         self._vain += extra_requests
         self.exhausted = self._vain > VAIN_REQUESTS + VAIN_SHARE * self._answers

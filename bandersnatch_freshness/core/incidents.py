@@ -53,6 +53,7 @@ class Incident(NamedTuple):  # there may be 100,000: a data class takes several 
     Times are seconds since 1970. `newest` is the highest serial that any of its answers ever
     carried. For the whole edge, `count` is how many packages are stale, `examples` some of
     them. For a package, `released` is when it was last taken out of quarantine by hand (0: never).
+    `climbed` is when a run last asked for it in all ways, in vain (0: never).
     """
 
     subject: str
@@ -69,6 +70,7 @@ class Incident(NamedTuple):  # there may be 100,000: a data class takes several 
     evidence: tuple[Evidence, ...] = ()
     in_quarantine: bool = False
     released: int = 0
+    climbed: int = 0
 
     def age(self, now: int) -> int:
         """Return how long it has been known, in seconds."""
@@ -81,10 +83,10 @@ class RunReport:
 
     `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be right. No serial above
     `most` counts. The packages in `quarantined`, and those that are `missing` without proof, don't hold back the
-    mirror's serial. `batch` is how many packages there are to sync in this run and in the earlier ones that it
-    continues. `reached` is the mirror's serial after the run: up to there, nothing is left to sync but those.
-    `is_whole` is false for a run that ended early. `overlaps`: another run was under way when it began; what both see
-    is seen once.
+    mirror's serial. `climbed` are those that it asked for in all ways, in vain. `batch` is how many packages there are
+    to sync in this run and in the earlier ones that it continues. `reached` is the mirror's serial after the run: up to
+    there, nothing is left to sync but those. `is_whole` is false for a run that ended early. `overlaps`: another run
+    was under way when it began; what both see is seen once.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
@@ -92,6 +94,7 @@ class RunReport:
     gone: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
+    climbed: set[str] = field(default_factory=set)
     batch: int = 0
     reached: int = 0
     index: Sighting | None = None
@@ -205,6 +208,7 @@ def _seen(subject: str, before: Incident | None, sighting: Sighting, report: Run
         level=before.level if before else Level.STALE,
         in_quarantine=subject in report.quarantined,
         released=before.released if before else 0,
+        climbed=now if subject in report.climbed else before.climbed if before else 0,
     )
 
 

@@ -69,6 +69,15 @@ class Observation(NamedTuple):
         return self.status == 404 and self.came_past_caches and not self.age and not self.via
 
     @property
+    def is_cached(self) -> bool:
+        """Whether the nearest cache reports that it had the answer.
+
+        Each cache on the way adds itself at the end, to X-Cache as to Cache-Status.
+        """
+        nearest = (self.x_cache or self.cache_status).lower().rpartition(",")[2]
+        return "hit" in nearest and "fwd=" not in nearest
+
+    @property
     def came_past_caches(self) -> bool:
         """Whether every cache on the way reports that it did not have the answer.
 

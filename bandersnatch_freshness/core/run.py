@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from .agreement import HOUR, are_three_runs
+from .back_off import BackOff
 from .climb import PageResult, RecheckBudget
 from .history import Batch, PastRun
 from .incidents import EDGE, Incident, Level, RunReport, Sighting
@@ -18,7 +19,8 @@ from .missing import Missing, MissingPlan, NotFound
 from .missing import after_run as after_missing
 from .observations import Observation
 from .quarantine import QuarantineEntry, QuarantinePlan
-from .variants import Variant
+from .usefulness import Usefulness
+from .variants import LADDER, Variant
 from .verdicts import Verdict, judge
 
 
@@ -145,6 +147,12 @@ class Run:
         self._unjudged: dict[str, int] = {}
         self._cured: Counter[str] = Counter()
         self._extra_requests = 0
+        # How many variants a climb takes, and what those that were no use showed of them.
+        self.ways = len(LADDER)
+        self.usefulness = Usefulness()
+        # Made once it is needed, as on a healthy day it isn't.
+        self._back_off: BackOff | None = None
+        self._asked_once: set[str] = set()
 
     def missing_after(self, missing: Mapping[str, Missing], now: int) -> dict[str, Missing]:
         """Return the missing packages after the run; one that is there again stays until it is synced."""
@@ -199,6 +207,12 @@ class Run:
         for one in observations:
             self.requests[one.variant.name] += 1
         report = self._report
+        if len(observations) > 1:
+            self.usefulness.saw(project, observations)
+            if not fresh and project not in self._asked_once:
+                report.climbed |= {project} if project in self._known else {project, EDGE}
+        if self._back_off is not None:
+            self._back_off.ended(project, in_vain=not fresh)
         report.fresh.discard(project)
         report.gone.discard(project)
         report.stale.pop(project, None)
@@ -267,12 +281,26 @@ class Run:
     def budget(self, project: str, serial: int) -> RecheckBudget | None:
         """Return how to ask for a project's page of a serial, None if without a limit.
 
-        What is known to be missing at that serial is asked for in another variant each time, and in no more.
+        What is known to be missing at that serial is asked for in another variant each time, and in no more. What goes
+        into quarantine in this run is asked for as anything else that is known to be stale.
         """
         missing = self._missing.get(project)
         if missing and serial <= missing.serial and project not in self.rechecks:
             return RecheckBudget(1, missing.asks, None, is_missing=True)
-        return self.rechecks.get(project)
+        budget = self.rechecks.get(project)
+        if budget is None and self._known and not (project in self.rechecks and self._quarantine[project].asks):
+            if self._back_off is None:
+                self._back_off = BackOff(self._known, self._is_known, self.started, self.ways)
+            budget = self._back_off.budget(project)
+            if budget is not None:
+                self._asked_once.add(project)
+        return budget
+
+    def fails(self, project: str) -> None:
+        """Record that asking for a project ended in an error that says nothing of its page."""
+        self.failed.add(project)
+        if self._back_off is not None:
+            self._back_off.ended(project, in_vain=True)
 
     def believes_gone(self, project: str, now: int, *, has_files: bool) -> bool:
         """Return whether Bandersnatch may act on a 404; where it is to delete files, that takes two proofs."""
@@ -294,9 +322,11 @@ class Run:
     def is_persistent(self, project: str) -> bool:
         """Return whether waiting within a run is no use: the origin was proved to be behind, or many runs met it."""
         known = self._known.get(project) or self._known.get(EDGE)
-        return known is not None and (
-            known.verdict is Verdict.ORIGIN_STALE
-            or are_three_runs(known.runs, known.since, known.seen, self._warn_after)
+        return known is not None and self._is_known(known)
+
+    def _is_known(self, incident: Incident) -> bool:
+        return incident.verdict is Verdict.ORIGIN_STALE or are_three_runs(
+            incident.runs, incident.since, incident.seen, self._warn_after
         )
 
     def finished(self, now: int, outcome: str, target: int) -> PastRun:
@@ -322,7 +352,7 @@ def decide(run: Run | None, requirement: PageRequirement, result: PageResult[Any
     if result.is_missing:
         not_found = NotFound(requirement.requested_serial, result.is_proven_gone)
     if run is not None and result.error is not None and not not_found:  # nothing is known of the page
-        run.failed.add(project)
+        run.fails(project)
     elif run is not None:
         fresh = result.response is not None
         run.saw(project, requirement.required_serial, result.observations, fresh=fresh, not_found=not_found)

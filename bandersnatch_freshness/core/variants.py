@@ -42,6 +42,11 @@ class Variant:
         ]
         object.__setattr__(self, "name", "+".join(parts) or "plain")
 
+    @property
+    def is_a_copy(self) -> bool:
+        """Whether it differs from a plain one at most in its Accept-Encoding, and so in the cached copy it selects."""
+        return not (self.cache_bust or self.no_cache)
+
     def __str__(self) -> str:
         """Return its name."""
         return self.name

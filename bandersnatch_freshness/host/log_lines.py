@@ -1,6 +1,7 @@
 """Bandersnatch's own log lines: those about a stale serial are at INFO while nobody must act.
 
-The level of a line changes; no line is lost that INFO would have shown.
+The level of a line changes; no line is lost that INFO would have shown. The first of three attempts is at DEBUG: a page
+that is old once, as within stale-while-revalidate, is fresh in the next.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from ..fail_open import log_error
 from .run_context import RunContext
 
 # bandersnatch/package.py, the same from 3.6 to 8.2
-_STALE_LINE = re.compile(r"Stale serial for (?:package )?(?P<project>\S+) (?:- Attempt \d+|\(\d+\) not updating\.)")
+_STALE_LINE = re.compile(
+    r"Stale serial for (?:package )?(?P<project>\S+) (?:- Attempt (?P<attempt>\d+)|\(\d+\) not updating\.)"
+)
 
 
 class QuietStaleSerials(logging.Filter):
@@ -30,26 +33,28 @@ class QuietStaleSerials(logging.Filter):
         self._stale_error = stale_error
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Lower the level where it applies; false where INFO is not to be shown."""
+        """Lower the level where it applies; false where the new one is not to be shown."""
         if record.levelno <= logging.INFO:
             return True
         try:
-            project = self._project(record)
+            project, level = self._project(record)
             if project is None or not self._is_quiet(canonicalize_name(project)):
                 return True
         except Exception:  # noqa: BLE001 - fail open; it is logged
             log_error()
             return True
-        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
-        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+        record.levelno, record.levelname = level, logging.getLevelName(level)
+        return logging.getLogger(record.name).isEnabledFor(level)
 
-    def _project(self, record: logging.LogRecord) -> str | None:
-        """Return the project that a line calls stale, None for any other line."""
+    def _project(self, record: logging.LogRecord) -> tuple[str | None, int]:
+        """Return the project that a line calls stale, None for any other line, and the level to lower it to."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, self._stale_error):
-            return str(getattr(error, "package_name", "")) or None
+            return str(getattr(error, "package_name", "")) or None, logging.INFO
         found = _STALE_LINE.match(record.getMessage()) if error is None else None
-        return found["project"] if found else None
+        if found is None:
+            return None, logging.INFO
+        return found["project"], logging.DEBUG if found["attempt"] == "1" else logging.INFO
 
 
 class _HasContext(Protocol):

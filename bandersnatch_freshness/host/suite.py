@@ -135,7 +135,10 @@ class Suite:
         run = memory.begin() if memory else None
         if memory is None:
             return RunContext(mirror, storage)
-        context = RunContext(mirror, storage, memory if run else None, run, climber=self._climber(mirror, memory))
+        climber = self._climber(mirror, memory)
+        if run and climber:
+            run.ways = len(climber.ladder.rungs)
+        context = RunContext(mirror, storage, memory if run else None, run, climber=climber)
         if self.settings and self.settings.guards:
             context.guard, context.pages = memory.guard(run), memory.pages()
         return context
@@ -149,8 +152,10 @@ class Suite:
         return RunContext(mirror, storage, pages=pages, guard=memory.guard(), climber=self._climber(mirror, memory))
 
     def _climber(self, mirror: HostMirror, memory: Memory) -> AdaptiveClimber | None:
-        """Return what climbs for a mirror, which heeds what its master told an earlier run."""
+        """Return what climbs for a mirror, which heeds what earlier runs learned of its master."""
         climber, refusal = self.adapter.climber(mirror.master), memory.refusal()
+        if climber is not None:
+            climber.leave_out(memory.left_out())
         if climber is not None and refusal is not None:
             climber.begin_refused(refusal)
         return climber

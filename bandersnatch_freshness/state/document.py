@@ -23,6 +23,7 @@ from ..core.index_age import Look, Mark
 from ..core.missing import Missing
 from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
+from ..core.usefulness import Idle
 from ..formatting import printable, seconds, timestamp
 from . import parts
 from .parts import FORMAT, Seconds
@@ -57,6 +58,8 @@ _SINGLE: Mapping[str, tuple[Callable[..., Any], type[parts.Part]]] = {
     "doubt": (Doubt, parts.Doubt),
     "ceiling": (Ceiling, parts.Ceiling),
     "refusal": (Refusal, parts.Refusal),
+    "idle_cache_bust": (Idle, parts.Idle),
+    "idle_no_cache": (Idle, parts.Idle),
 }
 
 # What reading a foreign document may raise; msgspec's own is no ValueError before 0.19.
@@ -155,6 +158,7 @@ def _incident(number: int, item: tuple[str, Incident]) -> str:
         one.count,
         one.examples and tuple(map(_plain, one.examples)),
         _time(one.released) if one.released else UNSET,
+        _time(one.climbed) if one.climbed else UNSET,
         evidence,
     )
     return _ENCODER.encode({_plain(name): part})[1:-1].decode()

@@ -261,6 +261,10 @@ class Memory:
         found = self._records.state.refusal
         return found if found and found.holds(self._clock()) else None
 
+    def left_out(self) -> set[str]:
+        """Return the traits of variants that are left out now, as they are no use at this master."""
+        return self._records.state.left_out(self._clock())
+
     def end(
         self,
         run: Run,
@@ -281,6 +285,7 @@ class Memory:
             outcome = "overlapping"
         changes: list[Change] = []
         left: list[str] = []
+        no_use: list[str] = []
         plan: dict[Any, Any] = {}
         notifier = self._notifier() if may_notify else None
 
@@ -304,6 +309,7 @@ class Memory:
                 state.index, state.doubt, state.ceiling, state.stalled_at = index.known
                 run.report.index, run.report.index_is_right = index.wrong, index.is_right
                 run.report.most = guard.most
+            no_use.extend(state.note_use(run.usefulness, now, counts=not run.report.overlaps))
             told = refusal or state.refusal
             state.refusal = told if told and told.holds(now) else None
             if run.is_full and outcome == "fresh":
@@ -323,6 +329,10 @@ class Memory:
             if is_remembered:
                 for name in sorted(left):
                     log.info("%s is no longer in quarantine", name, extra=log_fields(project=name))
+                for trait in no_use:
+                    log.info(
+                        "%s is no use at this master: left out, and tried again in a week", trait.replace("_", "-")
+                    )
                 if self._tracking.escalates:
                     for change in changes:
                         line = words.describe_change(change, now)

@@ -77,6 +77,7 @@ class Incident(Part):
     released: (
         Annotated[Seconds, Meta(description="when it was last released from the quarantine by hand")] | UnsetType
     ) = UNSET
+    climbed: Annotated[Seconds, Meta(description="when a run last asked in all ways, in vain")] | UnsetType = UNSET
     evidence: Annotated[
         tuple[Evidence, ...], Meta(description="one object for each way of asking; kept for 1,000 incidents")
     ] = ()
@@ -202,6 +203,15 @@ class Refusal(Part):
     until: Annotated[Seconds, Meta(description="until when it wants no more than are needed; at most a day later")]
 
 
+class Idle(Part):
+    """For which pages a way of asking made no difference; of 20 pages in three runs, it is left out for a week."""
+
+    pages: Annotated[tuple[str, ...], Meta(description="these pages, at most 20")]
+    runs: Annotated[Number, Meta(description="in how many runs")]
+    first: Annotated[Seconds, Meta(description="when the first of these runs ended")]
+    last: Annotated[Seconds, Meta(description="when the last of these runs ended")]
+
+
 class Totals(Part):
     """Counted since the state began."""
 
@@ -256,6 +266,8 @@ class Remembered(Part):
         Annotated[Refusal, Meta(description="until when nothing is asked for in other ways, by `Retry-After`")]
         | UnsetType
     ) = UNSET
+    idle_cache_bust: Annotated[Idle, Meta(description="where the parameter made no difference")] | UnsetType = UNSET
+    idle_no_cache: Annotated[Idle, Meta(description="where no-cache made no difference")] | UnsetType = UNSET
 
 
 class Other(Remembered, kw_only=True):

@@ -15,12 +15,16 @@ from ..core.missing import Missing
 from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
 from ..core.scope import same_master
+from ..core.usefulness import TRAITS, Idle, Usefulness
 from ..core.verdicts import Verdict
 
 # Of how many masters before the present one something is remembered.
 OTHERS_KEPT = 2
 
-_OF_A_MASTER = ("incidents", "notified", "batch", "index", "doubt", "ceiling", "refusal")
+_OF_A_MASTER = (
+    *("incidents", "notified", "batch", "index", "doubt", "ceiling", "refusal"),
+    *("idle_cache_bust", "idle_no_cache"),
+)
 
 
 class NotificationRecord(NamedTuple):
@@ -50,6 +54,8 @@ class OtherMaster(NamedTuple):
     doubt: Doubt | None = None
     ceiling: Ceiling | None = None
     refusal: Refusal | None = None
+    idle_cache_bust: Idle | None = None
+    idle_no_cache: Idle | None = None
 
 
 @dataclass
@@ -89,9 +95,31 @@ class State:
     ceiling: Ceiling | None = None
     # What the master told a run, as it wants fewer requests.
     refusal: Refusal | None = None
+    # For which pages the parameter and no-cache made no difference.
+    idle_cache_bust: Idle | None = None
+    idle_no_cache: Idle | None = None
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
     missing: dict[str, Missing] = field(default_factory=dict)
+
+    def left_out(self, now: int) -> set[str]:
+        """Return the traits of variants that are left out now, as they are no use at this master."""
+        return {trait for trait in TRAITS if (idle := self._idle(trait)) and idle.is_left_out(now)}
+
+    def note_use(self, seen: Usefulness, now: int, *, counts: bool) -> list[str]:
+        """Note what a run saw of each trait's use, which `counts` or not; return those that are no use, as is new."""
+        new = []
+        for trait in TRAITS:
+            before = self._idle(trait)
+            after = seen.after_run(trait, before, now, counts=counts)
+            setattr(self, f"idle_{trait}", after)
+            if after and after.is_no_use and not (before and before.is_no_use):
+                new.append(trait)
+        return new
+
+    def _idle(self, trait: str) -> Idle | None:
+        idle: Idle | None = getattr(self, f"idle_{trait}")
+        return idle
 
     def announced(self) -> int | None:
         """Return the highest serial that the index last announced, None if that is unknown."""

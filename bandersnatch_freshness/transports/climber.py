@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from ..core.climb import Climb, Ladder, RecheckBudget
 from ..core.log_fields import GOT_SERIAL, PROJECT, REQUIRED_SERIAL, VARIANT
@@ -35,6 +36,11 @@ class RequestFailedError(Exception):
         self.error = error
 
 
+class _Line(NamedTuple):
+    text: str
+    fields: dict[str, object]
+
+
 class AdaptiveClimber:
     """What the answers of one master have taught so far, in a run or a `verify`. Thread-safe."""
 
@@ -47,7 +53,8 @@ class AdaptiveClimber:
         self.believes_404 = True
         # What a server that refused a request wants, if it says so.
         self.refusal: Refusal | None = None
-        self._given_up: set[str] = set()
+        # Pages that are not to be had in any variant, each with what to say of it if it still isn't later in the run.
+        self._given_up: dict[str, _Line | None] = {}
         self._unread: set[str] = set()
         self._logged: set[str] = set()
         self._stale_pages = 0
@@ -71,6 +78,7 @@ class AdaptiveClimber:
         with self._lock:
             is_known, is_limited = url in self._given_up, self.ladder.exhausted or self.ladder.is_refused
             reads = url not in self._unread
+            budget = self.ladder.asks_once(budget)
             ways = self.ladder.order(budget)
             if self.ladder.is_refused:
                 ways = self.ladder.rungs[:1] if budget else ways[:1]
@@ -85,6 +93,11 @@ class AdaptiveClimber:
             is_limited=is_limited,
             believes_404=self.believes_404,
         )
+
+    def leave_out(self, traits: Collection[str]) -> None:
+        """Leave out the variants of traits that are no use at this master."""
+        with self._lock:
+            self.ladder.leave_out(traits)
 
     def once(self, variant: Variant | None) -> RecheckBudget | None:
         """Return the budget to ask for a page once more, in the variant that got it; None if that is not known."""
@@ -116,6 +129,8 @@ class AdaptiveClimber:
                 self.ladder.fresh_at(seen[-1].variant, extra)
             if extra > 0:  # rare: nearly every page is fresh at once
                 self._learn(climb, extra)
+            elif not climb.is_fresh and climb.url in self._given_up:
+                self._say_stale(climb.url)
 
     def heed(self, observations: Iterable[Observation]) -> None:
         """End all extra asking in this run where an answer says that the server wants fewer requests."""
@@ -148,23 +163,34 @@ class AdaptiveClimber:
         fields: dict[str, object] = {PROJECT: title, REQUIRED_SERIAL: climb.required_serial}
         if climb.is_fresh:
             fields |= {GOT_SERIAL: seen[-1].serial, VARIANT: seen[-1].variant.name}
-            log.info("%s was stale, cured by %s: %s", title, seen[-1].variant.name, ways, extra=fields)
+            level = logging.DEBUG if climb.was_revalidated else logging.INFO
+            log.log(level, "%s was stale, cured by %s: %s", title, seen[-1].variant.name, ways, extra=fields)
             return
-        self._given_up.add(climb.url)
-        self.ladder.in_vain(extra)
-        self._stale_pages += 1
-        level = logging.INFO if self._stale_pages <= STALE_PAGES_LOGGED else logging.DEBUG
+        self.ladder.in_vain(extra, climb.budget)
         serials = [one.serial for one in seen if one.serial is not None]
         if serials:
             fields[GOT_SERIAL] = max(serials)
         found = f"is stale, no way gets serial {climb.required_serial}"
         if climb.is_missing:
             found = "is gone" if climb.is_proven_gone else "is not found, which is not proven"
-        log.log(level, "%s %s: %s", title, found, ways, extra=fields)
-        if level == logging.DEBUG:
-            self.log_once("More pages are not to be had in any variant: each is logged at DEBUG only")
+        line = self._given_up[climb.url] = _Line(f"{title} {found}: {ways}", fields)
+        if climb.is_missing:
+            self._say_stale(climb.url)
+        else:  # it may be fresh when it is asked for again, as within stale-while-revalidate
+            log.debug("%s", line.text, extra=line.fields)
         if self.ladder.exhausted:
             self.log_once("Many pages are not to be had in any variant: asking for further ones only once")
+
+    def _say_stale(self, url: str) -> None:
+        """Log that a page is not to be had, once."""
+        line, self._given_up[url] = self._given_up[url], None
+        if line is None:
+            return
+        self._stale_pages += 1
+        level = logging.INFO if self._stale_pages <= STALE_PAGES_LOGGED else logging.DEBUG
+        log.log(level, "%s", line.text, extra=line.fields)
+        if level == logging.DEBUG:
+            self.log_once("More pages are not to be had in any variant: each is logged at DEBUG only")
 
     def log_once(self, line: str) -> None:
         """Log a line at INFO, unless this climber has logged it before."""

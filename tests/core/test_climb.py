@@ -245,3 +245,71 @@ def test_a_404_of_the_origins_own_ends_the_climb(
     if proven:
         assert climb.error is seen
         assert climb.way is None
+
+
+@pytest.mark.parametrize(
+    ("left_out", "second"),
+    [
+        pytest.param((), LADDER[2], id="past-the-edge-by-the-parameter"),
+        pytest.param(("cache_bust",), Variant(no_cache=True), id="by-no-cache"),
+        pytest.param(("cache_bust", "no_cache"), Variant(AcceptEncoding.DEFLATE), id="the-rarest-copy"),
+    ],
+)
+def test_a_404_is_asked_for_in_the_way_that_differs_most(left_out: tuple[str, ...], second: Variant) -> None:
+    """Of those that are left."""
+    ladder = Ladder(LADDER)
+    ladder.leave_out(left_out)
+    climb = Climb("/pypi/foo/json", 42, ladder.order())
+    climb.saw(Observation(PLAIN, 404))
+    assert climb.way == second
+
+
+def test_what_is_left_out_comes_back() -> None:
+    """In the same ladder, as of a program that makes several runs."""
+    ladder = Ladder(LADDER)
+    ladder.fresh_at(LADDER[2], 2)
+    ladder.leave_out({"cache_bust"})
+    assert ladder.start == PLAIN
+    assert LADDER[2] not in ladder.order()
+    ladder.leave_out(())
+    assert ladder.order() == LADDER
+
+
+def test_what_is_known_follows_what_cured_others() -> None:
+    """Then in the first way; once that has helped too few, only in the first way."""
+    ladder, known = Ladder(LADDER), RecheckBudget(1, None, 41)
+    assert ladder.asks_once(known) == RecheckBudget(1, 0, 41)
+    assert ladder.order(known) == LADDER
+    ladder.fresh_at(STRIP, 1)
+    follows = ladder.asks_once(known)
+    assert follows == RecheckBudget(2, None, 41)
+    assert ladder.order(follows)[:2] == (STRIP, PLAIN)
+    for _ in range(10):
+        assert ladder.asks_once(known) == follows
+        ladder.in_vain(1, follows)
+    once = ladder.asks_once(known)
+    assert once == RecheckBudget(1, 0, 41)
+    assert ladder.order(once)[0] == PLAIN
+    assert ladder.asks_once(RecheckBudget(3, 5, 41)) == RecheckBudget(3, 5, 41)
+    assert ladder.asks_once(None) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "cure", "revalidated"),
+    [
+        pytest.param(["HIT, HIT"], (STRIP, "MISS, MISS"), True, id="another-copy"),
+        pytest.param(["MISS, HIT", "HIT, HIT"], (LADDER[2], "MISS, HIT"), True, id="the-same-copy-again"),
+        pytest.param(["HIT, HIT", "HIT, HIT"], (LADDER[2], "MISS, MISS"), False, id="past-all-caches"),
+        pytest.param(["HIT, MISS"], (STRIP, "HIT, HIT"), False, id="from-the-origin"),
+        pytest.param(["HIT"], (STRIP, "MISS"), False, id="one-tier"),
+        pytest.param([""], (STRIP, ""), False, id="no-cache"),
+    ],
+)
+def test_what_may_have_been_old_only_once(old: list[str], cure: tuple[Variant, str], *, revalidated: bool) -> None:
+    """Of caches in tiers, as PyPI's are; a page that is not there, or breaks off, is another matter."""
+    for status, serial in ((200, 41), (404, None), (200, None)):
+        climb = Climb("/pypi/foo/json", 42, LADDER)
+        for way, state in zip(LADDER, old, strict=False):
+            climb.saw(Observation(way, status, serial, x_cache=state))
+        climb.saw(Observation(cure[0], 200, 42, x_cache=cure[1]))
+        assert climb.was_revalidated is (revalidated and serial is not None)

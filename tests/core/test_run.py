@@ -293,3 +293,39 @@ def test_a_404_is_acted_on_where_it_is_believed(
     decide(run, required(), result)
     assert run.believes_gone("foo", 3600, has_files=has_files) is believed
     assert run.not_found["foo"].keeps_files is (has_files and not believed)
+
+
+def test_what_is_known_is_climbed_for_rarely() -> None:
+    """And that is remembered, of each package and of the whole edge; not what was asked for once."""
+    run = known(runs=9, seen=HOUR, newest=41)
+    run.saw("foo", 42, [Observation(PLAIN, 200, 41)] * 2)
+    run.saw("bar", 42, [Observation(PLAIN, 200, 41)] * 2)
+    run.saw("baz", 42, [Observation(PLAIN, 200, 41)])
+    run.saw("new", 42, [Observation(PLAIN, 200, 41), Observation(STRIP, 200, 42)], fresh=True)
+    assert run.report.climbed == {"foo", "bar", EDGE}
+    just = Incident("foo", 0, 10 * HOUR, 9, 42, 41, Verdict.UNKNOWN, newest=41, climbed=10 * HOUR)
+    run = Run(10 * HOUR + 60, {"foo": just})
+    assert run.budget("foo", 42) == RecheckBudget(1, None, 41)
+    run.saw("foo", 42, [Observation(STRIP, 200, 41), Observation(PLAIN, 200, 41)])
+    assert run.report.climbed == set()
+    assert run.budget("bar", 42) is None
+    assert Run(20 * HOUR, {"foo": just}).budget("foo", 42) is None
+
+
+def test_what_goes_into_quarantine_is_known() -> None:
+    """So it is asked for as rarely; what has a newer release there is climbed for."""
+    for asks, budget in ((0, RecheckBudget(1, None, 41)), (3, None)):
+        run = Run(60, {"foo": Incident("foo", -HOUR, 60, 9, 42, 41, Verdict.UNKNOWN, newest=41, climbed=59)})
+        run.follow(QuarantinePlan({"foo": QuarantineEntry(42, 0, 0, asks)}, ask={"foo": None}), {})
+        assert run.budget("foo", 42) == budget
+
+
+def test_an_error_ends_a_sample() -> None:
+    """So that others are asked for."""
+    run = Run(10 * HOUR, {EDGE: Incident(EDGE, 0, 10 * HOUR, 9, 42, 41, Verdict.UNKNOWN)})
+    for number in range(10):
+        requirement = PageRequirement(f"p{number}", 42, 0, 0, 42, run.budget(f"p{number}", 42))
+        assert requirement.budget is None
+        decide(run, requirement, PageResult([Observation(PLAIN, 503)], error=OSError()))
+    assert run.budget("p10", 42) is not None
+    assert run.failed == {f"p{number}" for number in range(10)}

@@ -17,6 +17,7 @@ from bandersnatch_freshness.core.missing import Missing
 from bandersnatch_freshness.core.observations import Evidence
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.refusals import Refusal
+from bandersnatch_freshness.core.usefulness import Idle
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.formatting import plain_url, seconds, timestamp
 from bandersnatch_freshness.state.document import (
@@ -150,9 +151,11 @@ def test_masters_are_remembered() -> None:
     first = State("https://a.example", {"foo": foo}, [RUN], told, {"foo": QuarantineEntry(42, NOON, NOON, synced=40)})
     first.batch, first.index, first.doubt, first.ceiling, first.fresh_at = Batch(42, 7), index, doubt, ceiling, NOON
     first.refusal = refusal = Refusal(NOON, NOON + 60)
+    first.idle_cache_bust = idle = Idle(("foo", "bar"), 3, NOON, NOON + 3600)
     second = first.switched_to("https://b.example", NOON + 100)
     assert (second.master, second.incidents, second.notified, second.batch) == ("https://b.example", {}, {}, None)
     assert (second.index, second.doubt, second.ceiling, second.refusal) == (None, None, None, None)
+    assert (second.idle_cache_bust, second.idle_no_cache) == (None, None)
     assert (second.runs, second.fresh_at, second.another_master) == ([RUN], NOON, True)
     assert second.quarantine == {"foo": QuarantineEntry(42, NOON, NOON, waiting=True)}
     assert second.announced() is None, "of the other's runs"
@@ -161,6 +164,7 @@ def test_masters_are_remembered() -> None:
     back = again.switched_to("https://A.example/", NOON + 200)
     assert (back.incidents, back.notified, back.batch) == (first.incidents, told, Batch(42, 7))
     assert (back.index, back.doubt, back.ceiling, back.refusal) == (index, doubt, ceiling, refusal)
+    assert (back.idle_cache_bust, back.idle_no_cache) == (idle, None)
     assert [(one.master, one.left) for one in back.others] == [("https://b.example", NOON + 200)]
     far = back.switched_to("https://c.example", NOON + 300).switched_to("https://d.example", NOON + 400)
     assert [one.master for one in far.others] == ["https://A.example/", "https://c.example"]
@@ -301,3 +305,13 @@ def test_another_master_owes_what_is_missing() -> None:
     switched = State("https://a.example", missing=missing).switched_to("https://b.example", NOON)
     assert switched.missing == {}
     assert switched.quarantine == {"foo": QuarantineEntry(42, NOON, NOON, waiting=True)}
+
+
+def test_when_an_incident_was_climbed_for_is_kept() -> None:
+    """By which later runs know how rarely to do so; of one that never was, nothing is written."""
+    state = State("https://pypi.org")
+    for name, climbed in (("foo", NOON + 60), ("bar", 0)):
+        state.incidents[name] = Incident(name, NOON, NOON + 60, 2, 42, 41, Verdict.UNKNOWN, climbed=climbed)
+    text = "".join(dump(state, NOON))
+    assert text.count('"climbed"') == 1
+    assert load(text).incidents == state.incidents

@@ -481,6 +481,22 @@ async def test_a_404_that_no_way_cures_is_handed_on(raise_for_status: bool) -> N
             assert len(upstream.asked) == requests
 
 
+async def test_a_page_that_is_known_follows_the_others_and_leaves_out_what_is_no_use() -> None:
+    """In the way that has just cured another one, then in the first."""
+    upstream = Upstream(
+        lambda request: page("42" if "bar" in request.path and "Accept-Encoding" not in request.headers else "41")
+    )
+    async with upstream.session(LADDER) as session:
+        session.climber.leave_out({"cache_bust", "no_cache"})
+        for name, budget, count in (("foo", None, 3), ("bar", None, 2), ("baz", RecheckBudget(1, None, 41), 2)):
+            before = len(upstream.asked)
+            outcome = await session.fetch(upstream.url(f"/pypi/{name}/json"), 42, budget)
+            assert (outcome.response is not None) is (name == "bar")
+            if outcome.response is not None:
+                outcome.response.release()
+            assert len(upstream.asked) == before + count
+
+
 async def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None:
     """In as many ways as allowed; and what is learned of it, is of no other page."""
     upstream = Upstream(lambda request: page("42" if "fresh" in request.path else "41"))
@@ -569,15 +585,17 @@ async def test_a_404_where_an_old_page_was_seen_before_is_stale_again() -> None:
 
 
 async def test_very_many_stale_pages_are_not_said_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
-    """When the whole edge is stale, a line for each page helps nobody."""
+    """When the whole edge is stale, a line for each page helps nobody; nor one for a page that is old only once."""
     caplog.set_level(logging.DEBUG, "bandersnatch.freshness")
     upstream = Upstream(lambda _: page("41"))
+    said = []
     async with upstream.session(LADDER) as session:
-        for number in range(20):
-            await session.fetch(upstream.url(f"/pypi/p{number}/json"), 42)
-    said = [record for record in caplog.records if record.levelno == logging.INFO]
-    assert len(said) == 11
-    assert len(caplog.records) == 21
+        for _ in range(3):
+            for number in range(20):
+                await session.fetch(upstream.url(f"/pypi/p{number}/json"), 42)
+            said.append([record for record in caplog.records if record.levelno == logging.INFO])
+    assert list(map(len, said)) == [0, 11, 11]
+    assert len(caplog.records) == 20 + 21
 
 
 async def test_a_page_is_not_gone_because_some_way_finds_none() -> None:

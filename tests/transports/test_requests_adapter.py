@@ -531,6 +531,19 @@ def test_a_page_that_is_known_to_be_stale_is_asked_for_sparingly() -> None:
     assert len(upstream.asked) == 2
 
 
+def test_a_page_that_is_known_follows_the_others_and_leaves_out_what_is_no_use() -> None:
+    """In the way that has just cured another one, then in the first."""
+    upstream = Upstream(
+        lambda asked: Answer(serial="42" if "bar" in asked.target and "Accept-Encoding" not in asked.headers else "41")
+    )
+    with upstream.session() as (session, adapter):
+        adapter.climber.leave_out({"cache_bust", "no_cache"})
+        for name, budget, count in (("foo", None, 3), ("bar", None, 2), ("baz", RecheckBudget(1, None, 41), 2)):
+            before = len(upstream.asked)
+            adapter.fetch(session, upstream.url(f"/pypi/{name}/json"), 42, budget)
+            assert len(upstream.asked) == before + count
+
+
 @pytest.mark.parametrize(
     ("answer", "taken"),
     [
