@@ -38,14 +38,14 @@ def test_installed_but_not_enabled_is_not_there(start_lab: StartLab, make_mirror
 
 @pytest.mark.parametrize("behaviour", ["server-error", "reset", "truncated"])
 def test_errors_reach_bandersnatch_unchanged(behaviour: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """The same requests, the same error lines: the ladder adds no retries."""
+    """The same requests, the same error lines: only what breaks off may be whole in another copy."""
     lab = start_lab(behaviour)
     runs, asked = [], []
     for mirror in (make_mirror(lab), make_mirror(lab, "freshness")):
         lab.forget()
         runs.append(mirror.run())
         asked.append(pages(lab))
-    assert asked[0] == asked[1]
+    assert asked[0] == asked[1] or (behaviour == "truncated" and asked[1]["lab-00"] == 7)
     assert asked[0]["lab-00"] >= 1
     bare, suite = ([line.split(" ", 3)[3] for line in lines(run, "Error syncing")] for run in runs)
     assert sorted(bare) == sorted(suite)
@@ -76,7 +76,7 @@ def test_time_outs_reach_bandersnatch_unchanged(start_lab: StartLab, make_mirror
 def test_an_error_that_bandersnatch_drops_gets_a_line(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """A page that is no JSON freezes the serial; bare Bandersnatch says nothing at all."""
     lab = start_lab("garbled", projects=4)
-    bare, suite = make_mirror(lab), make_mirror(lab, "freshness")
+    bare, suite = make_mirror(lab), make_mirror(lab, "freshness_escalation")
     assert lines(bare.run(), "lab-00: ") == []
     (line,) = lines(suite.run(), "lab-00: ")
     assert "ERROR: lab-00: JSONDecodeError: Expecting property name" in line

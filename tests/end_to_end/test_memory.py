@@ -244,7 +244,7 @@ OF_THIS_HOST = (
         "host.aiohttp_host:AiohttpHost._failure",
         "host.pages:require",
         "transports.aiohttp_session:FreshSession.__init__",
-        "transports.aiohttp_session:FreshSession._send",
+        "transports.aiohttp_session:FreshSession.send",
         "transports.aiohttp_session:FreshSession.fetch",
     ]
     if BANDERSNATCH.major > 3
@@ -259,7 +259,7 @@ OF_THIS_HOST = (
         "core.run:Run.processed",
     ]
 )
-OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_session:FreshSession._peek"]
+OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_index:GuardedIndex._compares"]
 
 
 @pytest.mark.parametrize(
