@@ -78,6 +78,8 @@ class IndexGuard:
         # How many projects are listed, 0 where only changes are; and how that falls short of what it was.
         self._projects = 0
         self._fewer = ""
+        # Whether a cache may have kept it; what comes by XML-RPC none keeps.
+        self._may_be_kept = False
         # The index's serial before anything is left out, and how much of it is beyond doubt.
         self._claimed = 0
         self._sound = 0
@@ -146,7 +148,7 @@ class IndexGuard:
         self._fewer = how_fewer(listing.projects, before, self._count_own) if self._synced else ""
         if self._fewer and not is_last:
             self.refuse(self._fewer)
-        self._projects = listing.projects
+        self._projects, self._may_be_kept = listing.projects, True
         self._admit(listing, *measured)
 
     def admit_changes(self, changes: Mapping[str, int], since: int | None, last: Any = None) -> None:
@@ -188,7 +190,8 @@ class IndexGuard:
         """
         index, count = self._known.seen, self._listing.projects if self._listing else 0
         # A copy may only not have expired yet: less than 65 minutes ago, the index was no newer.
-        is_news = not self._synced or (self.age.is_old(self._claimed) and not self.age.is_minded)
+        is_kept = bool(self._synced) and self._may_be_kept
+        is_news = not is_kept or (self.age.is_old(self._claimed) and not self.age.is_minded)
         if index and index.serial >= self.least > self._claimed and not is_news:
             self._doubt = None if self._counts else self._known.doubt
             return
