@@ -39,8 +39,8 @@ WAYS = [
 
 
 def metadata(lab: Lab) -> list[LabRequest]:
-    """Return the metadata requests that the lab saw."""
-    return [asked for asked in lab.requests if asked.is_metadata]
+    """Return the metadata requests that the lab saw, but for PURGE, which old Bandersnatches send."""
+    return [asked for asked in lab.requests if asked.is_metadata and asked.method != "PURGE"]
 
 
 def pages(lab: Lab) -> Counter[str]:
