@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have it said what is not run."""
+    """Report what is not run."""
     config.pluginmanager.register(NotRun(config))
     config.pluginmanager.register(Counting())
 

@@ -93,7 +93,7 @@ class Edge(abc.ABC):
         """Empty the cache."""
 
     def switch(self) -> str:
-        """Have another point of presence answer, and return its name; most edges have only one."""
+        """Switch to another point of presence and return its name; most edges have only one."""
         return "lab"
 
     def _purge(self, project: str, copies: Iterable[str]) -> None:
@@ -183,7 +183,7 @@ class Edge(abc.ABC):
         self._changed(name)
 
     def quarantine(self, name: str, *, entered: bool = True) -> None:
-        """Have PyPI withhold a project, or have it back: it leaves the index, and its page is a 404."""
+        """Quarantine a project at PyPI, or release it: in quarantine it is not in the index, and its page is a 404."""
         self.origin.projects[normalized(name)].quarantined = entered
         self.origin.happen(name, "project quarantined" if entered else "project quarantine cleared")
         self._changed(name)

@@ -162,7 +162,7 @@ class PyPIEdge(Edge):
         return next((copy for copy in self.copies if copy in accept_encoding), "identity")
 
     def switch(self) -> str:
-        """Have the other point of presence answer from now on, and return its name."""
+        """Switch to the other point of presence and return its name."""
         self.point_of_presence = next(one for one in POINTS_OF_PRESENCE if one != self.point_of_presence)
         return self.point_of_presence
 

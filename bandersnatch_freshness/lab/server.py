@@ -225,7 +225,7 @@ class Lab:
         self._call(lambda: self._edge.empty(name))
 
     def quarantine(self, name: str, *, entered: bool = True) -> None:
-        """Have PyPI withhold a project, or have it back: it leaves the index, and its page is a 404."""
+        """Quarantine a project at PyPI, or release it: in quarantine it is not in the index, and its page is a 404."""
         self._call(lambda: self._edge.quarantine(name, entered=entered))
 
     def invite(self, name: str) -> None:
@@ -233,7 +233,7 @@ class Lab:
         self._call(lambda: self._edge.invite(name))
 
     def switch(self) -> str:
-        """Have the edge's other point of presence answer from now on, and return its name."""
+        """Switch to the edge's other point of presence and return its name."""
         return self._call(lambda: self._edge.switch())
 
     def announced(self, name: str) -> int:

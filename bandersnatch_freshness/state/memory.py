@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import filelock
 
-from ..core import missing, quarantine
+from ..core import quarantine
 from ..core import wording as words
 from ..core.guard import IndexGuard
 from ..core.history import Batch
@@ -302,7 +302,7 @@ class Memory:
             left.extend(before.keys() - state.quarantine.keys())
             state.drains = quarantine.is_over(run.rechecks.keys(), set(left), len(before))
             run.report.quarantined = set(state.quarantine)
-            run.report.missing = set(dict(missing.still_owed(state.missing, now)))
+            run.report.missing = self.missing.owed()
             max_age = self._tracking.index_max_age
             if guard is not None and max_age is not None:
                 index = guard.after(now, max_age)

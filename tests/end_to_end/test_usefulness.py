@@ -30,7 +30,7 @@ def ask_in_all_copies(lab: Lab, *paths: str) -> None:
 
 
 def warm(lab: Lab) -> None:
-    """Have the edge keep all copies of each page."""
+    """Fill the edge with all copies of each page."""
     ask_in_all_copies(lab, *(f"/pypi/{name}/json" for name in lab.names))
 
 

@@ -57,7 +57,7 @@ def begun(memory: Memory) -> Run:
 
 
 def saw(run: Run, *, fresh: bool = False) -> Run:
-    """Have a run see foo."""
+    """Record that a run asked for foo."""
     run.saw("foo", 42, [Observation(LADDER[0], 200, 42 if fresh else 41)], fresh=fresh)
     return run
 
