@@ -218,6 +218,7 @@ class Run:
         report.stale.pop(project, None)
         self._unjudged.pop(project, None)
         self.not_found.pop(project, None)
+        self.failed.discard(project)
         if fresh:
             report.fresh.add(project)
             if self.concerns(project):

@@ -290,12 +290,12 @@ class Memory:
         notifier = self._notifier() if may_notify else None
 
         def advance_all(state: State) -> None:
-            before = state.quarantine
             state.missing = run.missing_after(state.missing, now)
+            before = dict(state.quarantine)
             if self._tracking.quarantine_after is not None:  # else they stay where they are
                 for name, serial in run.missing_seen().items():
                     state.missing.pop(name, None)
-                    before = {**before, name: quarantine.QuarantineEntry(serial, now, now)}
+                    before[name] = quarantine.QuarantineEntry(serial, now, now)
             on_record = before.keys() | state.incidents.keys()
             run.report.gone |= {name for name in on_record & state.missing.keys() if state.missing[name].is_gone(now)}
             state.quarantine = quarantine.after_run(before, run.rechecks.keys(), run.report.gone, run.synced, now)

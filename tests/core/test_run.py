@@ -218,6 +218,7 @@ def test_what_is_decided_on_is_recorded() -> None:
     assert run.report.stale["foo"].got == 41
     assert run.failed == {"foo"}
     decide(run, required(), MISSING)
+    assert run.failed == set()
     assert (run.report.stale, run.report.gone) == ({}, set())
     assert not run.not_found["foo"].is_proven
     decide(run, required(), GONE)

@@ -15,9 +15,9 @@ from bandersnatch_freshness.lab.origin import Answer
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from .cron import DAY, HOUR, MINUTE, cron, side_by_side, state
+from .cron import DAY, HOUR, MINUTE, Cron, cron, side_by_side, state
 from .observe import BANDERSNATCH, is_fresh, lines, pages
-from .quarantining import ASIDE, ONE, freeze, in_quarantine, others, second_copy
+from .quarantining import ASIDE, ONE, SEEN, freeze, in_quarantine, others, second_copy
 from .test_memory import fill, small_disk
 
 NOT_FOUND = Answer(404)
@@ -43,17 +43,22 @@ def hide(lab: Lab, name: str) -> None:
     lab.plant(name, NOT_FOUND, COPIES)
 
 
+def hide_a_release(lab: Lab, *mirrors: Cron) -> None:
+    """Run mirrors, release the first project's second version behind a 404 in every copy, and run them again."""
+    for one in mirrors:
+        one.run(0)
+    lab.release(["lab-00"])
+    hide(lab, "lab-00")
+    for one in mirrors:
+        one.run(MINUTE)
+
+
 @pytest.mark.smoke
 def test_a_404_that_every_cache_has_loses_nothing(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """The mirror goes on without it, and has it once there is a page; bare Bandersnatch has lost it."""
     lab = start_lab("healthy", "pypi", projects=3)
     with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
-        for one in (bare_runs, runs):
-            one.run(0)
-        lab.release(["lab-00"])
-        hide(lab, "lab-00")
-        for one in (bare_runs, runs):
-            one.run(MINUTE)
+        hide_a_release(lab, bare_runs, runs)
         assert mirror.serial == bare.serial == lab.serial
         assert missing(mirror).keys() == {"lab-00"}
         assert state(mirror)["incidents"] == {}
@@ -77,19 +82,17 @@ def test_what_is_not_proven_is_asked_for_for_a_week_and_then_believed(
 ) -> None:
     """A dozen requests in all, in other variants by turns; none of them holds up anything."""
     lab = start_lab("healthy", "pypi", projects=3)
-    mirror = make_mirror(lab, "freshness")
-    with cron(mirror) as runs:
-        runs.run(0)
-        lab.release(["lab-00"])
-        hide(lab, "lab-00")
-        runs.run(MINUTE)
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
+        hide_a_release(lab, bare_runs, runs)
         lab.forget()
         runs.run(*(MINUTE + number * HOUR for number in range(1, 7 * 24)))
         assert 10 <= pages(lab)["lab-00"] <= 14
         assert len({asked.header("Accept-Encoding") for asked in lab.requests if "lab-00" in asked.path}) == 3
         lab.forget()
         runs.run(*(8 * DAY + number * HOUR for number in range(3)))
+        bare_runs.run(8 * DAY)
         assert pages(lab) == {}
+        assert mirror.serial == bare.serial == lab.serial
         assert second_copy(mirror) == ""
         lab.release(["lab-00"])
         lab.heal()
@@ -102,20 +105,18 @@ def test_what_two_lists_do_not_have_is_gone(start_lab: StartLab, make_mirror: Ma
     if Version("8") > BANDERSNATCH:
         pytest.skip("sees only changes")
     lab = start_lab("healthy", "pypi", projects=30)
-    mirror = make_mirror(lab, "freshness")
-    with cron(mirror) as runs:
-        runs.run(0)
-        lab.release(["lab-00"])
-        hide(lab, "lab-00")
-        runs.run(MINUTE)
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
+        hide_a_release(lab, bare_runs, runs)
         lab.remove("lab-00")
         hide(lab, "lab-00")
         runs.run(HOUR + MINUTE)
         assert not missing(mirror)["lab-00"].get("proven")
         lab.forget()
         runs.run(3 * HOUR)
+        bare_runs.run(3 * HOUR)
         assert pages(lab) == {}
         assert missing(mirror)["lab-00"]["proven"]
+        assert mirror.serial == bare.serial
 
 
 @pytest.mark.parametrize("kind", ["cdn", "proxy"])
@@ -149,18 +150,20 @@ def test_thousands_that_are_gone_for_good_cost_a_first_sync_next_to_nothing(
 
 
 def test_in_quarantine_a_404_is_no_end(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:
-    """Unless it is proven, or lasts for a week."""
+    """Unless it is proven, or lasts for a week. Bare Bandersnatch, which stood still by then, goes on without it."""
     lab = start_stale(kind="pypi")
-    mirror = make_mirror(lab, "freshness")
-    with cron(mirror) as runs:
-        freeze(runs)
-        runs.run(ASIDE)
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
+        for one in (bare_runs, runs):
+            one.run(*SEEN, ASIDE)
         hide(lab, "lab-00")
+        bare_runs.run(ASIDE + HOUR)
         said = runs.run(*(ASIDE + number * HOUR for number in range(1, 6)))
         assert in_quarantine(mirror).keys() == state(mirror)["incidents"].keys() == {"lab-00"}
         assert missing(mirror).keys() == {"lab-00"}
         lab.heal()
         said = runs.run(ASIDE + 8 * HOUR)
+        bare_runs.run(ASIDE + 8 * HOUR)
+    assert not is_fresh(bare, lab)
     assert [line for line in said if "lab-00 is no longer stale: it is fresh again" in line]
     assert is_fresh(mirror, lab)
     assert in_quarantine(mirror) == missing(mirror) == {}
@@ -185,20 +188,19 @@ def test_in_quarantine_a_404_of_a_week_is_the_end(start_lab: StartLab, make_mirr
 def test_what_comes_back_otherwise_holds_up_nothing(after: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """A stale page goes into quarantine at once; after an error it is asked for again."""
     lab = start_lab("healthy", "pypi", projects=3)
-    mirror = make_mirror(lab, "freshness")
-    with cron(mirror) as runs:
-        runs.run(0)
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
         old = lab.page("lab-00")
-        lab.release(["lab-00"])
-        hide(lab, "lab-00")
-        runs.run(MINUTE)
+        hide_a_release(lab, bare_runs, runs)
         lab.plant("lab-00", old if after == "stale" else Answer(500), COPIES)
         lab.release(others(lab))
-        runs.run(2 * HOUR)
-        assert mirror.serial == lab.serial
+        for one in (bare_runs, runs):
+            one.run(2 * HOUR)
+        assert mirror.serial == bare.serial == lab.serial
         assert (in_quarantine(mirror) or missing(mirror)).keys() == {"lab-00"}
         lab.heal()
-        runs.run(4 * HOUR, 8 * HOUR)
+        for one in (bare_runs, runs):
+            one.run(4 * HOUR, 8 * HOUR)
+    assert not is_fresh(bare, lab)
     assert is_fresh(mirror, lab)
     assert in_quarantine(mirror) == missing(mirror) == {}
 
@@ -229,10 +231,7 @@ def test_a_lost_state_loses_nothing_that_is_missing(start_lab: StartLab, make_mi
     lab = start_lab("healthy", "pypi", projects=3)
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
-        runs.run(0)
-        lab.release(["lab-00"])
-        hide(lab, "lab-00")
-        runs.run(MINUTE)
+        hide_a_release(lab, runs)
         (mirror.directory / "freshness.json").unlink()
         lab.heal()
         runs.run(HOUR, 3 * HOUR)
@@ -244,10 +243,7 @@ def test_without_the_plugin_it_is_bandersnatchs_again(start_lab: StartLab, make_
     lab = start_lab("healthy", "pypi", projects=3)
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
-        runs.run(0)
-        lab.release(["lab-00"])
-        hide(lab, "lab-00")
-        runs.run(MINUTE)
+        hide_a_release(lab, runs)
     mirror.configure("plugins", enabled="freshness_escalation")
     with cron(mirror) as runs:
         runs.run(2 * MINUTE)
@@ -266,10 +262,7 @@ def test_another_master_is_asked_for_what_is_missing(start_lab: StartLab, make_m
     lab = start_lab("healthy", "pypi", projects=3)
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
-        runs.run(0)
-        lab.release(["lab-00"])
-        hide(lab, "lab-00")
-        runs.run(MINUTE)
+        hide_a_release(lab, runs)
     assert missing(mirror).keys() == {"lab-00"}
     lab.heal()
     mirror.configure(master=lab.https_url.replace("127.0.0.1", "localhost"))
@@ -331,10 +324,7 @@ def test_what_the_mirrors_filters_drop_is_not_asked_for(start_lab: StartLab, mak
     lab = start_lab("healthy", "pypi", projects=3)
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
-        runs.run(0)
-        lab.release(["lab-00"])
-        hide(lab, "lab-00")
-        runs.run(MINUTE)
+        hide_a_release(lab, runs)
     blocklist = "blocklist" if BANDERSNATCH.major > 3 else "blacklist"
     mirror.configure("plugins", enabled=f"\nfreshness\n{blocklist}_project")
     mirror.configure(blocklist, packages="lab-00")
