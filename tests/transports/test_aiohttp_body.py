@@ -19,7 +19,7 @@ from bandersnatch_freshness.settings import Settings
 from bandersnatch_freshness.transports.aiohttp_body import BodyLimitError, BodyLimits, read_within
 from bandersnatch_freshness.transports.aiohttp_session import FreshSession
 
-from .test_aiohttp_session import Upstream, page
+from .aiohttp_upstream import Upstream, page
 
 MIB = 2**20
 # What else may differ between two processes; a client unpacks some of what it has not been asked for.

@@ -17,7 +17,7 @@ from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.settings import Settings
 from bandersnatch_freshness.transports.aiohttp_session import FreshSession
 
-from .test_aiohttp_session import Upstream, page
+from .aiohttp_upstream import Upstream, page
 
 DAY = 86400
 
