@@ -7,6 +7,7 @@ import pytest
 from bandersnatch_freshness.cli import demo
 from bandersnatch_freshness.cli import parser as cli
 
+from ..end_to_end.observe import BANDERSNATCH
 from ..staged import without_pauses
 
 
@@ -21,7 +22,7 @@ def test_shows_the_cure(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert table["packages fresh"] == ["0 of 20", "20 of 20"]
     assert table["packages given up as stale"] == ["20", "0"]
     # with the index and its redirect, where Bandersnatch asks for it
-    assert table["metadata requests"][1] in ("21", "23")
+    assert table["metadata requests"][1] == ("23" if BANDERSNATCH.major >= 7 else "21")
     assert table["pip install lab-00 gets"] == ["1.0", "2.0"]
 
 

@@ -45,7 +45,8 @@ def test_errors_reach_bandersnatch_unchanged(behaviour: str, start_lab: StartLab
         lab.forget()
         runs.append(mirror.run())
         asked.append(pages(lab))
-    assert asked[0] == asked[1] or (behaviour == "truncated" and asked[1]["lab-00"] == 7)
+    climbed = {"lab-00": 7, "lab-04": 7} if behaviour == "truncated" else {}
+    assert asked[1] == {**asked[0], **climbed}
     assert asked[0]["lab-00"] >= 1
     bare, suite = ([line.split(" ", 3)[3] for line in lines(run, "Error syncing")] for run in runs)
     assert sorted(bare) == sorted(suite)
