@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 from yarl import URL
@@ -33,6 +33,13 @@ _CHANGES_SECONDS = 300
 _MAX_AGE = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=\"?([0-9]{1,9})")
 
 
+class _Look(NamedTuple):
+    """A look at the copies of the index, and the URL that they are at."""
+
+    comparison: IndexComparison
+    there: URL
+
+
 class GuardedIndex:
     """The index of one master, and what the master says of itself."""
 
@@ -47,6 +54,7 @@ class GuardedIndex:
         # The copy that the index was last taken from, None if that is the one asked for first; and those refused.
         self._copy: Variant | None = None
         self._refused: set[Variant] = set()
+        self._look: _Look | None = None
 
     @property
     def has_other_copy(self) -> bool:
@@ -63,48 +71,68 @@ class GuardedIndex:
     async def fetch(self, url: URL, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """GET the index; if a newer one is looked for, from the copy whose header has the highest serial.
 
-        Only that copy's body is downloaded.
+        Only that copy's body is downloaded. Asked for again after a copy was refused, the next best one.
         """
-        session, climber = self._session, self._session.climber
-        variant = climber.ladder.start
-        try:
-            response = await session.send("GET", url, variant, options)
-        except RequestFailedError as failed:
-            climber.heed([observed_failure(variant, failed.error)])
-            raise
-        comparison = IndexComparison(observe(variant, response.status, response.headers), session.settings.rungs)
-        self.observations = comparison.observations
+        variant, look = self._session.climber.ladder.start, self._look
         self._copy = None
+        if look is not None and self._refused:
+            found = await self._best(look, options)
+            return found or await self._session.send("GET", url, variant, options)
+        response = await self._first(url, variant, options)
         try:
-            # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
-            there = url if variant.cache_bust else response.url
-            is_extra = not climber.ladder.is_refused and climber.covers("GET", str(there))
-            if is_extra and await self._compares(comparison.observations[0], response):
-                while (copy := comparison.next_copy()) is not None:
-                    comparison.saw(await self._peek(*copy, there, options))
-                climber.heed(comparison.observations)
+            look = await self._look_at_copies(url, variant, response, options)
             # A small body's connection is free at once; a peek that reused it and broke has spoiled the response.
             if response.content.exception() is not None:
                 response.close()
-                response = await session.send("GET", url, variant, options)
-            for seen in comparison.newer():
-                if seen.variant in self._refused:
-                    continue
-                found = await self._newer(comparison, there, seen.variant, options)
-                if found is not None:
-                    response.close()
-                    response = found
-                    self._copy = seen.variant
-                    log.info(
-                        "The index was stale, cured by %s: %s",
-                        *(seen.variant.name, ", ".join(map(str, comparison.observations))),
-                        extra=log_fields(project=INDEX, got_serial=seen.serial, variant=seen.variant.name),
-                    )
-                    break
+                response = await self._session.send("GET", url, variant, options)
+            found = await self._best(look, options)
         except BaseException:
             response.close()
             raise
-        return response
+        if found is None:
+            return response
+        response.close()
+        return found
+
+    async def _first(self, url: URL, variant: Variant, options: dict[str, Any]) -> aiohttp.ClientResponse:
+        try:
+            return await self._session.send("GET", url, variant, options)
+        except RequestFailedError as failed:
+            self._session.climber.heed([observed_failure(variant, failed.error)])
+            raise
+
+    async def _look_at_copies(
+        self, url: URL, variant: Variant, response: aiohttp.ClientResponse, options: dict[str, Any]
+    ) -> _Look:
+        """Return what the answer to the first request shows, and where the guard wants to know, that of other copies."""
+        climber = self._session.climber
+        # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
+        there = url if variant.cache_bust else response.url
+        first = observe(variant, response.status, response.headers)
+        look = self._look = _Look(IndexComparison(first, self._session.settings.rungs), there)
+        self.observations = look.comparison.observations
+        is_extra = not climber.ladder.is_refused and climber.covers("GET", str(there))
+        if is_extra and await self._compares(first, response):
+            while (copy := look.comparison.next_copy()) is not None:
+                look.comparison.saw(await self._peek(*copy, there, options))
+            climber.heed(look.comparison.observations)
+        return look
+
+    async def _best(self, look: _Look, options: dict[str, Any]) -> aiohttp.ClientResponse | None:
+        """GET the newest copy that was not refused; None if none is newer than the one asked for first."""
+        for seen in look.comparison.newer():
+            if seen.variant in self._refused:
+                continue
+            found = await self._newer(look.comparison, look.there, seen.variant, options)
+            if found is not None:
+                self._copy = seen.variant
+                log.info(
+                    "The index was stale, cured by %s: %s",
+                    *(seen.variant.name, ", ".join(map(str, look.comparison.observations))),
+                    extra=log_fields(project=INDEX, got_serial=seen.serial, variant=seen.variant.name),
+                )
+                return found
+        return None
 
     async def last_serial(self) -> int | None:
         """Return the last serial that the master has given out, by its own account; None if it gives none."""

@@ -170,8 +170,11 @@ def test_a_broken_copy_that_claims_to_be_newer_is_left_for_the_next_best(
         for number in (1, 2):
             lab.release()
             lab.plant_index(lab.serial + 1000, body, copies, kind)
+            lab.forget()
             said = runs.run(number * LOOK)
             assert is_fresh(mirror, lab)
+            # One look, each broken copy once, and then the one that was asked for first.
+            assert index_requests(lab) == ["GET", "HEAD", "HEAD", "HEAD", *["GET"] * len(copies), "GET"]
             assert len([line for line in said if "A copy of the index is not used, the next best is" in line]) == len(
                 copies
             )
