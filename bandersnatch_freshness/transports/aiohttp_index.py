@@ -104,7 +104,7 @@ class GuardedIndex:
     async def _look_at_copies(
         self, url: URL, variant: Variant, response: aiohttp.ClientResponse, options: dict[str, Any]
     ) -> _Look:
-        """Return what the answer to the first request shows, and where the guard wants to know, that of other copies."""
+        """Return what the first answer shows and, where the guard wants to know, those of other copies."""
         climber = self._session.climber
         # Peeks go where a redirect leads, which saves each a request; there are none if that is another host.
         there = url if variant.cache_bust else response.url
