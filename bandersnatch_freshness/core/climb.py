@@ -24,6 +24,10 @@ TRIAL_BACKOFF = 4
 VAIN_REQUESTS = 1000
 VAIN_SHARE = 0.1
 
+# After so many 404s in a row that another variant confirms, the run takes further ones as they are: thousands of
+# projects are listed that are gone for good, and what is not proven is asked for again later anyway.
+CONFIRMED_404S = 20
+
 # So many pages that are known to be stale are asked for in vain in a way that cured others, and then no more.
 FOLLOWED_IN_VAIN = 10
 
@@ -84,14 +88,16 @@ class Climb:
         reads: bool = True,
         is_known: bool = False,
         is_limited: bool = False,
+        doubts_404: bool = True,
         believes_404: bool = True,
     ) -> None:
         """`ways` are the variants to send, in order, at least one.
 
         `by_body`: the serial in the body must be that high too. `reads`: an answer without a serial in its header may
         be read for one. `is_known`: this run has already seen that no variant gets a newer page, so that one request is
-        enough; `is_limited`: only one may be sent. `believes_404`: as no proxy is configured, which may keep a 404
-        without a word, one that came past all caches proves that there is no page.
+        enough; `is_limited`: only one may be sent. `doubts_404`: one that is not proven is asked for in another
+        variant. `believes_404`: as no proxy is configured, which may keep a 404 without a word, one that came past all
+        caches proves that there is no page.
         """
         self.url = url
         self.required_serial = required_serial
@@ -106,6 +112,7 @@ class Climb:
         self._reads = reads
         self._is_known = is_known
         self._is_limited = is_limited
+        self._doubts_404 = doubts_404
         self._believes_404 = believes_404
 
     @property
@@ -200,7 +207,7 @@ class Climb:
             goes_on = False
         elif is_first and failed:
             # A cached one loses a new package for good, so it is asked for in one other way.
-            goes_on = status == 404 and self.required_serial > 0
+            goes_on = status == 404 and self.required_serial > 0 and self._doubts_404
         else:
             goes_on = not self._is_known and not self.is_missing
         self.way = self._next() if goes_on else None
@@ -227,6 +234,7 @@ class Ladder:
         self.is_refused = False
         self._answers = 0
         self._vain = 0
+        self._confirmed_404s = 0
         self._followed_in_vain = 0
         self._until_trial = self._trial_after = TRIAL_AFTER
 
@@ -247,6 +255,15 @@ class Ladder:
         if self.start == self.rungs[0] or self._followed_in_vain >= FOLLOWED_IN_VAIN:
             return budget._replace(first=0)
         return budget._replace(ways=2)
+
+    @property
+    def doubts_404(self) -> bool:
+        """Whether a 404 that is not proven is worth another request."""
+        return self._confirmed_404s < CONFIRMED_404S
+
+    def doubted_404(self, *, was_right: bool) -> None:
+        """Record whether another variant got a page where the first one got a 404."""
+        self._confirmed_404s = 0 if was_right else self._confirmed_404s + 1
 
     def order(self, budget: RecheckBudget | None = None) -> tuple[Variant, ...]:
         """Return the variants for one page, in the order to try them."""

@@ -91,6 +91,7 @@ class AdaptiveClimber:
             reads=reads,
             is_known=is_known,
             is_limited=is_limited,
+            doubts_404=self.ladder.doubts_404,
             believes_404=self.believes_404,
         )
 
@@ -159,6 +160,8 @@ class AdaptiveClimber:
 
     def _learn(self, climb: Climb, extra: int) -> None:
         seen, title = climb.observations, self.scope.title(climb.url)
+        if seen[0].status == 404:
+            self.ladder.doubted_404(was_right=not climb.is_missing)
         ways = ", ".join(map(str, seen))
         fields: dict[str, object] = {PROJECT: title, REQUIRED_SERIAL: climb.required_serial}
         if climb.is_fresh:

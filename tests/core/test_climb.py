@@ -313,3 +313,14 @@ def test_what_may_have_been_old_only_once(old: list[str], cure: tuple[Variant, s
             climb.saw(Observation(way, status, serial, x_cache=state))
         climb.saw(Observation(cure[0], 200, 42, x_cache=cure[1]))
         assert climb.was_revalidated is (revalidated and serial is not None)
+
+
+def test_404s_are_doubted_again_once_one_of_them_was_a_page() -> None:
+    """Twenty in a row is many."""
+    ladder = Ladder(LADDER)
+    for was_right in [False] * 19 + [True] + [False] * 19:
+        assert ladder.doubts_404
+        ladder.doubted_404(was_right=was_right)
+    assert ladder.doubts_404
+    ladder.doubted_404(was_right=False)
+    assert not ladder.doubts_404

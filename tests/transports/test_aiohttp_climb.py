@@ -211,6 +211,19 @@ async def test_a_404_is_asked_for_in_one_other_way(status: int) -> None:
     assert ["cb" in request.query for request in upstream.asked] == [False, True]
 
 
+async def test_after_many_404s_that_another_way_confirms_further_ones_are_taken_as_they_are() -> None:
+    """They are missing all the same, and asked for again later."""
+    upstream = Upstream(lambda _: web.Response(status=404))
+    counts = []
+    async with upstream.session(LADDER) as session:
+        for number in range(30):
+            before = len(upstream.asked)
+            outcome = await session.fetch(upstream.url(f"/pypi/dead{number}/json"), 42)
+            assert (outcome.is_missing, outcome.is_proven_gone) == (True, False)
+            counts.append(len(upstream.asked) - before)
+    assert counts == [2] * 20 + [1] * 10
+
+
 async def test_a_404_before_a_broken_connection_is_missing() -> None:
     """It ends the climb, and says nothing of the page."""
 
