@@ -33,15 +33,6 @@ REASONS = {
         "looks like. What is left is not to let it spread: what stays stale goes into quarantine, the mirror's serial "
         "goes on, and what is in quarantine comes as soon as one way of asking gets it."
     ),
-    ("origin-stale", "pypi"): (
-        "The shield has one copy for all ways of asking. Once anybody has asked for the page, each way gets that copy, "
-        "and X-Cache names a hit: nothing proves that the origin has no newer one. It is in quarantine, not synced."
-    ),
-    ("origin-stale", "nginx"): (
-        "nginx by default says nothing of hit or miss, so nothing proves that it is the origin whose page is older "
-        "than announced: it is in quarantine, not synced. With `add_header X-Cache $upstream_cache_status` in nginx "
-        "there is proof, and the page is synced, as behind the others."
-    ),
 }
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from .incidents import CACHES, INCIDENTS, Ending, Player, Replay, applicable
-from .nginx import nginx
 from .replay import REASONS, endings_in_docs, section
 
 pytestmark = [pytest.mark.caches, pytest.mark.usefixtures("servers")]
@@ -55,12 +53,6 @@ def test_incident(incident: str, cache: str, replays: Replays) -> None:
     assert (replay.bare.ending, replay.suite.ending) == expected, replay.suite.output
     assert endings_in_docs()[incident, cache] == tuple(ending.value for ending in expected)
     assert "An error inside bandersnatch-freshness" not in replay.suite.output
-
-
-def test_an_nginx_that_says_what_it_did_is_proof(servers: None, tmp_path: Path) -> None:
-    """As the docs have it: then what the origin has is synced."""
-    replay = Player(tmp_path).play("origin-stale", "nginx that says so", partial(nginx, says_state=True))
-    assert (replay.bare.ending, replay.suite.ending) == (STALE, FRESH), replay.suite.output
 
 
 def test_the_docs_have_all_and_nothing_else() -> None:

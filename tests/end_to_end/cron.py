@@ -17,7 +17,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
-NOON = 1_539_691_200
+NOON = 1_760_616_000
 
 ONE_STALE = Behaviour("one project reports a serial too low", origin_behind=1, every=3)
 

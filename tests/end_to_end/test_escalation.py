@@ -44,7 +44,7 @@ def test_what_persists_is_said_once_for_each_level(start_lab: StartLab, make_mir
         assert not [line for line in runs.lines if line.startswith("ERROR") and "lab-00" in line]
         (warning,) = [line for line in runs.run(HOUR) if not line.startswith("INFO")]
         assert warning.startswith(
-            "WARNING bandersnatch.freshness lab-00 has been stale for 1 h, since 2018-10-16T12:00:00Z, in 3 runs: "
+            "WARNING bandersnatch.freshness lab-00 has been stale for 1 h, since 2025-10-16T12:00:00Z, in 3 runs: "
             "serial 4869652 wanted, 4869651 got. origin-stale: the origin itself is behind. "
             "Tried: plain 4869651 ("
         )
@@ -67,7 +67,7 @@ def test_what_persists_is_said_once_for_each_level(start_lab: StartLab, make_mir
         (ended,) = runs.run(DAY + 2 * HOUR)
     assert ended == (
         "WARNING bandersnatch.freshness lab-00 is no longer stale: it is fresh again. "
-        "It was critical, since 2018-10-16T12:00:00Z"
+        "It was critical, since 2025-10-16T12:00:00Z"
     )
     assert state(mirror)["incidents"] == {}
     assert mirror.serial == lab.serial

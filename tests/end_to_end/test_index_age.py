@@ -17,11 +17,9 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from ..lab.clock import Clock
 from .cron import DAY, HOUR, MINUTE, Cron, cron, side_by_side, state
-from .observe import BANDERSNATCH, SIMPLE, is_fresh
+from .observe import SIMPLE, is_fresh, needs_simple
 
-pytestmark = pytest.mark.skipif(
-    BANDERSNATCH.major < 8 and not SIMPLE, reason="takes the list of changes from XML-RPC, which no cache keeps"
-)
+pytestmark = needs_simple
 
 LOOK = 65 * MINUTE
 STUCK = Behaviour("no copy of the index is fetched anew", stuck_index=ALL_COPIES)

@@ -86,7 +86,7 @@ def test_released_it_has_its_time_again(start_stale: Callable[..., Lab], make_mi
         runs.run(DAY + HOUR, DAY + 2 * HOUR)
     assert mirror.serial == before
     assert in_quarantine(mirror) == {}
-    assert state(mirror)["incidents"]["lab-00"]["since"] == "2018-10-16T12:00:00Z"
+    assert state(mirror)["incidents"]["lab-00"]["since"] == "2025-10-16T12:00:00Z"
 
 
 def test_what_can_not_be_released(start_stale: Callable[..., Lab], make_mirror: MakeMirror) -> None:

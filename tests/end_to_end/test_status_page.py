@@ -93,8 +93,8 @@ def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> Non
         *[f"This mirror is behind: {waits}"] * 2,
         *[f"This mirror is behind and not catching up: {waits}"] * 4,
     ]
-    assert row.startswith("lab-00 critical in quarantine 2018-10-16 12:00 UTC for 1 d ")
-    assert figures[1] == "2018-10-16 11:00 UTC 1 d 1 h before this was written"
+    assert row.startswith("lab-00 critical in quarantine 2025-10-16 12:00 UTC for 1 d ")
+    assert figures[1] == "2025-10-16 11:00 UTC 1 d 1 h before this was written"
     read = page(mirror)
     assert read.words("h1") == ["This mirror has everything that was announced."]
     assert read.rows() == []

@@ -75,6 +75,7 @@ class Story:
         self.log: list[str] = []
         self._kinds = kinds
         self._deck: list[str] = []
+        self._drew_all = False
         self._skew = 0
         self._kills = False
         self._plugins: tuple[str, ...] = FULL
@@ -132,9 +133,13 @@ class Story:
             self.world.release(f"model-{len(names):02}")
 
     def _draw(self) -> str:
-        """Return the next kind of fault: in each order that chance gives them, but none again before all were there."""
+        """Return the next kind of fault: in each order that chance gives them, but none again before all were there.
+
+        First each once, so that a short story meets them all.
+        """
         if not self._deck:
-            self._deck = [kind for kind in self._kinds for _ in range(_weight(kind))]
+            self._deck = [kind for kind in self._kinds for _ in range(_weight(kind) if self._drew_all else 1)]
+            self._drew_all = True
             self.random.shuffle(self._deck)
         return self._deck.pop()
 
