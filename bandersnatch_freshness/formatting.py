@@ -31,12 +31,6 @@ def plain_url(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def plain_error(error: Exception) -> str:
-    """Return an error's HTTP status, or else what kind it is; its own text may quote a URL with a password."""
-    status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return f"status {status}" if status else type(error).__name__
-
-
 @lru_cache(4096)  # many times in a state are the same
 def timestamp(seconds: int) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC."""

@@ -25,7 +25,8 @@ def main(options: argparse.Namespace) -> int:
     ended = host.run(["--config", options.config, *options.arguments], quiet=options.quiet)
     if ended is None:  # it was asked for its help, or its version
         return RunExit.FRESH
-    if not ended:
-        return RunExit.FAILED
     options.config = host.config_file()  # which may be among the arguments
-    return RunExit.CRITICAL if status.summarize(options).counts()[Level.CRITICAL] else RunExit.FRESH
+    summary = status.summarize(options)
+    if summary.obstacle or summary.counts()[Level.CRITICAL]:
+        return RunExit.CRITICAL
+    return RunExit.FRESH if ended else RunExit.FAILED

@@ -38,8 +38,8 @@ def status(options: argparse.Namespace) -> int:
     serial = "not synced yet" if summary.serial is None else f"serial {summary.serial}"
     behind = f", {summary.serial_lag} behind" if summary.serial_lag else ""
     waiting = f", {summary.waiting} packages to sync" if summary.waiting else ""
-    fresh = summary.state.fresh_at
-    since = f", had everything {duration(max(0, summary.now - fresh))} ago" if fresh else ""
+    complete = summary.state.complete_at
+    since = f", complete as of {duration(max(0, summary.now - complete))} ago" if complete else ""
     console.print(f"{serial}{behind}{waiting}{since}\n")
     if summary.obstacle:
         console.print(f"[bold red]{escape(summary.obstacle)}[/]\n", soft_wrap=True)

@@ -9,7 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from .observations import SERIAL_HEADER, Observation, is_document, observe, parse_serial, serial_in_body
+from .observations import (
+    BREAKS_OFF,
+    NO_JSON,
+    SERIAL_HEADER,
+    Observation,
+    is_document,
+    observe,
+    parse_serial,
+    serial_in_body,
+)
 from .usefulness import useful
 from .variants import Variant
 
@@ -170,12 +179,12 @@ class Climb:
         if seen.serial is None:
             return seen if serial is None else seen._replace(serial=serial, problem="")
         if body is None:
-            return seen._replace(serial=None, problem="a body that breaks off")
+            return seen._replace(serial=None, problem=BREAKS_OFF)
         if serial is not None:
             return seen if serial >= seen.serial else seen._replace(serial=serial)
         is_of_json = self.url.partition("?")[0].rstrip("/").endswith("/json")
         if is_of_json and not is_document(body):
-            return seen._replace(serial=None, problem="a body that is no JSON")
+            return seen._replace(serial=None, problem=NO_JSON)
         return seen
 
     def accepts(self, seen: Observation) -> bool:

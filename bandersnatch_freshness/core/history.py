@@ -18,7 +18,8 @@ class PastRun(NamedTuple):
 
     `outcome` is "fresh", "errors", "failed" (for example before any package was requested),
     "interrupted", or "overlapping": it ran to completion while another one was under way.
-    `target` is the highest serial announced. `cured` counts pages by the variant that got them.
+    `target` is the highest serial announced. `failing` counts packages that failed otherwise than by being stale,
+    `cured` pages by the variant that got them.
     """
 
     started: int
@@ -31,6 +32,7 @@ class PastRun(NamedTuple):
     gone: int = 0
     extra_requests: int = 0
     cured: Mapping[str, int] = MappingProxyType({})
+    failing: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -39,10 +41,16 @@ class PastRun(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """How many packages there were to sync to bring the mirror from its serial to `target`."""
+    """How many packages there were to sync to bring the mirror from its serial to `target`.
+
+    The index that says so was asked for `at` that time, in seconds since 1970; 0 if that is unknown. When a run last
+    looked, so many of them were `left`.
+    """
 
     target: int
     size: int
+    at: int = 0
+    left: int = 0
 
 
 class Hour(NamedTuple):

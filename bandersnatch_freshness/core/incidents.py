@@ -1,4 +1,4 @@
-"""Incidents: what has been stale, since when, and how bad it has become.
+"""Incidents: what is not as it should be, since when, and how bad it has become.
 
 No I/O and no clock: the incidents so far, what one run saw and the time go in; the new
 incidents and the changes come out.
@@ -15,15 +15,17 @@ from .agreement import are_three_runs
 from .observations import Evidence
 from .verdicts import Verdict
 
-# If this share of the packages to sync is stale, and at least this many of them, the whole
+# If this share of the packages to sync is stale, or fails with one cause, and at least this many of them, the whole
 # edge is to blame: that is reported once instead of for each package.
 SYSTEMIC_SHARE = 0.5
 SYSTEMIC_PACKAGES = 10
 EXAMPLES = 5
 
-# The subjects of incidents of the whole edge and of the index. No project can have these names.
+# The subjects of incidents of the whole edge, of the index and of the mirror itself. No project can have these names.
 EDGE = "*"
 INDEX = "/simple/"
+MIRROR = "/"
+OF_ALL = (EDGE, INDEX, MIRROR)
 
 
 class Level(enum.IntEnum):
@@ -39,21 +41,26 @@ class Level(enum.IntEnum):
 
 
 class Sighting(NamedTuple):
-    """One stale page in one run; `got` is the highest serial that any variant got."""
+    """What one run saw of a subject; `got` is the highest serial that any variant got.
+
+    Where the verdict is `failing`, `cause` says what failed, in words.
+    """
 
     required_serial: int
     got: int | None
     verdict: Verdict
     evidence: tuple[Evidence, ...] = ()
+    cause: str = ""
 
 
 class Incident(NamedTuple):  # there may be 100,000: a data class takes several times as long to create
-    """One stale subject: a package, the index or the whole edge.
+    """One subject that is not as it should be: a package, the index, the whole edge or the mirror itself.
 
     Times are seconds since 1970. `newest` is the highest serial that any of its answers ever
-    carried. For the whole edge, `count` is how many packages are stale, `examples` some of
+    carried. For the whole edge and the mirror, `count` is how many packages it is about, `examples` some of
     them. For a package, `released` is when it was last taken out of quarantine by hand (0: never).
-    `climbed` is when a run last asked for it in all ways, in vain (0: never).
+    `climbed` is when a run last asked for it in all ways, in vain (0: never). `cause` says in words why it fails, empty
+    for what is stale. `is_explained`: what there is to say of it is said of another incident.
     """
 
     subject: str
@@ -71,25 +78,36 @@ class Incident(NamedTuple):  # there may be 100,000: a data class takes several 
     in_quarantine: bool = False
     released: int = 0
     climbed: int = 0
+    cause: str = ""
+    is_explained: bool = False
 
     def age(self, now: int) -> int:
         """Return how long it has been known, in seconds."""
         return max(0, now - self.since)
 
 
+class Shortfall(NamedTuple):
+    """Why a run did not end complete: the `cause` in words, and the `subjects` of the incidents that explain it."""
+
+    cause: str
+    subjects: tuple[str, ...] = ()
+
+
 @dataclass
 class RunReport:
-    """What one run saw of the packages that it requested.
+    """What one run saw of the packages that it requested: those that are stale or failing, fresh or gone.
 
     `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be right. No serial above
     `most` counts. The packages in `quarantined`, and those that are `missing` without proof, don't hold back the
     mirror's serial. `climbed` are those that it asked for in all ways, in vain. `batch` is how many packages there are
     to sync in this run and in the earlier ones that it continues. `reached` is the mirror's serial after the run: up to
-    there, nothing is left to sync but those. `is_whole` is false for a run that ended early. `overlaps`: another run
-    was under way when it began; what both see is seen once.
+    there, nothing is left to sync but those; `target` is where it was to get. `is_whole` is false for a run that ended
+    early. `overlaps`: another run was under way when it began; what both see is seen once. `shortfall` is why the run
+    did not end complete, None if it did; with `has_progress` that may be because there was so much to do.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
+    failing: dict[str, Sighting] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
@@ -97,18 +115,33 @@ class RunReport:
     climbed: set[str] = field(default_factory=set)
     batch: int = 0
     reached: int = 0
+    target: int = 0
     index: Sighting | None = None
     index_is_right: bool = False
     most: int | None = None
     is_whole: bool = True
     overlaps: bool = False
+    shortfall: Shortfall | None = None
+    has_progress: bool = False
 
     @property
-    def systemic(self) -> bool:
-        """Whether so much is stale that the whole edge is to blame; what is in quarantine doesn't count."""
-        stale = len(self.stale.keys() - self.quarantined)
-        asked = stale + len(self.fresh) + len(self.gone)
-        return stale >= SYSTEMIC_PACKAGES and stale >= SYSTEMIC_SHARE * max(asked, self.batch)
+    def sightings(self) -> dict[str, Sighting]:
+        """The packages that are stale or failing."""
+        return self.stale | self.failing
+
+    def systemic(self) -> dict[str, Sighting]:
+        """Return the packages that are stale, or fail with one cause, if they are so many that it is the whole edge.
+
+        What is in quarantine doesn't count.
+        """
+        by_cause: dict[str, dict[str, Sighting]] = {}
+        for name, seen in self.sightings.items():
+            if name not in self.quarantined:
+                by_cause.setdefault(seen.cause, {})[name] = seen
+        asked = sum(map(len, by_cause.values())) + len(self.fresh) + len(self.gone)
+        found = max(by_cause.values(), key=len, default={})
+        is_most = len(found) >= max(SYSTEMIC_PACKAGES, SYSTEMIC_SHARE * max(asked, self.batch))
+        return found if is_most else {}
 
 
 class Thresholds(NamedTuple):
@@ -126,6 +159,7 @@ class Ending(enum.Enum):
     SETTLED = "the mirror has passed the serial that was wanted"
     NONSENSE = "the serial that was wanted has never been given out"
     EDGE = "the edge serves fresh pages again"
+    COMPLETE = "it has everything that was announced, but for what is in quarantine"
 
 
 class Change(NamedTuple):
@@ -139,20 +173,20 @@ def advance(
     incidents: Mapping[str, Incident], report: RunReport, now: int, thresholds: Thresholds
 ) -> tuple[dict[str, Incident], list[Change]]:
     """Return the incidents after a run, and which of them have worsened or ended."""
-    sightings = dict(report.stale)
-    edge, of_edge = incidents.get(EDGE), None
-    if report.systemic:
+    sightings = report.sightings
+    edge, of_edge, most = incidents.get(EDGE), None, report.systemic()
+    if most:
         if edge and is_overdue(edge):  # each of its packages, as old as that, goes into quarantine by itself
             of_edge = edge._replace(newest=None, released=0, level=Level.STALE)
         else:
             sightings = {name: seen for name, seen in sightings.items() if name in incidents}
-        sightings[EDGE] = _edge(report)
+        sightings[EDGE] = _edge(most)
     if report.index:
         sightings[INDEX] = report.index
     after: dict[str, Incident] = {}
     changes = []
     for subject, incident in incidents.items():
-        if subject in sightings:
+        if subject in sightings or subject == MIRROR:
             continue
         ending = None if subject == EDGE and _is_held(incident, incidents, report) else _ending(incident, report)
         if ending:
@@ -172,12 +206,46 @@ def advance(
         if not report.overlaps and (subject in (EDGE, INDEX) or EDGE not in sightings.keys() | incidents.keys()):
             incident = _graded(incident, now, thresholds)
         if subject == EDGE:
-            examples = tuple(sorted(report.stale)[:EXAMPLES])
-            incident = incident._replace(count=len(report.stale), examples=examples)
+            incident = incident._replace(count=len(most), examples=tuple(sorted(most)[:EXAMPLES]))
         if incident.level > (before.level if before else Level.STALE):
             changes.append(Change(incident))
         after[subject] = incident
-    return after, changes
+    return mirror_after(after, incidents.get(MIRROR), report, now, thresholds, changes), changes
+
+
+def mirror_after(
+    incidents: dict[str, Incident],
+    before: Incident | None,
+    report: RunReport,
+    now: int,
+    thresholds: Thresholds,
+    changes: list[Change],
+) -> dict[str, Incident]:
+    """Return the incidents with that of the mirror itself, and append to the changes what of it is to be said.
+
+    What is explained by another incident is not said of both.
+    """
+    short = report.shortfall
+    if report.overlaps or (short and report.has_progress):
+        return incidents | ({MIRROR: before} if before else {})
+    if short is None:
+        if before and not before.is_explained:
+            changes.append(Change(before, Ending.COMPLETE))
+        return {name: one for name, one in incidents.items() if name != MIRROR}
+    sighting = Sighting(max(report.target, report.reached), report.reached, Verdict.FAILING, cause=short.cause)
+    mirror = _graded(_seen(MIRROR, before, sighting, report, now), now, thresholds)
+    mirror = mirror._replace(count=max(1, len(short.subjects)), examples=short.subjects[:EXAMPLES])
+    explaining = [incidents[name] for name in (EDGE, *short.subjects) if name in incidents]
+    index = incidents.get(INDEX)
+    if index and INDEX in short.subjects and index.level <= mirror.level:
+        # It is the mirror's incident that has been there for longer.
+        explaining = []
+        incidents = incidents | {INDEX: index._replace(is_explained=True)}
+        changes[:] = [change for change in changes if change.incident.subject != INDEX]
+    mirror = mirror._replace(is_explained=any(one.level >= mirror.level for one in explaining))
+    if mirror.level > (before.level if before else Level.STALE) and not mirror.is_explained:
+        changes.append(Change(mirror))
+    return incidents | {MIRROR: mirror}
 
 
 def is_overdue(edge: Incident) -> bool:
@@ -204,6 +272,7 @@ def _seen(subject: str, before: Incident | None, sighting: Sighting, report: Run
         got=sighting.got,
         verdict=sighting.verdict,
         evidence=sighting.evidence,
+        cause=sighting.cause,
         newest=max(serials, default=None),
         level=before.level if before else Level.STALE,
         in_quarantine=subject in report.quarantined,
@@ -226,7 +295,7 @@ def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
 def _ending(incident: Incident, report: RunReport) -> Ending | None:
     """Return why an incident that this run did not see has ended, None if it is still open."""
     if incident.subject == EDGE:
-        stale = len(report.stale.keys() - report.quarantined)
+        stale = len(report.sightings.keys() - report.quarantined)
         mostly = report.is_whole and not report.overlaps and len(report.fresh) + len(report.gone) > stale
         return Ending.EDGE if mostly or report.reached >= incident.required_serial else None
     if incident.subject == INDEX:
@@ -243,8 +312,8 @@ def _ending(incident: Incident, report: RunReport) -> Ending | None:
     return None
 
 
-def _edge(report: RunReport) -> Sighting:
-    worst = max(report.stale.values(), key=lambda seen: seen.required_serial)
-    verdicts = {seen.verdict for seen in report.stale.values()}
+def _edge(sightings: Mapping[str, Sighting]) -> Sighting:
+    worst = max(sightings.values(), key=lambda seen: seen.required_serial)
+    verdicts = {seen.verdict for seen in sightings.values()}
     verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
-    return Sighting(worst.required_serial, worst.got, verdict, worst.evidence)
+    return Sighting(worst.required_serial, worst.got, verdict, worst.evidence, worst.cause)

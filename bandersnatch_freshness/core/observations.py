@@ -30,6 +30,9 @@ _EVIDENCE = {
 
 _KEPT = ("status", "serial", "problem", *_EVIDENCE)
 
+# What is wrong with a page that is not whole.
+BREAKS_OFF, NO_JSON = BROKEN_BODIES = ("a body that breaks off", "a body that is no JSON")
+
 # What is kept of an observation: its non-empty fields, the variant by name.
 Evidence = Mapping[str, str | int]
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .agreement import HOUR, are_three_runs
-from .incidents import EDGE, INDEX, Incident, is_overdue
+from .incidents import EDGE, OF_ALL, Incident, is_overdue
 
 # A package in quarantine is requested again after a tenth of the time it has been there so far,
 # and at least once a day.
@@ -69,10 +69,9 @@ class QuarantinePlan(NamedTuple):
 def is_due_for(incident: Incident, now: int, quarantine_after: int, last_run: int = 0, warn_after: int = HOUR) -> bool:
     """Return whether an incident has lasted long enough for its package to go into quarantine. Ages are in seconds.
 
-    It must have been seen in the run that ended at `last_run`. Otherwise, if the package still
-    fails, stale serials are no longer the reason.
+    It must have been seen in the run that ended at `last_run`.
     """
-    if incident.subject in (EDGE, INDEX) or incident.seen < last_run:
+    if incident.subject in OF_ALL or incident.seen < last_run:
         return False
     # A `quarantine_after` of less than an hour is the operator's wish, and goes for the runs too.
     if not are_three_runs(incident.runs, incident.since, incident.seen, min(warn_after, quarantine_after)):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from .agreement import HOUR, are_three_runs
 from .back_off import BackOff
+from .causes import cause_of
 from .climb import PageResult, RecheckBudget
 from .history import Batch, PastRun
 from .incidents import EDGE, Incident, Level, RunReport, Sighting
@@ -116,7 +117,7 @@ class Run:
     ) -> None:
         """`started` is in seconds since 1970, `warn_after` in seconds; `known` are the open incidents.
 
-        `quiets`: Bandersnatch's lines about a staleness that is no news yet are lowered.
+        `quiets`: Bandersnatch's lines about its failures are lowered.
         """
         self.started = started
         self.batch: Batch | None = None
@@ -128,11 +129,11 @@ class Run:
         self.rechecks: dict[str, RecheckBudget | None] = {}
         self.synced: dict[str, int] = {}
         # The missing packages that it asks for again, by serial; what it did not find, and whether that is saved by
-        # now; and what failed otherwise.
+        # now; and whose page it had although something else failed.
         self.missing_asked: dict[str, int] = {}
         self.not_found: dict[str, NotFound] = {}
         self.has_kept_missing = False
-        self.failed: set[str] = set()
+        self._had_page: set[str] = set()
         self._missing: Mapping[str, Missing] = {}
         self._dropped: set[str] = set()
         self._report = RunReport()
@@ -156,13 +157,19 @@ class Run:
 
     def missing_after(self, missing: Mapping[str, Missing], now: int) -> dict[str, Missing]:
         """Return the missing packages after the run; one that is there again stays until it is synced."""
-        pages = (self.report.fresh | self.report.stale.keys()) - self.missing_asked.keys()
+        pages = self._pages - self.missing_asked.keys()
         found = {} if self.has_kept_missing else self.not_found
-        return after_missing(missing, found, now, seen=pages | self.synced.keys() | self._dropped, failed=self.failed)
+        failed = self.report.failing.keys() - self._had_page
+        return after_missing(missing, found, now, seen=pages | self.synced.keys() | self._dropped, failed=failed)
+
+    @property
+    def _pages(self) -> set[str]:
+        """Whose pages there are."""
+        return self.report.fresh | self.report.stale.keys() | self._had_page
 
     def missing_seen(self) -> dict[str, int]:
         """Return the missing packages that are there again and were not synced, each with the serial asked for."""
-        pages = (self.report.fresh | self.report.stale.keys()) - self.synced.keys()
+        pages = self._pages - self.synced.keys()
         return {name: serial for name, serial in self.missing_asked.items() if name in pages}
 
     @property
@@ -170,7 +177,9 @@ class Run:
         """What the run has seen so far."""
         unjudged, self._unjudged = self._unjudged, {}
         for project, required_serial in unjudged.items():
-            self._report.stale[project] = self._sighting(project, required_serial)
+            seen = self._sighting(project, required_serial)
+            found = self._report.failing if seen.verdict is Verdict.FAILING else self._report.stale
+            found[project] = seen
         return self._report
 
     def follow(self, plan: QuarantinePlan, own_serials: Mapping[str, int]) -> None:
@@ -216,9 +225,10 @@ class Run:
         report.fresh.discard(project)
         report.gone.discard(project)
         report.stale.pop(project, None)
+        report.failing.pop(project, None)
         self._unjudged.pop(project, None)
         self.not_found.pop(project, None)
-        self.failed.discard(project)
+        self._had_page.discard(project)
         if fresh:
             report.fresh.add(project)
             if self.concerns(project):
@@ -243,10 +253,11 @@ class Run:
         if known and known.got == best:
             # What earlier runs proved of this serial still holds, and so does what proved it.
             before = {str(one["variant"]): one for one in known.evidence}
-            is_proof = verdict is Verdict.UNKNOWN is not known.verdict
+            is_proof = verdict is Verdict.UNKNOWN and known.verdict in (Verdict.EDGE_STALE, Verdict.ORIGIN_STALE)
             verdict = known.verdict if is_proof else verdict
             evidence = evidence | before if is_proof else before | evidence
-        return Sighting(required_serial, best, verdict, tuple(evidence.values()))
+        cause = f"its page: {seen[-1].problem}" if verdict is Verdict.FAILING else ""
+        return Sighting(required_serial, best, verdict, tuple(evidence.values()), cause)
 
     def older_page(self, project: str) -> Observation | None:
         """Return what showed a page that is worth syncing although it is stale, None if none is.
@@ -276,8 +287,8 @@ class Run:
         return project in self._taken
 
     def excuses(self, project: str) -> bool:
-        """Return whether a failure of a project is not the run's, as it is on record apart, and still not to be had."""
-        return project in self.missing_asked or (project in self.rechecks and project not in self._taken)
+        """Return whether a failure of a project is not the run's, as it is on record apart."""
+        return project in self.missing_asked or project in self.rechecks
 
     def budget(self, project: str, serial: int) -> RecheckBudget | None:
         """Return how to ask for a project's page of a serial, None if without a limit.
@@ -297,10 +308,18 @@ class Run:
                 self._asked_once.add(project)
         return budget
 
-    def fails(self, project: str) -> None:
-        """Record that asking for a project ended in an error that says nothing of its page."""
-        self.failed.add(project)
-        if self._back_off is not None:
+    def fails(self, project: str, required_serial: int, cause: str) -> None:
+        """Record that a project can't be synced for a `cause` that is no matter of serials.
+
+        That may be an error of its page, or of what comes after that, such as a release file.
+        """
+        report = self.report
+        if project in report.fresh:
+            report.fresh.discard(project)
+            self._had_page.add(project)
+        if project not in report.stale:
+            report.failing[project] = Sighting(required_serial, None, Verdict.FAILING, cause=cause)
+        if self._back_off is not None and project not in self._had_page:
             self._back_off.ended(project, in_vain=True)
 
     def believes_gone(self, project: str, now: int, *, has_files: bool) -> bool:
@@ -313,12 +332,15 @@ class Run:
             return False
         return found.is_proven or (before is not None and before.is_gone(now))
 
-    def is_quiet(self, project: str) -> bool:
-        """Return whether the staleness of a project is no news yet that anybody must read."""
-        if not self._quiets:
-            return False
-        known, edge = self._known.get(project), self._known.get(EDGE)
-        return (known is None or known.level is Level.STALE) and (edge is None or edge.level is Level.STALE)
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody must read what Bandersnatch says of its failures, as the suite tells what persists."""
+        return self._quiets
+
+    def is_said(self, *subjects: str) -> bool:
+        """Return whether somebody was told of the trouble with one of these subjects, or with the whole edge."""
+        known = (self._known.get(subject) for subject in (*subjects, EDGE))
+        return any(one is not None and one.level > Level.STALE for one in known)
 
     def is_persistent(self, project: str) -> bool:
         """Return whether waiting within a run is no use: the origin was proved to be behind, or many runs met it."""
@@ -344,6 +366,7 @@ class Run:
             gone=len(self.not_found),
             extra_requests=self._extra_requests,
             cured=dict(self._cured),
+            failing=len(report.failing),
         )
 
 
@@ -353,7 +376,7 @@ def decide(run: Run | None, requirement: PageRequirement, result: PageResult[Any
     if result.is_missing:
         not_found = NotFound(requirement.requested_serial, result.is_proven_gone)
     if run is not None and result.error is not None and not not_found:  # nothing is known of the page
-        run.fails(project)
+        run.fails(project, requirement.required_serial, f"its page: {cause_of(result.error)}")
     elif run is not None:
         fresh = result.response is not None
         run.saw(project, requirement.required_serial, result.observations, fresh=fresh, not_found=not_found)

@@ -1,19 +1,20 @@
-"""Verdicts: what the answers to one page say about where it is stale."""
+"""Verdicts: what the answers to one page say about where it is stale, or that it fails otherwise."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
 
-from .observations import Observation
+from .observations import BROKEN_BODIES, Observation
 
 
 class Verdict(enum.Enum):
-    """Who holds the old page."""
+    """Who holds the old page; `failing` is what is no matter of serials."""
 
     FRESH = "fresh"
     EDGE_STALE = "edge-stale"
     ORIGIN_STALE = "origin-stale"
+    FAILING = "failing"
     UNKNOWN = "unknown"
 
 
@@ -30,7 +31,8 @@ def judge(observations: Sequence[Observation], required_serial: int, newest_seen
     with_serial = [seen for seen in observations if seen.serial is not None]
     serials = {seen.serial for seen in with_serial if seen.serial is not None}
     if not serials:
-        return Verdict.UNKNOWN
+        is_broken = bool(observations) and all(seen.problem in BROKEN_BODIES for seen in observations)
+        return Verdict.FAILING if is_broken else Verdict.UNKNOWN
     if max(serials) >= required_serial:
         return Verdict.FRESH
     if len(serials) > 1 or (newest_seen or 0) > max(serials):

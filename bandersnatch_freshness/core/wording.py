@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..formatting import duration, timestamp
-from .incidents import EDGE, INDEX, Change, Incident
+from . import causes
+from .incidents import EDGE, INDEX, MIRROR, Change, Incident
 from .observations import Evidence
 from .verdicts import Verdict
 
@@ -19,6 +20,7 @@ _VERDICTS: Mapping[Verdict, tuple[str, str]] = {
         "the origin itself is behind",
         "report it to whoever runs it (PyPI: pypi/warehouse on GitHub); no way of asking helps",
     ),
+    Verdict.FAILING: ("an error that is no matter of serials", "see what the master answers"),
     Verdict.UNKNOWN: (
         "no answer proves who holds the old page",
         "see whether the master answers, with the serial header X-PyPI-Last-Serial",
@@ -28,12 +30,19 @@ _VERDICTS: Mapping[Verdict, tuple[str, str]] = {
 
 def title(subject: str) -> str:
     """Return what an incident is about."""
-    return {EDGE: "most of what was asked for", INDEX: "the index"}.get(subject, subject)
+    return {EDGE: "most of what was asked for", INDEX: "the index", MIRROR: "the mirror"}.get(subject, subject)
 
 
 def extent(incident: Incident) -> str:
     """Return how many packages an incident of the whole edge is about; empty for any other."""
-    return f"{incident.count} packages, such as {', '.join(incident.examples)}" if incident.examples else ""
+    if incident.subject != EDGE:
+        return ""
+    return f"{incident.count} packages, such as {', '.join(incident.examples)}"
+
+
+def ails(incident: Incident) -> str:
+    """Return what is wrong with the subject of an incident, as what follows "has been"."""
+    return "incomplete" if incident.subject == MIRROR else "failing" if incident.cause else "stale"
 
 
 def meaning(verdict: Verdict) -> str:
@@ -46,17 +55,24 @@ def advice(verdict: Verdict) -> str:
     return _VERDICTS.get(verdict, ("", ""))[1]
 
 
+def to_do(incident: Incident) -> str:
+    """Return what to do about an incident."""
+    return causes.advice(incident.cause) if incident.cause else advice(incident.verdict)
+
+
 def describe(incident: Incident, now: int) -> str:
     """Return one line: what, since when, the serials, the verdict, what was tried, what to do."""
     got = "none" if incident.got is None else str(incident.got)
-    many = f" ({extent(incident)})" if incident.examples else ""
-    age, since = duration(incident.age(now)), timestamp(incident.since)
+    many = f" ({extent(incident)})" if extent(incident) else ""
+    when = f"for {duration(incident.age(now))}, since {timestamp(incident.since)}, in {incident.runs} runs"
     note = " It is in quarantine, and the mirror goes on without it." if incident.in_quarantine else ""
+    head = f"{title(incident.subject)}{many} has been {ails(incident)} {when}"
+    if incident.cause:
+        return f"{head}: {incident.cause}.{note} To do: {to_do(incident)}"
     return (
-        f"{title(incident.subject)}{many} has been stale for {age}, since {since}, in {incident.runs} runs: "
-        f"serial {incident.required_serial} wanted, {got} got.{note} "
+        f"{head}: serial {incident.required_serial} wanted, {got} got.{note} "
         f"{incident.verdict.value}: {meaning(incident.verdict)}. "
-        f"Tried: {tried(incident.evidence)}. To do: {advice(incident.verdict)}"
+        f"Tried: {tried(incident.evidence)}. To do: {to_do(incident)}"
     )
 
 
@@ -65,7 +81,7 @@ def describe_change(change: Change, now: int) -> str:
     if change.ending is None:
         return describe(change.incident, now)
     return (
-        f"{title(change.incident.subject)} is no longer stale: {change.ending.value}. "
+        f"{title(change.incident.subject)} is no longer {ails(change.incident)}: {change.ending.value}. "
         f"It was {change.incident.level}, since {timestamp(change.incident.since)}"
     )
 
@@ -73,7 +89,7 @@ def describe_change(change: Change, now: int) -> str:
 def in_quarantine(incident: Incident, now: int) -> str:
     """Return one line for a package that goes into quarantine."""
     return (
-        f"{incident.subject} has been stale for {duration(incident.age(now))}, and now in quarantine: "
+        f"{incident.subject} has been {ails(incident)} for {duration(incident.age(now))}, and now in quarantine: "
         "the mirror goes on without it, and asks for it again"
     )
 

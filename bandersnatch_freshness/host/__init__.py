@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import bandersnatch.utils
 
+from ..core.causes import cause_of
 from ..core.observations import parse_serial
 from ..fail_open import fail_open
 from ..settings import OptionError, with_underscores
@@ -226,6 +227,12 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
         code = adapter.run_command(start_first, quiet=quiet)
     except SystemExit as ended:
         code = ended.code
+    except Exception as error:
+        if not suite().tells:
+            raise
+        # An incident of the mirror itself, which is told once it persists.
+        log.debug("Bandersnatch ended with an error: %s", cause_of(error), exc_info=True)
+        return False
     if not has_begun and not code:
         return None
     return not code and not suite().has_failed

@@ -25,7 +25,7 @@ from ..transports.climber import AdaptiveClimber
 from . import pages
 from .configuration import has_proxy
 from .index_judge import IndexJudge
-from .log_lines import QuietStaleSerials, at_warning, is_quiet_in
+from .log_lines import QuietFailures, at_warning, level_in
 from .protocols import HostMirror
 from .seams import AIOHTTP, Hooks, Stage
 from .suite import Suite
@@ -103,8 +103,8 @@ class AiohttpHost:
         return at_warning(setup_logging) if self._is_quiet else setup_logging
 
     def quiet_filter(self) -> logging.Filter:
-        """Return what lowers lines about a staleness that is no news yet."""
-        return QuietStaleSerials(is_quiet_in(self.suite), bandersnatch.errors.StaleMetadata)
+        """Return what lowers lines about failures that the suite tells of."""
+        return QuietFailures(level_in(self.suite))
 
     def session_seam(self, _: object) -> Any:
         """Return a descriptor in front of the instance attribute."""
@@ -315,11 +315,14 @@ class AiohttpHost:
         @functools.wraps(on_error)
         def package_on_error(mirror: HostMirror, exception: BaseException, *args: Any, **kwargs: Any) -> None:
             run = self.suite.context.run if self.suite.context else None
+            package = kwargs.get("package")
             try:
-                project = getattr(kwargs.get("package"), "name", "")
-                if project and run is not None and isinstance(exception, Exception) and run.excuses(project):
-                    pages.log_waits(run, project, exception)
-                    return
+                if package is not None and run is not None and isinstance(exception, Exception):
+                    if not isinstance(exception, bandersnatch.errors.StaleMetadata):
+                        pages.note_failure(run, package.name, int(package.serial or 0), exception)
+                    if run.excuses(package.name):
+                        pages.log_waits(run, package.name, exception)
+                        return
             except Exception:  # noqa: BLE001 - fail open; it is logged
                 log_error()
             logged(mirror, exception, *args, **kwargs)
@@ -334,11 +337,13 @@ class AiohttpHost:
             if hasattr(exception, _IS_LOGGED):
                 return
             suite = self.suite
-            suite.has_failed = suite.has_failed or not isinstance(exception, bandersnatch.errors.StaleMetadata)
+            if not isinstance(exception, bandersnatch.errors.StaleMetadata):
+                suite.note_failed()
             if isinstance(exception, (TypeError, ValueError)):
                 package = kwargs.get("package")
                 project = printable(str(getattr(package, "name", package)))
-                log.error(
+                log.log(
+                    level_in(suite)(project),
                     "%s: %s: %s. Bandersnatch drops such an error without a line, and its serial stays where it is",
                     *(project, type(exception).__name__, printable(str(exception))),
                     extra=log_fields(project=project),

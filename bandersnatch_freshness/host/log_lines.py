@@ -1,7 +1,7 @@
-"""Bandersnatch's own log lines: those about a stale serial are at INFO while nobody must act.
+"""Bandersnatch's own log lines about what fails: at INFO while nobody must act, at DEBUG once the suite has told it.
 
-The level of a line changes; no line is lost that INFO would have shown. The first of three attempts is at DEBUG: a page
-that is old once, as within stale-while-revalidate, is fresh in the next.
+The level of a line changes; no line is lost. The first of three attempts is at DEBUG: a page that is old once, as
+within stale-while-revalidate, is fresh in the next.
 """
 
 from __future__ import annotations
@@ -14,61 +14,68 @@ from typing import Any, Protocol
 
 from packaging.utils import canonicalize_name
 
+from ..core.incidents import MIRROR
 from ..fail_open import log_error
 from .run_context import RunContext
 
-# bandersnatch/package.py, the same from 3.6 to 8.2
-_STALE_LINE = re.compile(
-    r"Stale serial for (?:package )?(?P<project>\S+) (?:- Attempt (?P<attempt>\d+)|\(\d+\) not updating\.)"
+# bandersnatch/package.py and mirror.py, the same from 3.6 to 8.2 where they are there
+_ATTEMPT = re.compile(
+    r"(?:Stale serial|Timeout error) for (?:package )?(?P<project>\S+) "
+    r"(?:- Attempt (?P<attempt>\d+)|\(\d+\) not updating\.)"
+)
+_PACKAGE = re.compile(r"Error syncing package: (?P<project>\S+)@\d+")
+_OTHERS = re.compile(
+    r"Continuing to next file after error downloading: |Exiting early after error\.|Unable to write json"
 )
 
 
-class QuietStaleSerials(logging.Filter):
-    """Lowers the level of lines about packages whose staleness is no news yet."""
+class QuietFailures(logging.Filter):
+    """Lowers the level of lines about failures that the suite tells of, once they persist."""
 
-    def __init__(self, is_quiet: Callable[[str], bool], stale_error: type[BaseException]) -> None:
-        """`is_quiet` judges a project by its normalized name; `stale_error` is what Bandersnatch raises for one."""
+    def __init__(self, level: Callable[..., int]) -> None:
+        """`level` returns the level for a line about a subject, by its normalized name."""
         super().__init__()
-        self._is_quiet = is_quiet
-        self._stale_error = stale_error
+        self._level = level
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lower the level where it applies; false where the new one is not to be shown."""
         if record.levelno <= logging.INFO:
             return True
         try:
-            project, level = self._project(record)
-            if project is None or not self._is_quiet(canonicalize_name(project)):
-                return True
+            level = self._of(record)
         except Exception:  # noqa: BLE001 - fail open; it is logged
             log_error()
+            return True
+        if level >= record.levelno:
             return True
         record.levelno, record.levelname = level, logging.getLevelName(level)
         return logging.getLogger(record.name).isEnabledFor(level)
 
-    def _project(self, record: logging.LogRecord) -> tuple[str | None, int]:
-        """Return the project that a line calls stale, None for any other line, and the level to lower it to."""
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, self._stale_error):
-            return str(getattr(error, "package_name", "")) or None, logging.INFO
-        found = _STALE_LINE.match(record.getMessage()) if error is None else None
-        if found is None:
-            return None, logging.INFO
-        return found["project"], logging.DEBUG if found["attempt"] == "1" else logging.INFO
+    def _of(self, record: logging.LogRecord) -> int:
+        """Return the level that a line is to have."""
+        message = record.getMessage()
+        if found := _ATTEMPT.match(message):
+            level = self._level(canonicalize_name(found["project"]))
+            return min(level, logging.DEBUG) if found["attempt"] == "1" and level <= logging.INFO else level
+        if found := _PACKAGE.match(message):
+            return self._level(canonicalize_name(found["project"]))
+        return self._level(MIRROR) if _OTHERS.match(message) else record.levelno
 
 
 class _HasContext(Protocol):
     context: RunContext | None
 
 
-def is_quiet_in(suite: _HasContext) -> Callable[[str], bool]:
-    """Return a function that says whether a subject's staleness is not yet worth reporting."""
+def level_in(suite: _HasContext) -> Callable[..., int]:
+    """Return a function that returns the level for a line about subjects that fail in the suite's present run."""
 
-    def is_quiet(subject: str) -> bool:
-        context = suite.context
-        return context is not None and context.run is not None and context.run.is_quiet(subject)
+    def level(*subjects: str) -> int:
+        run = suite.context.run if suite.context else None
+        if run is None or not run.is_quiet:
+            return logging.ERROR
+        return logging.DEBUG if run.is_said(*subjects) else logging.INFO
 
-    return is_quiet
+    return level
 
 
 def at_warning(setup_logging: Callable[[Any], logging.Handler]) -> Callable[[Any], logging.Handler]:

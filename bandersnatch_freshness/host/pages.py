@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..core.causes import cause_of, is_of_answer
 from ..core.climb import PageResult
 from ..core.log_fields import log_fields
 from ..core.observations import serial_in_body, serial_in_html
@@ -93,6 +94,14 @@ def log_kept(project: str, floor: int) -> None:
         *(project, floor),
         extra=log_fields(project=project, required_serial=floor),
     )
+
+
+def note_failure(run: Run, project: str, serial: int, error: BaseException) -> None:
+    """Note why a project can't be synced that is asked for at this serial, unless that is known of its page."""
+    report = run.report
+    if project not in report.stale and project not in report.failing:
+        cause = cause_of(error)
+        run.fails(project, serial, f"a release file: {cause}" if is_of_answer(cause) else cause)
 
 
 def log_waits(run: Run, project: str, reason: object) -> None:

@@ -31,7 +31,7 @@ from ..transports.climber import AdaptiveClimber
 from ..transports.requests_adapter import FreshAdapter
 from . import pages
 from .configuration import has_proxy
-from .log_lines import QuietStaleSerials, at_warning, is_quiet_in
+from .log_lines import QuietFailures, at_warning, level_in
 from .protocols import HostMirror
 from .requests_verify import DocumentFetcher
 from .seams import REQUESTS, Hooks, Stage
@@ -78,6 +78,8 @@ class RequestsHost:
         self._is_quiet = False
         # Guards the adapter of a master, and the run under way.
         self._lock = threading.RLock()
+        # What this thread syncs.
+        self._syncing = threading.local()
 
     # Facts.
 
@@ -138,8 +140,8 @@ class RequestsHost:
         return at_warning(setup_logging) if self._is_quiet else setup_logging
 
     def quiet_filter(self) -> logging.Filter:
-        """Return what lowers lines about a staleness that is no news yet."""
-        return QuietStaleSerials(is_quiet_in(self.suite), bandersnatch.master.StalePage)
+        """Return what lowers lines about failures that the suite tells of."""
+        return QuietFailures(level_in(self.suite))
 
     def _fresh_adapter(self, master: Any) -> FreshAdapter | None:
         """Return the adapter on a master's session, mounted by now; None where that is no session of requests."""
@@ -221,7 +223,21 @@ class RequestsHost:
 
     def errors_seam(self, _: object) -> Any:
         """Return a descriptor in front of the instance attribute."""
-        return _ErrorsSeam(self.suite)
+        return _ErrorsSeam(self)
+
+    def note_failure(self, failure: BaseException | None) -> bool:
+        """Note why the package can't be synced that this thread is at; return whether that is the run's failure."""
+        package, run = getattr(self._syncing, "package", None), self.suite.context.run if self.suite.context else None
+        if package is None or run is None or failure is None:
+            return True
+        project = canonicalize_name(package.name)
+        with self._lock:
+            if not isinstance(failure, bandersnatch.master.StalePage):
+                pages.note_failure(run, project, int(package.serial or 0), failure)
+            is_excused = run.excuses(project)
+        if is_excused:
+            pages.log_waits(run, project, failure)
+        return not is_excused
 
     def remembered(self, synchronize: Callable[..., Any]) -> Callable[..., Any]:
         """Remember what a run saw."""
@@ -310,11 +326,14 @@ class RequestsHost:
             project = canonicalize_name(package.name)
             if run is not None and fail_open(False, run.is_persistent, project):
                 attempts = 1
+            self._syncing.package = package
             try:
                 sync(package, stop_on_error, attempts)
             except _WaitsError as error:
                 if run is not None:
                     pages.log_waits(run, project, error)
+            finally:
+                self._syncing.package = None
 
         return without_pauses
 
@@ -352,14 +371,16 @@ def _failure(
 class _ErrorsSeam:
     """`Mirror.errors`, in front of the instance attribute of that name."""
 
-    def __init__(self, suite: Suite) -> None:
-        self._suite = suite
+    def __init__(self, host: RequestsHost) -> None:
+        self._host = host
 
     def __get__(self, mirror: Any, owner: type | None = None) -> Any:
         return None if mirror is None else vars(mirror).get("errors")
 
     def __set__(self, mirror: Any, errors: Any) -> None:
-        vars(mirror)["errors"] = errors
         failure = sys.exc_info()[1]
+        if errors and not fail_open(True, self._host.note_failure, failure):
+            return
+        vars(mirror)["errors"] = errors
         if errors and not isinstance(failure, bandersnatch.master.StalePage):
-            self._suite.has_failed = True
+            self._host.suite.note_failed()

@@ -27,3 +27,5 @@ class RunContext:
     climber: AdaptiveClimber | None = None
     # All that the master lists, where something waits for it.
     listing: Listing | None = None
+    # Why there is no index, empty where there is one.
+    no_index: str = ""

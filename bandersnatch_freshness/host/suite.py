@@ -16,14 +16,16 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from ..core.causes import cause_of
+from ..core.completeness import Todo
 from ..core.guard import IndexGuard
-from ..core.incidents import INDEX
+from ..core.incidents import INDEX, MIRROR
 from ..core.index import IndexRefusedError, Listing
 from ..core.log_fields import log_fields
 from ..core.observations import parse_serial, serial_in_body
 from ..core.run import KnownPages, Run
 from ..fail_open import begin_run, fail_open, log_error
-from ..formatting import plain_error, plain_url
+from ..formatting import plain_url
 from ..settings import OptionError, Settings, TrackingSettings
 from ..state.document import State
 from ..state.memory import Memory, Notifies
@@ -33,7 +35,7 @@ from . import package_list, pages
 from .configuration import read_tracking
 from .handing_back import hand_back_all
 from .layout import STATUS, TODO
-from .log_lines import is_quiet_in
+from .log_lines import level_in
 from .mirror_files import MirrorFiles
 from .protocols import HostAdapter, HostMirror
 from .run_context import RunContext
@@ -50,7 +52,8 @@ def clock() -> int:
 class Suite:
     """The suite in front of one Bandersnatch, which makes one run; programs built on it may make more.
 
-    `has_failed` is whether anything but a stale page has failed since Bandersnatch was started.
+    `has_failed` is whether anything has failed, since Bandersnatch was started, that isn't remembered as an incident;
+    `tells` is whether the end of the last run is remembered, and what persists is told.
     """
 
     def __init__(self, adapter: HostAdapter) -> None:
@@ -60,6 +63,7 @@ class Suite:
         self.configuration: Any = None
         self.context: RunContext | None = None
         self.has_failed = False
+        self.tells = False
         self.hooks = Hooks(adapter)
         self._known_pages: KnownPages | None = None
 
@@ -83,6 +87,10 @@ class Suite:
         self.hooks.unhook()
         self.settings = self.configuration = self.context = self._known_pages = None
 
+    def note_failed(self) -> None:
+        """Note that something has failed that is no stale page."""
+        self.has_failed = self.has_failed or self.context is None or self.context.run is None
+
     def files(self, tracking: TrackingSettings) -> MirrorFiles:
         """Return the files of the mirror that the configuration is of."""
         return files_of(self.adapter, self.configuration, tracking)
@@ -96,26 +104,27 @@ class Suite:
         begin = self._begin_run if is_of_all else self._begin_sync
         context = self.context = fail_open(RunContext(mirror), begin, mirror)
 
-        def end(outcome: str) -> None:
+        def end(outcome: str, problem: str = "") -> None:
             if self.context is context:  # only once
                 self.context = None
                 if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
-                    outcome = "errors"  # Bandersnatch ended it by itself
-                fail_open(None, _end, context, outcome)
+                    outcome, problem = "errors", "stop-on-error ended it"  # Bandersnatch ended it by itself
+                self.tells = fail_open(False, _end, context, outcome, problem)
 
         # Ctrl-C and an error that stops it leave the coroutines of Bandersnatch 4.4 where they are: nothing else ends
         # this.
         atexit.register(end, "interrupted")
-        outcome = "interrupted"
+        outcome, problem = "interrupted", "it was ended before it was done"
         try:
             yield
             outcome = "errors" if mirror.errors or (context.guard and context.guard.refusal) else "fresh"
-        except Exception:
-            outcome = "failed"
+            problem = ""
+        except Exception as error:
+            outcome, problem = "failed", cause_of(error)
             raise
         finally:
             atexit.unregister(end)
-            end(outcome)
+            end(outcome, problem)
 
     def _hand_back(self, mirror: HostMirror) -> None:
         """Hand back what is in quarantine, if no enabled plugin minds it; Bandersnatch reads its todo list later."""
@@ -132,7 +141,7 @@ class Suite:
     def _begin_run(self, mirror: HostMirror) -> RunContext:
         storage = self.adapter.storage_of(mirror)
         memory = self._memory_of(mirror, storage)
-        run = memory.begin() if memory else None
+        run = memory.begin(_read_todo(storage, mirror)) if memory else None
         if memory is None:
             return RunContext(mirror, storage)
         climber = self._climber(mirror, memory)
@@ -190,19 +199,23 @@ class Suite:
             yield
         except IndexRefusedError as error:
             if not (context and context.guard and context.guard.has_begun_anew):  # which is said instead
-                self._log_refused("The index is not used, and the mirror stays as it is", error, mirror)
+                self._log_refused("The index is not used, and the mirror stays as it is", str(error), mirror)
             mirror.packages_to_sync = {}
             mirror.target_serial = mirror.synced_serial
             mirror.need_wrapup = mirror.need_index_sync = False
         except Exception as error:  # by which the run ends, as without the suite
             if context and context.guard:
-                self._log_refused("The index can't be had", context.guard.refusal or plain_error(error), mirror)
+                self._log_refused("The index can't be had", context.guard.refusal or cause_of(error), mirror)
             raise
 
-    def _log_refused(self, what: str, reason: object, mirror: HostMirror) -> None:
-        """Log that there is no index: at ERROR where that is news, or there is nothing to go on with."""
-        is_quiet = bool(mirror.synced_serial) and fail_open(False, is_quiet_in(self), INDEX)
-        log.log(logging.INFO if is_quiet else logging.ERROR, "%s: %s", what, reason, extra=log_fields(project=INDEX))
+    def _log_refused(self, what: str, reason: str, mirror: HostMirror) -> None:
+        """Log that there is no index: at ERROR where nobody will tell what persists, or a first sync can't begin."""
+        if self.context:
+            self.context.no_index = f"there is no index: {reason}"
+        level = fail_open(logging.ERROR, level_in(self), INDEX, MIRROR)
+        if not mirror.synced_serial and level == logging.INFO:
+            level = logging.ERROR
+        log.log(level, "%s: %s", what, reason, extra=log_fields(project=INDEX))
 
     def _expect_index(self, mirror: HostMirror) -> None:
         context = self.context
@@ -211,12 +224,12 @@ class Suite:
         synced, owed, target = int(mirror.synced_serial or 0), 0, 0
         if context.run and context.memory:
             context.run.is_full = not synced
-            todo = Store(context.storage, mirror.homedir, TODO)
-            content = todo.read()
-            if content is not None:
-                target = parse_serial(content.partition(b"\n")[0].decode("ascii", "replace")) or 0
+            todo = _read_todo(context.storage, mirror)
+            if todo is not None:
+                target = todo.target
                 if "--force-check" in sys.argv:
-                    log.warning("%s is worked off first: --force-check begins with the run after that", todo.path)
+                    path = Store(context.storage, mirror.homedir, TODO).path
+                    log.warning("%s is worked off first: --force-check begins with the run after that", path)
             owed = context.memory.owed()
             if not synced and context.pages:
                 context.pages.begin_anew()
@@ -363,16 +376,34 @@ def files_of(adapter: HostAdapter, configuration: Any, tracking: TrackingSetting
     return MirrorFiles(directory, master, tracking, adapter.storage(configuration))
 
 
-def _end(context: RunContext, outcome: str) -> None:
+def _end(context: RunContext, outcome: str, problem: str) -> bool:
+    """Remember the end of a run; return whether what persists is told."""
     mirror, memory, run = context.mirror, context.memory, context.run
     if memory is None or run is None:
-        return
-    run.report.reached = int(mirror.synced_serial or 0)
+        return False
+    run.report.reached, run.report.target = int(mirror.synced_serial or 0), int(mirror.target_serial or 0)
     run.report.is_whole = outcome in ("fresh", "errors")
-    # Ended by Ctrl-C, it is to end at once; the next run sends what this one would have.
-    may_notify = outcome != "interrupted"
     refusal = context.climber.refusal if context.climber else None
-    memory.end(run, context.guard, outcome, int(mirror.target_serial or 0), refusal, may_notify=may_notify)
+    memory.end(
+        run,
+        context.guard,
+        outcome,
+        run.report.target,
+        refusal,
+        problem=context.no_index or problem,
+        is_of_index=bool(context.no_index),
+        todo=_read_todo(context.storage, mirror),
+    )
+    return run.is_quiet
+
+
+def _read_todo(storage: Any, mirror: HostMirror) -> Todo | None:
+    """Return what Bandersnatch's todo list has, None if there is none that can be read."""
+    content = Store(storage, mirror.homedir, TODO).read() if storage is not None else None
+    if content is None:
+        return None
+    target, _, rest = content.partition(b"\n")
+    return Todo(parse_serial(target.decode("ascii", "replace")) or 0, sum(map(bool, rest.split(b"\n"))))
 
 
 def _count_own_projects(storage: Any, mirror: HostMirror) -> int:

@@ -113,9 +113,10 @@ METRICS = (
         lambda summary: summary.state.last_run() or None,
     ),
     _gauge(
-        "fresh_timestamp_seconds",
-        "When the mirror last had everything announced, and nothing was stale or in quarantine.",
-        lambda summary: summary.state.fresh_at or None,
+        "complete_timestamp_seconds",
+        "When the index was asked for of which the mirror has everything, but for what is in quarantine; "
+        "during a first sync that gets on, when this was written.",
+        lambda summary: summary.complete_at,
     ),
     Exported(
         f"{PREFIX}runs_total",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.history import PastRun
-from ..core.incidents import Incident, Level, Thresholds
+from ..core.incidents import MIRROR, Incident, Level, Thresholds
 from ..exit_codes import CheckExit
 from ..formatting import duration, printable
 from ..state import document as states
@@ -50,6 +50,25 @@ class Summary:
     def last_run(self) -> PastRun | None:
         """The last completed run, None if none is remembered."""
         return next((run for run in reversed(self.state.runs) if run.is_whole), None)
+
+    @property
+    def is_first_sync(self) -> bool:
+        """Whether the mirror has never been complete."""
+        return not self.state.complete_at and not self.serial
+
+    @property
+    def complete_at(self) -> int | None:
+        """When the index was asked for of which the mirror has all, in seconds since 1970; None before the first run.
+
+        A first sync that gets on counts as complete now. Where no complete run is remembered, it is the first run.
+        """
+        if self.state.complete_at:
+            return self.state.complete_at
+        mirror = self.state.incidents.get(MIRROR)
+        if self.is_first_sync and mirror is None:
+            return self.now
+        first = self.state.runs[0].started if self.state.runs else None
+        return mirror.since if mirror else first
 
     @property
     def serial_lag(self) -> int | None:

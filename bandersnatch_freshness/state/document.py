@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from .. import __version__
 from ..core.history import Batch, Hour, PastRun
@@ -91,7 +91,7 @@ def dump(state: State, now: int) -> Iterator[str]:
         ("written", timestamp(now)),
         ("by", f"bandersnatch-freshness {__version__}"),
         ("another_master", state.another_master or None),
-        ("fresh", timestamp(state.fresh_at) if state.fresh_at else None),
+        ("complete", timestamp(state.complete_at) if state.complete_at else None),
         ("drains", state.drains or None),
         ("stalled", timestamp(state.stalled_at) if state.stalled_at else None),
         ("totals", _part(parts.Totals, state.totals)),
@@ -104,7 +104,8 @@ def dump(state: State, now: int) -> Iterator[str]:
     )
     if state.missing:
         yield ',\n"missing": '
-        yield from _block("{}", (_named(name, _missing(one)) for name, one in sorted(state.missing.items())))
+        found = sorted(state.missing.items())
+        yield from _block("{}", (_named(name, _part(parts.Missing, one)) for name, one in found))
     yield ',\n"history": '
     yield from _block("[]", (_json(_part(parts.Hour, hour)) for hour in state.history))
     yield ',\n"runs": '
@@ -136,12 +137,6 @@ def _remembered(one: State | OtherMaster) -> Iterator[str]:
     yield "\n}" if one.notified else ',\n"told": {}'
 
 
-def _missing(one: Missing) -> parts.Missing:
-    times = _time(one.since), _time(one.last_asked)
-    unlisted = _time(one.unlisted) if one.unlisted else UNSET
-    return parts.Missing(_bounded(one.serial), *times, one.asks, one.is_proven, unlisted, one.keeps_files)
-
-
 def _incident(number: int, item: tuple[str, Incident]) -> str:
     # By hand: `_part` takes twice as long, more for all incidents than reading them takes.
     name, one = item
@@ -159,6 +154,8 @@ def _incident(number: int, item: tuple[str, Incident]) -> str:
         one.examples and tuple(map(_plain, one.examples)),
         _time(one.released) if one.released else UNSET,
         _time(one.climbed) if one.climbed else UNSET,
+        _plain(one.cause),
+        one.is_explained,
         evidence,
     )
     return _ENCODER.encode({_plain(name): part})[1:-1].decode()
@@ -239,6 +236,7 @@ _WRITERS: Mapping[Any, Callable[[Any], object]] = {
     int: _bounded,
     int | None: _bounded,
     Seconds: _time,
+    Seconds | UnsetType: lambda value: _time(value) if value else UNSET,
     parts.LevelName: _LEVEL_NAME,
     tuple[parts.Mark, ...]: lambda marks: tuple(_part(parts.Mark, mark) for mark in marks),
     parts.Look | None: lambda look: _part(parts.Look, look) if look.at else None,
@@ -275,7 +273,7 @@ def load(text: str | bytes) -> State:
         missing={name: _core(Missing, one) for name, one in document.missing.items()},
         another_master=document.another_master,
         history=[_core(Hour, hour) for hour in document.history],
-        fresh_at=0 if document.fresh is UNSET else document.fresh,
+        complete_at=0 if document.complete is UNSET else document.complete,
         drains=document.drains,
         stalled_at=0 if document.stalled is UNSET else document.stalled,
         totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),

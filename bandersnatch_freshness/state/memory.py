@@ -8,16 +8,17 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import filelock
 
 from ..core import quarantine
 from ..core import wording as words
+from ..core.completeness import Todo, complete_at, shortfall
 from ..core.guard import IndexGuard
 from ..core.history import Batch
-from ..core.incidents import INDEX, Change, Level, advance
+from ..core.incidents import INDEX, MIRROR, Change, Level, RunReport, Shortfall, advance, mirror_after
 from ..core.index import KnownIndex, plausible
 from ..core.log_fields import change_fields, incident_fields, log_fields
 from ..core.refusals import Refusal
@@ -29,6 +30,11 @@ from .records import Records
 from .trace import Left, Trace
 
 log = logging.getLogger("bandersnatch.freshness")
+
+# What has changed is said in at most so many lines of each level; in the log of INFO in as many as it takes.
+LINES = 20
+
+UNTOLD = "a run was killed, or the machine went down"
 
 
 class Notifies(Protocol):
@@ -74,8 +80,11 @@ class Memory:
         self._running = contextlib.ExitStack()
         self.missing = MissingPackages(records, clock)
 
-    def begin(self) -> Run | None:
-        """Start a run; None if the state can't be used, in which case nothing is to be remembered."""
+    def begin(self, todo: Todo | None = None) -> Run | None:
+        """Start a run; None if the state can't be used, in which case nothing is to be remembered.
+
+        `todo` is what Bandersnatch's todo list has.
+        """
         try:
             with self._records.lock():
                 pass
@@ -93,7 +102,7 @@ class Memory:
             overlaps = True
         except OSError:  # there may be no room for it
             pass
-        if not overlaps and self._has_told(self._trace.left()):
+        if not overlaps and self._has_told(self._trace.left(), todo, now):
             self._trace.begin(now)
         run = Run(
             now,
@@ -105,17 +114,34 @@ class Memory:
         run.report.overlaps = overlaps
         return run
 
-    def _has_told(self, left: Left | None) -> bool:
+    def _has_told(self, left: Left | None, todo: Todo | None, now: int) -> bool:
         """Remember a run that left a trace and never told its end; return False if that can't be written."""
         if left is None:
             return True
         try:
             with self._records.lock():
-                if self._records.state.add_untold(left.begun, "failed" if left.is_lost else "interrupted"):
+                state = self._records.state
+                if state.add_untold(left.begun, "failed" if left.is_lost else "interrupted"):
+                    changes = self._note_untold(state, left, todo, now)
                     self._records.write()
+                    self._say(changes, now)
         except (OSError, StateError, filelock.Timeout):  # the end of this run tries again, and tells
             return False
         return True
+
+    def _note_untold(self, state: State, left: Left, todo: Todo | None, now: int) -> list[Change]:
+        """Note what a run came to that never told its end."""
+        report = RunReport(shortfall=Shortfall("it could not be remembered" if left.is_lost else UNTOLD))
+        report.has_progress = todo is not None and todo.is_progress(state.batch)
+        report.reached = state.runs[-1].serial
+        if todo is not None:
+            known = state.batch if state.batch and state.batch.target == todo.target else None
+            at, size = (known.at, known.size) if known else (left.begun, todo.left)
+            state.batch = Batch(todo.target, max(size, todo.left), at, todo.left)
+        changes: list[Change] = []
+        before, thresholds = state.incidents.get(MIRROR), self._tracking.thresholds
+        state.incidents = mirror_after(state.incidents, before, report, now, thresholds, changes)
+        return changes
 
     def guard(self, run: Run | None = None) -> IndexGuard:
         """Return the index guard of a run, or of another command, made from what is known about the master."""
@@ -213,7 +239,9 @@ class Memory:
             return plan.without(plan.changed, before)
         for name in sorted(plan.quarantine.keys() - before.keys()):
             incident = state.incidents[name]
-            log.warning("%s", words.in_quarantine(incident, now), extra=incident_fields(incident))
+            # Somebody was told of it before, unless nobody is told anything.
+            level = logging.INFO if self._tracking.escalates else logging.WARNING
+            log.log(level, "%s", words.in_quarantine(incident, now), extra=incident_fields(incident))
         for name in sorted(before.keys() - plan.quarantine.keys()):
             log.info(
                 "%s is dropped by the mirror's filters, and no longer in quarantine",
@@ -251,9 +279,12 @@ class Memory:
         announced: there are no more packages than serials.
         """
         known = self._records.state.batch
+        at = run.started
         if resumed:
-            size = max(size, known.size if known and known.target == target else announced)
-        run.batch = Batch(target, size)
+            is_known = known is not None and known.target == target
+            at = known.at if known and is_known else 0
+            size = max(size, known.size if known and is_known else announced)
+        run.batch = Batch(target, size, at)
         run.report.batch = size
 
     def refusal(self) -> Refusal | None:
@@ -273,10 +304,13 @@ class Memory:
         target: int,
         refusal: Refusal | None = None,
         *,
-        may_notify: bool = True,
+        problem: str = "",
+        is_of_index: bool = False,
+        todo: Todo | None = None,
     ) -> None:
         """Finish a run with its outcome and the highest serial announced, `target`; the master may have told a refusal.
 
+        `problem` says why it ended early, or has no index, which `is_of_index`; `todo` is what is left to do.
         Notifications are recorded in the state before they are sent, so that a run that overlaps
         this one does not send them too.
         """
@@ -287,7 +321,8 @@ class Memory:
         left: list[str] = []
         no_use: list[str] = []
         plan: dict[Any, Any] = {}
-        notifier = self._notifier() if may_notify else None
+        # Ended by Ctrl-C, it is to end at once; the next run sends what this one would have.
+        notifier = self._notifier() if outcome != "interrupted" else None
 
         def advance_all(state: State) -> None:
             state.missing = run.missing_after(state.missing, now)
@@ -314,9 +349,11 @@ class Memory:
             state.refusal = told if told and told.holds(now) else None
             if run.is_full and outcome == "fresh":
                 state.another_master = False
+            self._note_completeness(state, run, outcome, problem, todo, is_of_index=is_of_index)
             state.incidents, found = advance(state.incidents, run.report, now, self._tracking.thresholds)
             changes.extend(found)
-            state.batch = run.batch or state.batch
+            listed = state.index.projects if state.index else 0
+            state.complete_at = complete_at(state.complete_at, run.report, state.batch, state.incidents, listed)
             looks = Counter(str(one.variant) for one in (guard.observations if guard else ()))
             state.add_run(run.finished(now, outcome, target), run.requests + looks)
             if notifier:
@@ -333,10 +370,7 @@ class Memory:
                     log.info(
                         "%s is no use at this master: left out, and tried again in a week", trait.replace("_", "-")
                     )
-                if self._tracking.escalates:
-                    for change in changes:
-                        line = words.describe_change(change, now)
-                        log.log(_log_level(change), "%s", line, extra=change_fields(change))
+                self._say(changes, now)
                 if notifier and plan:
                     arrived = notifier.deliver(plan)
                     self._records.update(lambda state: notifier.settle(state, plan, arrived, now))
@@ -347,6 +381,29 @@ class Memory:
                     with contextlib.suppress(OSError, StateError, filelock.Timeout):
                         locked.enter_context(self._records.lock())
                     self._publish(self._records.state, now)
+
+    @staticmethod
+    def _note_completeness(
+        state: State, run: Run, outcome: str, problem: str, todo: Todo | None, *, is_of_index: bool
+    ) -> None:
+        """Note whether a run ended complete, and what is left to do."""
+        report = run.report
+        report.shortfall = shortfall(report, outcome, problem, is_of_index=is_of_index)
+        report.has_progress = outcome == "interrupted" and todo is not None and todo.is_progress(state.batch)
+        batch = run.batch or state.batch
+        state.batch = batch and batch._replace(left=todo.left if todo else 0)
+
+    def _say(self, changes: Sequence[Change], now: int) -> None:
+        """Log what has worsened or ended: at most so many lines of each kind."""
+        said: Counter[int] = Counter()
+        for change in changes if self._tracking.escalates else ():
+            level = _log_level(change)
+            said[level] += 1
+            if level == logging.INFO or said[level] <= LINES:
+                log.log(level, "%s", words.describe_change(change, now), extra=change_fields(change))
+        for level, count in said.items():
+            if level > logging.INFO and count > LINES:
+                log.log(level, "and %d more: see bandersnatch-freshness status", count - LINES)
 
     def _notifier(self) -> Notifies | None:
         """Return the notifier, None if there is no channel to notify and none to forget."""

@@ -62,7 +62,7 @@ class Evidence(Part):
 
 
 class Incident(Part):
-    """What is stale, from first to last sight."""
+    """What is not as it should be, from first to last sight."""
 
     level: Annotated[LevelName, Meta(description="how bad it is by now")]
     verdict: Annotated[Verdict, Meta(description="who holds the old page")]
@@ -78,6 +78,8 @@ class Incident(Part):
         Annotated[Seconds, Meta(description="when it was last released from the quarantine by hand")] | UnsetType
     ) = UNSET
     climbed: Annotated[Seconds, Meta(description="when a run last asked in all ways, in vain")] | UnsetType = UNSET
+    cause: Annotated[str, Meta(description="why it fails, in words; absent where it is stale")] = ""
+    is_explained: Annotated[bool, Meta(description="what there is to say of it is said of another incident")] = False
     evidence: Annotated[
         tuple[Evidence, ...], Meta(description="one object for each way of asking; kept for 1,000 incidents")
     ] = ()
@@ -142,6 +144,7 @@ class Run(Part):
     gone: Annotated[Number, Meta(description="packages that are gone from PyPI")]
     extra_requests: Annotated[Number, Meta(description="how many requests went beyond one for a page")]
     cured: Annotated[Counts, Meta(description="pages that took more than one request, by the variant that got them")]
+    failing: Annotated[Number, Meta(description="packages that failed otherwise than by being stale")] = 0
 
 
 class Batch(Part):
@@ -149,6 +152,8 @@ class Batch(Part):
 
     target: Annotated[Number, Meta(description="that serial")]
     size: Annotated[Number, Meta(description="how many packages")]
+    at: Annotated[Seconds, Meta(description="when the index that says so was asked for")] | UnsetType = UNSET
+    left: Annotated[Number, Meta(description="how many were left when a run last looked")] = 0
 
 
 class Mark(Part):
@@ -250,7 +255,11 @@ class Remembered(Part):
         str, Meta(description="the URL of the upstream all serials are of, without user, password and query")
     ]
     incidents: Annotated[
-        dict[str, Incident], Meta(description="what is stale, by package; `*` is the whole edge, `/simple/` the index")
+        dict[str, Incident],
+        Meta(
+            description="what is not as it should be, by package; `*` is the whole edge, `/simple/` the index, `/` the "
+            "mirror itself"
+        ),
     ]
     told: Annotated[
         dict[str, tuple[Told, ...]],
@@ -299,10 +308,13 @@ class Document(Remembered, kw_only=True):
             "kept for 30 days, the others are asked for again"
         ),
     ] = field(default_factory=dict)
-    fresh: (
+    complete: (
         Annotated[
             Seconds,
-            Meta(description="when the mirror last had all that was announced, and nothing was stale or in quarantine"),
+            Meta(
+                description="when the index was asked for of which the mirror has all, but for what is in quarantine; "
+                "absent before the first complete run"
+            ),
         ]
         | UnsetType
     ) = UNSET

@@ -82,9 +82,9 @@ class State:
     index: Index | None = None
     # Whether the mirror may still hold serials of another master.
     another_master: bool = False
-    # The last days, hour by hour, and when the mirror last had all that was announced.
+    # The last days, hour by hour, and when the index was asked for of which the mirror has all.
     history: list[Hour] = field(default_factory=list)
-    fresh_at: int = 0
+    complete_at: int = 0
     # Whether all that is in quarantine is due, as most of what the last run asked for again came back fresh.
     drains: bool = False
     # When a look at another copy of the index last met a time-out, in seconds since 1970.
@@ -140,8 +140,6 @@ class State:
         self.runs.append(run)
         lag = max(0, (self.announced() or 0) - run.serial)
         self.history = history.after_run(self.history, run.finished, lag, self.incidents)
-        if run.outcome == "fresh" and not (lag or self.incidents or self.quarantine):
-            self.fresh_at = run.finished
         self.totals.runs[run.outcome] += 1
         self.totals.requests += requests
 

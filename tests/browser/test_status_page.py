@@ -134,12 +134,12 @@ def worst() -> Summary:
         history=[
             Hour(hour - hours * HOUR, hours * 9 % 700, hours % 5, hours % 3, hours % 2) for hours in range(150, 0, -2)
         ],
-        fresh_at=NOW - 3 * DAY,
+        complete_at=NOW - 3 * DAY,
     )
 
 
 PAGES = {
-    "fresh": summary(history=[Hour(NOW - NOW % HOUR)], fresh_at=NOW),
+    "fresh": summary(history=[Hour(NOW - NOW % HOUR)], complete_at=NOW),
     "behind": summary(incident(), serial=4872840),
     "stale": worst(),
     "unknown": summary(runs=(), problem="/srv/pypi/freshness.json: not a state file"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bandersnatch_freshness.core.climb import PageResult, RecheckBudget
-from bandersnatch_freshness.core.incidents import EDGE, Incident, Level
+from bandersnatch_freshness.core.incidents import EDGE, Incident, Level, Sighting
 from bandersnatch_freshness.core.missing import Missing, MissingPlan, NotFound
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.quarantine import QuarantineEntry, QuarantinePlan
@@ -70,10 +70,11 @@ def test_counts_requests_and_cures() -> None:
 
 
 def test_news_is_what_nobody_was_told_of_yet() -> None:
-    """Quiet while it is stale only; persistent once three runs saw it, or once the origin is known to be behind."""
-    assert known().is_quiet("foo")
-    assert known().is_quiet("bar")
-    assert not known(Level.WARNING).is_quiet("foo")
+    """Said once it is worse than stale; persistent once three runs saw it, or once the origin is known to be behind."""
+    assert not known().is_said("foo")
+    assert not known(Level.WARNING).is_said("bar")
+    assert known(Level.WARNING).is_said("foo")
+    assert known(Level.WARNING).is_said("bar", "foo")
     assert not known(runs=2, seen=HOUR).is_persistent("foo")
     assert not known(runs=3, seen=HOUR - 1).is_persistent("foo")
     assert known(runs=3, seen=HOUR).is_persistent("foo")
@@ -87,8 +88,8 @@ def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
     edge = Incident(EDGE, 0, HOUR, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING)
     run = Run(0, {EDGE: edge})
     assert run.is_persistent("foo")
-    assert not run.is_quiet("foo")
-    assert Run(0, {EDGE: edge._replace(level=Level.STALE)}).is_quiet("foo")
+    assert run.is_said("foo")
+    assert not Run(0, {EDGE: edge._replace(level=Level.STALE)}).is_said("foo")
 
 
 def following(verdict: Verdict = Verdict.ORIGIN_STALE, synced: int | None = None, copy: int = 0) -> Run:
@@ -149,12 +150,12 @@ def test_an_older_page_is_worth_syncing_once(run: Run, serial: int | None) -> No
     assert run.older_page("baz") is None
 
 
-def test_what_is_in_quarantine_may_fail_until_its_page_is_there() -> None:
-    """From then on its failures are those of any package."""
+def test_what_is_in_quarantine_may_fail() -> None:
+    """Whatever fails, its page or a release file; it is synced once Bandersnatch has all of it."""
     run = following()
     assert [run.excuses(name) for name in ("foo", "bar", "held", "baz")] == [True, True, False, False]
     run.saw("foo", 42, [Observation(PLAIN, 200, 42)], fresh=True)
-    assert not run.excuses("foo")
+    assert run.excuses("foo")
     assert run.synced == {}
     assert run.processed("foo")
     assert run.synced == {"foo": 42}
@@ -210,16 +211,16 @@ def test_decides_what_becomes_of_a_page(
 
 
 def test_what_is_decided_on_is_recorded() -> None:
-    """But for an error that says nothing of the page."""
+    """An error takes back nothing that is known of the page."""
     run = Run(0, {})
-    decide(run, required(), STALE)
-    assert run.report.stale["foo"].got == 41
     decide(run, required(), FAILED)
-    assert run.report.stale["foo"].got == 41
-    assert run.failed == {"foo"}
+    assert run.report.failing == {"foo": Sighting(42, None, Verdict.FAILING, cause="its page: OSError")}
+    decide(run, required(), STALE)
+    assert (run.report.stale["foo"].got, run.report.failing) == (41, {})
+    decide(run, required(), FAILED)
+    assert (run.report.stale["foo"].got, run.report.failing) == (41, {})
     decide(run, required(), MISSING)
-    assert run.failed == set()
-    assert (run.report.stale, run.report.gone) == ({}, set())
+    assert (run.report.sightings, run.report.gone) == ({}, set())
     assert not run.not_found["foo"].is_proven
     decide(run, required(), GONE)
     assert (run.report.stale, run.report.gone) == ({}, {"foo"})
@@ -329,4 +330,4 @@ def test_an_error_ends_a_sample() -> None:
         assert requirement.budget is None
         decide(run, requirement, PageResult([Observation(PLAIN, 503)], error=OSError()))
     assert run.budget("p10", 42) is not None
-    assert run.failed == {f"p{number}" for number in range(10)}
+    assert run.report.failing.keys() == {f"p{number}" for number in range(10)}

@@ -46,7 +46,7 @@ def test_fresh_then_stale_runs(start_lab: StartLab, make_mirror: MakeMirror) -> 
             found, fresh = metrics(mirror), lab.serial
             assert found["mirror_serial"] == found["index_serial"] == {(): fresh}
             assert counted(found["last_run_outcome"]) == {"fresh": 1}
-            assert found["fresh_timestamp_seconds"] == found["last_run_timestamp_seconds"] == {(): NOON}
+            assert found["complete_timestamp_seconds"] == found["last_run_timestamp_seconds"] == {(): NOON}
             assert found["oldest_incident_age_seconds"] == {(): 0}
             lab.behave(ONE_STALE)
             lab.release(["lab-00"])
@@ -56,7 +56,7 @@ def test_fresh_then_stale_runs(start_lab: StartLab, make_mirror: MakeMirror) -> 
     assert found["serial_lag"] == {(): lab.serial - fresh}
     assert found["last_run_timestamp_seconds"] == {(): NOON + MINUTE + 2 * HOUR}
     assert found["last_completed_run_timestamp_seconds"] == {(): NOON + MINUTE + 2 * HOUR}
-    assert found["fresh_timestamp_seconds"] == {(): NOON}
+    assert found["complete_timestamp_seconds"] == {(): NOON}
     assert counted(found["last_run_outcome"]) == {"errors": 1}
     assert counted(found["runs_total"]) == {"fresh": 1, "errors": 3}
     assert found["incidents"]["warning", "origin-stale"] == 1

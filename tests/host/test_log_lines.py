@@ -1,4 +1,4 @@
-"""Bandersnatch's own lines, lowered while they are no news yet."""
+"""Bandersnatch's own lines about what fails, lowered while they are no news yet, and once they have been told."""
 
 from __future__ import annotations
 
@@ -7,23 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from bandersnatch_freshness.host.log_lines import QuietStaleSerials
+from bandersnatch_freshness.core.incidents import MIRROR
+from bandersnatch_freshness.host.log_lines import QuietFailures
 
-
-class StaleError(Exception):
-    """Stands for Bandersnatch's."""
-
-    def __init__(self, package_name: str) -> None:
-        """Remember the package."""
-        super().__init__(package_name)
-        self.package_name = package_name
+LEVELS = {"foo": logging.INFO, "told": logging.DEBUG, MIRROR: logging.INFO}
 
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    """Return a logger where foo is quiet."""
+    """Return a logger where foo is no news yet, and of what is told everybody knows."""
     made = logging.getLogger("tests.quiet")
-    quiet = QuietStaleSerials(lambda project: project == "foo", StaleError)
+    quiet = QuietFailures(lambda subject: LEVELS.get(subject, logging.ERROR))
     made.addFilter(quiet)
     yield made
     made.removeFilter(quiet)
@@ -37,9 +31,13 @@ def logger() -> Iterator[logging.Logger]:
         pytest.param("Stale serial for package foo - Attempt 2", "INFO", id="attempt"),
         pytest.param("Stale serial for foo (42) not updating. Giving up.", "INFO", id="gives-up"),
         pytest.param("Stale serial for package bar - Attempt 1", "ERROR", id="loud-one"),
-        pytest.param("Timeout error for package foo - Attempt 1", "ERROR", id="time-out"),
-        pytest.param("Timeout error for foo (42) not updating. Giving up.", "ERROR", id="time-out-gives-up"),
-        pytest.param("Exiting early after error.", "ERROR", id="anything-else"),
+        pytest.param("Stale serial for package told - Attempt 2", "DEBUG", id="told"),
+        pytest.param("Timeout error for package foo - Attempt 1", "DEBUG", id="time-out"),
+        pytest.param("Timeout error for foo (42) not updating. Giving up.", "INFO", id="time-out-gives-up"),
+        pytest.param("Exiting early after error.", "INFO", id="stop-on-error"),
+        pytest.param("Unable to write json to x: y", "INFO", id="disk"),
+        pytest.param("Continuing to next file after error downloading: https://x/y", "INFO", id="a-file"),
+        pytest.param("Flock timed out!", "ERROR", id="anything-else"),
     ],
 )
 def test_lowers_lines_about_stale_serials(
@@ -53,18 +51,14 @@ def test_lowers_lines_about_stale_serials(
     assert record.levelno == getattr(logging, level)
 
 
-@pytest.mark.parametrize(
-    ("error", "level"), [(StaleError("foo"), "INFO"), (StaleError("bar"), "ERROR"), (OSError("foo"), "ERROR")]
-)
-def test_lowers_tracebacks_of_stale_serials(
-    error: Exception, level: str, logger: logging.Logger, caplog: pytest.LogCaptureFixture
-) -> None:
-    """With the traceback still in them."""
-    caplog.set_level(logging.INFO)
+@pytest.mark.parametrize(("project", "level"), [("foo", "INFO"), ("told", "DEBUG"), ("bar", "ERROR")])
+def test_lowers_tracebacks(project: str, level: str, logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever failed; the traceback is still in them."""
+    caplog.set_level(logging.DEBUG)
     try:
-        raise error
+        raise OSError("whatever")
     except Exception:
-        logger.exception("Error syncing package: foo@42")
+        logger.exception("Error syncing package: %s@42", project)
     (record,) = caplog.records
     assert record.levelname == level
     assert record.exc_info

@@ -58,7 +58,7 @@ def busy() -> Summary:
     reported = summary(STALE, WARNING, CRITICAL, runs=(run()._replace(target=50), failed))
     state = reported.state
     state.index = Index(51, NOW - HOUR, 8)
-    state.fresh_at = NOW - DAY
+    state.complete_at = NOW - DAY
     state.quarantine = {"bar": QuarantineEntry(42, NOW - HOUR, NOW), "baz": QuarantineEntry(42, NOW - DAY, NOW)}
     state.totals.runs.update(fresh=7, failed=2)
     state.totals.requests.update({"plain": 90, "strip+cache-bust": 3})
@@ -82,7 +82,7 @@ def test_all_that_is_known(busy: Summary, tmp_path: Path) -> None:
         "last_run_duration_seconds": {(): 20},
         "last_run_outcome": {("fresh",): 0, ("errors",): 0, ("failed",): 1, ("interrupted",): 0, ("overlapping",): 0},
         "last_completed_run_timestamp_seconds": {(): NOW - 300},
-        "fresh_timestamp_seconds": {(): NOW - DAY},
+        "complete_timestamp_seconds": {(): NOW - DAY},
         "runs_total": {("fresh",): 7, ("errors",): 0, ("failed",): 2, ("interrupted",): 0, ("overlapping",): 0},
         "oldest_incident_age_seconds": {(): 2 * DAY},
         "quarantined_packages": {(): 2},
@@ -121,7 +121,10 @@ def test_incidents_are_counted_by_level_and_verdict(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
-    """Before the first sync: no false zero, for which an alert would fire, or would not."""
+    """Before the first sync: no false zero, for which an alert would fire, or would not.
+
+    As of when the mirror is complete has a value nevertheless, which fires nothing.
+    """
     reported = replace(summary(runs=()), serial=None)
     found = written(reported, tmp_path)
     unknown = {
@@ -133,8 +136,8 @@ def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
         "last_run_duration_seconds",
         "last_run_outcome",
         "last_completed_run_timestamp_seconds",
-        "fresh_timestamp_seconds",
     }
+    assert found["complete_timestamp_seconds"] == {(): NOW}
     assert {metric.name.removeprefix(metrics.PREFIX) for metric in metrics.METRICS} - found.keys() == unknown
     assert len(metrics.families(reported)) == len(metrics.METRICS)
     text = (tmp_path / "pypi.prom").read_text()

@@ -181,7 +181,7 @@ def test_says_since_when_and_by_how_much() -> None:
         incident(),
         incident("bar", Level.CRITICAL, 2 * DAY),
         serial=4869648,
-        fresh_at=NOW - 3 * DAY,
+        complete_at=NOW - 3 * DAY,
         quarantine={"q": ASIDE},
     )
     figures = Page(render(shown)).words("dd")
@@ -341,7 +341,7 @@ def test_what_is_in_quarantine_counts_among_the_rows() -> None:
 
 def test_can_be_read_without_seeing_it() -> None:
     """One first heading, landmarks, captions, scopes, times that a machine reads."""
-    page = Page(render(summary(incident(), history=[Hour(NOW - NOW % HOUR, 5, 1)], fresh_at=NOW)))
+    page = Page(render(summary(incident(), history=[Hour(NOW - NOW % HOUR, 5, 1)], complete_at=NOW)))
     tags = [tag for tag, _ in page.elements]
     assert [tags.count(tag) for tag in ("h1", "main", "header", "footer")] == [1, 1, 1, 1]
     assert tags.count("caption") == tags.count("table") == 2

@@ -52,7 +52,7 @@ def test_comes_back_as_it_was() -> None:
     """Every field of an incident and a run, and what is counted."""
     totals = Totals(Counter(fresh=3), Counter(plain=9, strip=1), 4, 5)
     history = [Hour(NOON, 1, 2, 3, 4), Hour(NOON + 3600)]
-    state = State("https://master.example", {"foo": FULL}, [RUN], history=history, fresh_at=NOON, totals=totals)
+    state = State("https://master.example", {"foo": FULL}, [RUN], history=history, complete_at=NOON, totals=totals)
     assert load("".join(dump(state, NOON))) == state
 
 
@@ -131,7 +131,6 @@ def test_a_document_of_the_release_before_is_read() -> None:
         Index(42, NOON, 9, 41),
         another_master=True,
         history=[Hour(NOON, 1, 2, 3, 4)],
-        fresh_at=NOON,
         totals=Totals(Counter(errors=1), Counter(plain=9, strip=1), 4, 5),
     )
 
@@ -149,14 +148,14 @@ def test_masters_are_remembered() -> None:
     told = {"a": {"foo": NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON)}}
     index, doubt, ceiling = Index(42, NOON, 9), Doubt("smaller", 42, 1, NOON, NOON + 9, 2), Ceiling(50, NOON)
     first = State("https://a.example", {"foo": foo}, [RUN], told, {"foo": QuarantineEntry(42, NOON, NOON, synced=40)})
-    first.batch, first.index, first.doubt, first.ceiling, first.fresh_at = Batch(42, 7), index, doubt, ceiling, NOON
+    first.batch, first.index, first.doubt, first.ceiling, first.complete_at = Batch(42, 7), index, doubt, ceiling, NOON
     first.refusal = refusal = Refusal(NOON, NOON + 60)
     first.idle_cache_bust = idle = Idle(("foo", "bar"), 3, NOON, NOON + 3600)
     second = first.switched_to("https://b.example", NOON + 100)
     assert (second.master, second.incidents, second.notified, second.batch) == ("https://b.example", {}, {}, None)
     assert (second.index, second.doubt, second.ceiling, second.refusal) == (None, None, None, None)
     assert (second.idle_cache_bust, second.idle_no_cache) == (None, None)
-    assert (second.runs, second.fresh_at, second.another_master) == ([RUN], NOON, True)
+    assert (second.runs, second.complete_at, second.another_master) == ([RUN], NOON, True)
     assert second.quarantine == {"foo": QuarantineEntry(42, NOON, NOON, waiting=True)}
     assert second.announced() is None, "of the other's runs"
     again = load("".join(dump(second, NOON)))

@@ -230,10 +230,11 @@ def test_runs_are_summed_up(tmp_path: Path) -> None:
         assert run
         run.report.reached = reached
         run.saw("foo", 42, seen, fresh=True)
+        memory.begin_batch(run, target, 1, resumed=False, announced=1)
         memory.end(run, None, outcome, target)
     read = records(tmp_path)
     with read.lock():
         assert read.state.totals.runs == {"fresh": 2, "errors": 1, "failed": 1}
         assert read.state.totals.requests == {"plain": 4, "strip": 4}
-        assert read.state.fresh_at == read.state.runs[0].finished
+        assert read.state.complete_at == read.state.runs[1].started
         assert [(hour.at, hour.lag) for hour in read.state.history] == [(NOON, 43)]

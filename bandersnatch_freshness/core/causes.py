@@ -1,0 +1,74 @@
+"""Causes: what an error means for who runs a mirror, in words, and what to do about it. No I/O.
+
+An error is told by the names of its classes: which library raised it depends on Bandersnatch, and none is imported.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+
+DISK_FULL, READ_ONLY, NO_PERMISSION = "the disk is full", "the disk is read-only", "no permission to write"
+NO_ANSWER, NO_CONNECTION, CUT_OFF = "no answer in time", "no connection", "the connection breaks off"
+NO_JSON, CHECKSUM, REDIRECTS = "it is no JSON", "a wrong checksum", "endless redirects"
+
+_BY_NUMBER = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EROFS: READ_ONLY,
+    errno.EACCES: NO_PERMISSION,
+    errno.EPERM: NO_PERMISSION,
+}
+
+# By the name of a class that the error is of; the first that fits, the most special first.
+_BY_CLASS: Mapping[str, str] = {
+    "ContentTypeError": NO_JSON,  # aiohttp's, which has the status of a good answer
+    "JSONDecodeError": NO_JSON,
+    "UnicodeDecodeError": NO_JSON,
+    "TooManyRedirects": REDIRECTS,
+    "ClientPayloadError": CUT_OFF,
+    "ChunkedEncodingError": CUT_OFF,
+    "ContentDecodingError": CUT_OFF,
+    "IncompleteRead": CUT_OFF,
+    "ServerDisconnectedError": CUT_OFF,
+    "ConnectionResetError": CUT_OFF,
+    "Timeout": NO_ANSWER,
+    "TimeoutError": NO_ANSWER,
+    "ConnectionTimeout": NO_ANSWER,  # Bandersnatch's
+    "ClientConnectionError": NO_CONNECTION,
+    "ConnectionError": NO_CONNECTION,
+}
+
+_ADVICE: Mapping[str, str] = {
+    DISK_FULL: "make room on the mirror's disk, or enlarge it",
+    READ_ONLY: "see why the mirror's disk is read-only, and mount it to be written",
+    NO_PERMISSION: "make the mirror's directory the property of the user that runs Bandersnatch",
+    NO_CONNECTION: "see whether this host reaches the master: network, DNS, proxy, firewall",
+    CHECKSUM: "nothing on the mirror: the master's file differs from its page, which may be an attack; report it there",
+}
+
+
+def cause_of(error: BaseException) -> str:
+    """Return in words what an error means. Its own text is not quoted, as it may hold a URL with a password."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _BY_NUMBER:
+        return _BY_NUMBER[number]
+    names = [kind.__name__ for kind in type(error).__mro__]
+    if "ContentTypeError" in names:
+        return NO_JSON
+    status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
+    if status:
+        return f"status {status}"
+    if isinstance(error, ValueError) and str(error).startswith("Inconsistent file"):  # bandersnatch/mirror.py
+        return CHECKSUM
+    return next((text for name, text in _BY_CLASS.items() if name in names), type(error).__name__)
+
+
+def is_of_answer(cause: str) -> bool:
+    """Return whether a cause is one of an answer, or of none, and not of this machine."""
+    return cause.startswith("status ") or cause in (NO_ANSWER, NO_CONNECTION, CUT_OFF, NO_JSON, CHECKSUM, REDIRECTS)
+
+
+def advice(cause: str) -> str:
+    """Return what to do about a cause, which may follow what failed and a colon."""
+    return _ADVICE.get(cause.rpartition(": ")[2], "see what the master answers, by `bandersnatch-freshness probe`")
