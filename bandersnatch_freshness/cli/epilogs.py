@@ -16,6 +16,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "check": ("check",),
     "quarantine": ("quarantine list", "quarantine release --all"),
     "list": ("quarantine list --json",),
+    "accept": ("quarantine accept requests",),
     "release": ("quarantine release requests", "quarantine release --all"),
     "run": ("run mirror", "--quiet run mirror        (for cron: silent unless someone must act)"),
     "probe": ("probe requests", "probe --master https://pypi.example requests --markdown"),

@@ -80,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     quarantine = commands.add_parser(
         "quarantine",
         **_taught("quarantine"),
-        help="list what is in quarantine, or release it by hand",
-        description="List the packages in quarantine, or hand them back to Bandersnatch.",
+        help="list what is in quarantine, release or accept it by hand",
+        description="List the packages in quarantine, hand them back to Bandersnatch, or accept them as they are.",
     )
     actions = quarantine.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser(
@@ -99,6 +99,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     release.add_argument("packages", nargs="*", metavar="PACKAGE", help="a package that is in quarantine")
     release.add_argument("--all", action="store_true", help="all of them, for example before removing the plugins")
+    accept = actions.add_parser(
+        "accept",
+        **_taught("accept"),
+        help="tell nobody any more of packages that can't be mended",
+        description="Accept packages in quarantine as they are: check, status page and notifications leave them out "
+        "until their serials change. They are asked for again as before. Refused during a run.",
+    )
+    accept.add_argument("packages", nargs="+", metavar="PACKAGE", help="a package that is in quarantine")
     run = commands.add_parser(
         "run",
         **_taught("run"),
@@ -127,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     forms.add_argument("--curl", action="store_true", help="print each request as a curl command")
     forms.add_argument("--markdown", action="store_true", help="print a report to paste into an issue")
     forms.add_argument("--json", action="store_true", help="print JSON")
-    for command in (status, check, quarantine, listing, release, probe):
+    for command in (status, check, quarantine, listing, release, accept, probe):
         _add_config(command, argparse.SUPPRESS)  # a default would override an option given before the command
     for reporting in (status, check, listing):
         reporting.add_argument("--json", action="store_true", help="print JSON")

@@ -1,10 +1,11 @@
-"""The command `bandersnatch-freshness quarantine`: list what is in quarantine, release packages by hand."""
+"""The command `bandersnatch-freshness quarantine`: list what is in quarantine, release or accept packages by hand."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -12,10 +13,13 @@ from ..formatting import timestamp
 from ..state.records import QUARANTINE_FILE
 from . import status, terminal
 
+if TYPE_CHECKING:
+    from ..host.mirror_files import MirrorFiles
+
 
 def main(options: argparse.Namespace) -> int:
     """Run an action and return its exit code."""
-    return {"list": _list, "release": _release}[options.action](options)
+    return {"list": _list, "release": _release, "accept": _accept}[options.action](options)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -46,12 +50,7 @@ def _release(options: argparse.Namespace) -> int:
 
     if bool(options.packages) is options.all:
         raise ValueError("name the packages to release, or give --all")
-    files = host.files(options.config)
-    log = logging.getLogger("bandersnatch.freshness")
-    log.addHandler(logging.StreamHandler())
-    state = files.store(files.tracking.state)
-    if state.read() is None and files.store(QUARANTINE_FILE).read() is None:
-        raise ValueError(f"{state.path}: no run is remembered yet")
+    files = _remembered(options)
     try:
         names = host.hand_back(files, host.clock, [canonicalize_name(name) for name in options.packages])
     except host.UnderWayError as error:
@@ -62,3 +61,33 @@ def _release(options: argparse.Namespace) -> int:
         markup=False,
     )
     return 0
+
+
+def _accept(options: argparse.Namespace) -> int:
+    """Take packages off what is told, until their serials change."""
+    from .. import host
+
+    files = _remembered(options)
+    try:
+        names = host.accept(files, host.clock, [canonicalize_name(name) for name in options.packages])
+    except host.UnderWayError as error:
+        raise ValueError(f"{error}; try again after it") from error
+    said = f"Accepted as they are, until their serials change: {', '.join(names)}"
+    terminal.console().print(said, soft_wrap=True, markup=False)
+    return 0
+
+
+def _remembered(options: argparse.Namespace) -> MirrorFiles:
+    """Return the files of a mirror of which something is remembered.
+
+    Raises:
+        ValueError: if nothing is.
+    """
+    from .. import host
+
+    files = host.files(options.config)
+    logging.getLogger("bandersnatch.freshness").addHandler(logging.StreamHandler())
+    state = files.store(files.tracking.state)
+    if state.read() is None and files.store(QUARANTINE_FILE).read() is None:
+        raise ValueError(f"{state.path}: no run is remembered yet")
+    return files

@@ -133,7 +133,7 @@ def quarantined(summary: Summary) -> Table:
             str(entry.required_serial),
             "" if entry.synced is None else str(entry.synced),
             f"{duration(max(0, summary.now - entry.last_asked))} ago" if entry.asks else "not yet",
-            f"in {duration(wait)}" if wait > 0 else "in the next run",
+            (f"in {duration(wait)}" if wait > 0 else "in the next run") + (", accepted" if entry.is_accepted else ""),
         )
     if len(entries) > INCIDENTS_SHOWN:
         table.caption = f"and {len(entries) - INCIDENTS_SHOWN} more; all of them with --json"

@@ -99,8 +99,9 @@ class RunReport:
 
     `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be right. No serial above
     `most` counts. The packages in `quarantined`, and those that are `missing` without proof, don't hold back the
-    mirror's serial. `climbed` are those that it asked for in all ways, in vain. `batch` is how many packages there are
-    to sync in this run and in the earlier ones that it continues. `reached` is the mirror's serial after the run: up to
+    mirror's serial. Of those in quarantine, `synced` were synced at the serial given, as none newer is to be had, and
+    `accepted` are no incidents. `climbed` are those that it asked for in all ways, in vain. `batch` is how many packages
+    there are to sync in this run and in the earlier ones that it continues. `reached` is the mirror's serial after the run: up to
     there, nothing is left to sync but those; `target` is where it was to get. `is_whole` is false for a run that ended
     early. `overlaps`: another run was under way when it began; what both see is seen once. `shortfall` is why the run
     did not end complete, None if it did; with `has_progress` that may be because there was so much to do.
@@ -112,6 +113,8 @@ class RunReport:
     gone: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
+    synced: dict[str, int] = field(default_factory=dict)
+    accepted: set[str] = field(default_factory=set)
     climbed: set[str] = field(default_factory=set)
     batch: int = 0
     reached: int = 0
@@ -126,8 +129,9 @@ class RunReport:
 
     @property
     def sightings(self) -> dict[str, Sighting]:
-        """The packages that are stale or failing."""
-        return self.stale | self.failing
+        """The packages that are stale or failing, but for what is accepted."""
+        found = self.stale | self.failing
+        return {name: seen for name, seen in found.items() if name not in self.accepted} if self.accepted else found
 
     def systemic(self) -> dict[str, Sighting]:
         """Return the packages that are stale, or fail with one cause, if they are so many that it is the whole edge.
@@ -188,14 +192,17 @@ def advance(
     for subject, incident in incidents.items():
         if subject in sightings or subject == MIRROR:
             continue
+        if subject in report.accepted:
+            continue
         ending = None if subject == EDGE and _is_held(incident, incidents, report) else _ending(incident, report)
         if ending:
-            changes.append(Change(incident, ending))
+            if not incident.is_explained:
+                changes.append(Change(incident, ending))
             continue
         if subject in report.quarantined:  # not every run requests it
             incident = incident._replace(in_quarantine=True)
             if not report.overlaps and EDGE not in incidents:
-                incident = _graded(incident, now, thresholds)
+                incident = _graded(incident, now, thresholds, report)
             if incident.level > incidents[subject].level:
                 changes.append(Change(incident))
         after[subject] = incident
@@ -204,7 +211,7 @@ def advance(
         incident = _seen(subject, before or (of_edge if subject != INDEX else None), sighting, report, now)
         # Where most is stale, that is said of the whole edge.
         if not report.overlaps and (subject in (EDGE, INDEX) or EDGE not in sightings.keys() | incidents.keys()):
-            incident = _graded(incident, now, thresholds)
+            incident = _graded(incident, now, thresholds, report)
         if subject == EDGE:
             incident = incident._replace(count=len(most), examples=tuple(sorted(most)[:EXAMPLES]))
         if incident.level > (before.level if before else Level.STALE):
@@ -225,7 +232,9 @@ def mirror_after(
 
     What is explained by another incident is not said of both.
     """
-    short = report.shortfall
+    short, index = report.shortfall, incidents.get(INDEX)
+    if index is not None:
+        incidents[INDEX] = index = index._replace(is_explained=False)
     if report.overlaps or (short and report.has_progress):
         return incidents | ({MIRROR: before} if before else {})
     if short is None:
@@ -233,10 +242,9 @@ def mirror_after(
             changes.append(Change(before, Ending.COMPLETE))
         return {name: one for name, one in incidents.items() if name != MIRROR}
     sighting = Sighting(max(report.target, report.reached), report.reached, Verdict.FAILING, cause=short.cause)
-    mirror = _graded(_seen(MIRROR, before, sighting, report, now), now, thresholds)
+    mirror = _graded(_seen(MIRROR, before, sighting, report, now), now, thresholds, report)
     mirror = mirror._replace(count=max(1, len(short.subjects)), examples=short.subjects[:EXAMPLES])
     explaining = [incidents[name] for name in (EDGE, *short.subjects) if name in incidents]
-    index = incidents.get(INDEX)
     if index and INDEX in short.subjects and index.level <= mirror.level:
         # It is the mirror's incident that has been there for longer.
         explaining = []
@@ -281,10 +289,13 @@ def _seen(subject: str, before: Incident | None, sighting: Sighting, report: Run
     )
 
 
-def _graded(incident: Incident, now: int, thresholds: Thresholds) -> Incident:
+def _graded(incident: Incident, now: int, thresholds: Thresholds, report: RunReport) -> Incident:
     level = Level.STALE
+    # Of a package that the mirror has as new as it is to be had, nobody can do anything.
+    synced = report.synced.get(incident.subject)
+    is_as_new = synced is not None and synced >= (incident.got or 0)
     if are_three_runs(incident.runs, incident.since, incident.seen, thresholds.warn_after):
-        if incident.age(now) >= thresholds.critical_after:
+        if incident.age(now) >= thresholds.critical_after and not is_as_new:
             level = Level.CRITICAL
         elif incident.age(now) >= thresholds.warn_after:
             level = Level.WARNING

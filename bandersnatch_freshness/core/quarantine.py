@@ -27,7 +27,7 @@ class QuarantineEntry(NamedTuple):
     Times are seconds since 1970. `required_serial` is the highest serial announced for it. If
     the mirror has meanwhile taken an older page, the newest that the origin has, `synced` is
     that page's serial. While it is `waiting`, all of this is another master's: the present one's list has
-    not told yet which serial it has.
+    not told yet which serial it has. `is_accepted` by hand: nobody is told of it until its serials change.
     """
 
     required_serial: int
@@ -36,6 +36,7 @@ class QuarantineEntry(NamedTuple):
     asks: int = 0
     synced: int | None = None
     waiting: bool = False
+    is_accepted: bool = False
 
     def next_ask(self) -> int:
         """Return when to request it again, in seconds since 1970."""
@@ -109,7 +110,7 @@ def plan(
             after[name] = entry
             continue
         if entry.waiting or serial > entry.required_serial or (most is not None and entry.required_serial > most):
-            entry = entry._replace(required_serial=serial, waiting=False)
+            entry = entry._replace(required_serial=serial, waiting=False, is_accepted=False)
             ask[name] = None
         after[name] = entry
     new = [
@@ -158,5 +159,7 @@ def after_run(
             continue
         if name in rechecked:
             entry = entry._replace(since=min(entry.since, now), last_asked=now, asks=entry.asks + 1)
-        after[name] = entry if serial is None else entry._replace(synced=serial)
+        if serial is not None and serial != entry.synced:
+            entry = entry._replace(synced=serial, is_accepted=False)
+        after[name] = entry
     return after

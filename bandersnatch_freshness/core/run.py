@@ -123,6 +123,8 @@ class Run:
         self.batch: Batch | None = None
         # Requests for pages and copies of the index, by variant.
         self.requests: Counter[str] = Counter()
+        # Which serial the index has now, where a todo list is worked off; None if nobody has looked.
+        self.upstream: int | None = None
         # Whether it asks for all packages that there are.
         self.is_full = False
         # The packages in quarantine that this run asks for, and the serials at which it synced some.

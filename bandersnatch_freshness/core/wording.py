@@ -42,7 +42,9 @@ def extent(incident: Incident) -> str:
 
 def ails(incident: Incident) -> str:
     """Return what is wrong with the subject of an incident, as what follows "has been"."""
-    return "incomplete" if incident.subject == MIRROR else "failing" if incident.cause else "stale"
+    if incident.subject == MIRROR:
+        return "incomplete"
+    return "failing" if incident.verdict is Verdict.FAILING else "stale"
 
 
 def meaning(verdict: Verdict) -> str:
@@ -57,20 +59,20 @@ def advice(verdict: Verdict) -> str:
 
 def to_do(incident: Incident) -> str:
     """Return what to do about an incident."""
-    return causes.advice(incident.cause) if incident.cause else advice(incident.verdict)
+    return causes.advice(incident.cause) if incident.verdict is Verdict.FAILING else advice(incident.verdict)
 
 
 def describe(incident: Incident, now: int) -> str:
-    """Return one line: what, since when, the serials, the verdict, what was tried, what to do."""
+    """Return one line: what, since when, the serials or the cause, the verdict, what was tried, what to do."""
     got = "none" if incident.got is None else str(incident.got)
     many = f" ({extent(incident)})" if extent(incident) else ""
     when = f"for {duration(incident.age(now))}, since {timestamp(incident.since)}, in {incident.runs} runs"
     note = " It is in quarantine, and the mirror goes on without it." if incident.in_quarantine else ""
     head = f"{title(incident.subject)}{many} has been {ails(incident)} {when}"
-    if incident.cause:
+    if incident.verdict is Verdict.FAILING:
         return f"{head}: {incident.cause}.{note} To do: {to_do(incident)}"
     return (
-        f"{head}: serial {incident.required_serial} wanted, {got} got.{note} "
+        f"{head}: {incident.cause or f'serial {incident.required_serial} wanted, {got} got'}.{note} "
         f"{incident.verdict.value}: {meaning(incident.verdict)}. "
         f"Tried: {tried(incident.evidence)}. To do: {to_do(incident)}"
     )

@@ -22,7 +22,7 @@ from ..settings import OptionError, with_underscores
 from ..state.records import QUARANTINE_FILE
 from . import configuration as _configuration
 from .configuration import config_file
-from .handing_back import UnderWayError, count_left, hand_back, hand_back_all
+from .handing_back import UnderWayError, accept, count_left, hand_back, hand_back_all
 from .layout import STATUS
 from .mirror_files import MirrorFiles
 from .protocols import HostAdapter
@@ -33,6 +33,7 @@ __all__ = [
     "USER_AGENT",
     "UnderWayError",
     "Upstream",
+    "accept",
     "check_names",
     "clock",
     "config_file",

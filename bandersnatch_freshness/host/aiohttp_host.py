@@ -224,6 +224,7 @@ class AiohttpHost:
             if self.suite.begins_anew(mirror):
                 with self.suite.guarded_index(mirror):
                     await determine(mirror)
+            await judge.peek(mirror.master)
 
         return guarded_index
 

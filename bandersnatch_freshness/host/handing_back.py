@@ -1,4 +1,4 @@
-"""Handing back: what is in quarantine or missing becomes Bandersnatch's own business again, on its todo list."""
+"""Handing back: what is in quarantine or missing becomes Bandersnatch's own business again, or is accepted by hand."""
 
 from __future__ import annotations
 
@@ -63,6 +63,34 @@ def hand_back(
                 state.missing.pop(name, None)
                 if name in state.incidents:
                     state.incidents[name] = state.incidents[name]._replace(in_quarantine=False, released=clock())
+            records.write()
+    except filelock.Timeout as error:
+        raise UnderWayError(f"{files.directory}: a run of Bandersnatch is under way") from error
+    except (OSError, StateError) as error:
+        raise HandBackError(f"{records.store.path}: {error}") from error
+    return wanted
+
+
+def accept(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]) -> list[str]:
+    """Take packages in quarantine, by their normalized names, off what is told until their serials change.
+
+    They stay in quarantine, and are asked for again as before. Returns the names.
+
+    Raises:
+        HandBackError: if one of them is not in quarantine, or the state can't be written.
+        UnderWayError: if a run of Bandersnatch, or a command, is at work on the mirror.
+    """
+    records = files.records(clock)
+    wanted = list(dict.fromkeys(names))
+    try:
+        with records.run_lock(), records.lock():
+            state = records.state
+            unknown = [name for name in wanted if name not in state.quarantine]
+            if unknown:
+                raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
+            for name in wanted:
+                state.quarantine[name] = state.quarantine[name]._replace(is_accepted=True)
+                state.incidents.pop(name, None)
             records.write()
     except filelock.Timeout as error:
         raise UnderWayError(f"{files.directory}: a run of Bandersnatch is under way") from error

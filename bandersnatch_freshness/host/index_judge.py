@@ -15,6 +15,7 @@ from ..core.guard import IndexGuard
 from ..core.incidents import INDEX
 from ..core.index import IndexRefusedError, read_changes, read_index
 from ..core.log_fields import log_fields
+from ..fail_open import log_error
 from ..formatting import printable
 from ..transports.aiohttp_index import GuardedIndex
 from ..transports.aiohttp_session import FreshSession
@@ -110,6 +111,17 @@ class IndexJudge:
         guard, index = self._guard(), self._index_of(master)
         if guard is not None and index is not None and guard.wants_account:
             self._suite.admit(guard.hear, await index.last_serial())
+
+    async def peek(self, master: Any) -> None:
+        """Look how far upstream has moved, where a todo list is worked off, so that the index is not asked for."""
+        if not self._suite.wants_peek():
+            return
+        try:
+            index, context = self._index_of(master), self._suite.context
+            if index is not None and context is not None and context.run is not None:
+                context.run.upstream = await index.peek()
+        except Exception:  # noqa: BLE001 - fail open; it is logged
+            log_error()
 
     async def _with_changelog(self, master: Any, since: int | None, changes: Any) -> Any:
         """Return the changes, completed with what the master itself says has changed if no index is new enough."""

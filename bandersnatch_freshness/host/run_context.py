@@ -27,5 +27,7 @@ class RunContext:
     climber: AdaptiveClimber | None = None
     # All that the master lists, where something waits for it.
     listing: Listing | None = None
+    # Whether it works off a todo list that is there.
+    is_resumed: bool = False
     # Why there is no index, empty where there is one.
     no_index: str = ""

@@ -225,6 +225,7 @@ class Suite:
         if context.run and context.memory:
             context.run.is_full = not synced
             todo = _read_todo(context.storage, mirror)
+            context.is_resumed = todo is not None
             if todo is not None:
                 target = todo.target
                 if "--force-check" in sys.argv:
@@ -316,6 +317,12 @@ class Suite:
         """Return whether to ask for all that the master lists, as packages in quarantine wait for it."""
         memory = self.context.memory if self.context and self.context.listing is None else None
         return memory is not None and fail_open(False, memory.awaits_listing)
+
+    def wants_peek(self) -> bool:
+        """Return whether to look how far upstream has moved, as a todo list is worked off."""
+        context = self.context
+        memory = context.memory if context and context.run and context.is_resumed else None
+        return memory is not None and fail_open(False, memory.wants_peek)
 
     def _list_quarantined(self, memory: Memory, guard: IndexGuard | None, mirror: HostMirror) -> dict[str, str]:
         awaited = package_list.awaited(memory, self.context.listing if self.context else None)

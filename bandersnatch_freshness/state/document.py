@@ -60,6 +60,7 @@ _SINGLE: Mapping[str, tuple[Callable[..., Any], type[parts.Part]]] = {
     "refusal": (Refusal, parts.Refusal),
     "idle_cache_bust": (Idle, parts.Idle),
     "idle_no_cache": (Idle, parts.Idle),
+    "upstream": (Mark, parts.Mark),
 }
 
 # What reading a foreign document may raise; msgspec's own is no ValueError before 0.19.

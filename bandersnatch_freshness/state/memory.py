@@ -15,6 +15,7 @@ import filelock
 
 from ..core import quarantine
 from ..core import wording as words
+from ..core.agreement import HOUR
 from ..core.completeness import Todo, complete_at, shortfall
 from ..core.guard import IndexGuard
 from ..core.history import Batch
@@ -287,6 +288,12 @@ class Memory:
         run.batch = Batch(target, size, at)
         run.report.batch = size
 
+    def wants_peek(self) -> bool:
+        """Return whether to look how far upstream has moved: once an hour, while a todo list is worked off."""
+        state, now = self._records.state, self._clock()
+        last = max(state.batch.at if state.batch else 0, state.upstream.at if state.upstream else 0)
+        return not last <= now < last + HOUR
+
     def refusal(self) -> Refusal | None:
         """Return what the master told an earlier run, as it wants fewer requests; None if that is over."""
         found = self._records.state.refusal
@@ -337,6 +344,10 @@ class Memory:
             left.extend(before.keys() - state.quarantine.keys())
             state.drains = quarantine.is_over(run.rechecks.keys(), set(left), len(before))
             run.report.quarantined = set(state.quarantine)
+            run.report.accepted = {name for name, entry in state.quarantine.items() if entry.is_accepted}
+            run.report.synced = {
+                name: entry.synced for name, entry in state.quarantine.items() if entry.synced is not None
+            }
             run.report.missing = self.missing.owed()
             max_age = self._tracking.index_max_age
             if guard is not None and max_age is not None:
@@ -350,6 +361,7 @@ class Memory:
             if run.is_full and outcome == "fresh":
                 state.another_master = False
             self._note_completeness(state, run, outcome, problem, todo, is_of_index=is_of_index)
+            state.note_upstream(run.upstream, run.started, guard.most if guard else None)
             state.incidents, found = advance(state.incidents, run.report, now, self._tracking.thresholds)
             changes.extend(found)
             listed = state.index.projects if state.index else 0

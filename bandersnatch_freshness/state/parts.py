@@ -106,6 +106,9 @@ class Quarantined(Part):
             description="the serial wanted is another master's, and the list of the present one has not been seen since"
         ),
     ] = False
+    is_accepted: Annotated[bool, Meta(description="accepted by hand: no incident until its serials change")] = field(
+        name="accepted", default=False
+    )
 
 
 class Missing(Part):
@@ -277,6 +280,9 @@ class Remembered(Part):
     ) = UNSET
     idle_cache_bust: Annotated[Idle, Meta(description="where the parameter made no difference")] | UnsetType = UNSET
     idle_no_cache: Annotated[Idle, Meta(description="where no-cache made no difference")] | UnsetType = UNSET
+    upstream: (
+        Annotated[Mark, Meta(description="which serial the index had while a todo list was worked off")] | UnsetType
+    ) = UNSET
 
 
 class Other(Remembered, kw_only=True):

@@ -11,6 +11,7 @@ from ..core import history, missing
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
+from ..core.index_age import Mark
 from ..core.missing import Missing
 from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
@@ -23,7 +24,7 @@ OTHERS_KEPT = 2
 
 _OF_A_MASTER = (
     *("incidents", "notified", "batch", "index", "doubt", "ceiling", "refusal"),
-    *("idle_cache_bust", "idle_no_cache"),
+    *("idle_cache_bust", "idle_no_cache", "upstream"),
 )
 
 
@@ -56,6 +57,7 @@ class OtherMaster(NamedTuple):
     refusal: Refusal | None = None
     idle_cache_bust: Idle | None = None
     idle_no_cache: Idle | None = None
+    upstream: Mark | None = None
 
 
 @dataclass
@@ -98,6 +100,8 @@ class State:
     # For which pages the parameter and no-cache made no difference.
     idle_cache_bust: Idle | None = None
     idle_no_cache: Idle | None = None
+    # Which serial the index had while a todo list was worked off, until it is read again.
+    upstream: Mark | None = None
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
     missing: dict[str, Missing] = field(default_factory=dict)
@@ -129,7 +133,14 @@ class State:
         if self.index is None:
             return target
         # Of projects: what was announced last may be a removal, which no mirror ever reaches.
-        return max(self.index.highest or self.index.serial, target or 0)
+        return max(self.index.highest or self.index.serial, target or 0, self.upstream.serial if self.upstream else 0)
+
+    def note_upstream(self, serial: int | None, at: int, most: int | None) -> None:
+        """Note the serial of an index that was only looked at; it counts up to `most`, until the index is read."""
+        if self.batch is not None and self.upstream is not None and self.batch.at >= self.upstream.at:
+            self.upstream = None
+        if serial is not None and (most is None or serial <= most):
+            self.upstream = Mark(serial, at)
 
     def last_run(self) -> int:
         """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""

@@ -134,6 +134,15 @@ class GuardedIndex:
                 return found
         return None
 
+    async def peek(self) -> int | None:
+        """Return the serial that the index has now, by its header; None where that can't be had."""
+        if self._session.climber.ladder.is_refused:
+            return None
+        url, options = URL(f"{self._master}{INDEX}"), {"timeout": aiohttp.ClientTimeout(total=_ACCOUNT_SECONDS)}
+        seen = await self._peek("HEAD", self._session.climber.ladder.start, url, options)
+        self._session.climber.heed([seen])
+        return seen.serial
+
     async def last_serial(self) -> int | None:
         """Return the last serial that the master has given out, by its own account; None if it gives none."""
         body = await self._call(changelog.ask_last_serial(), changelog.MOST_BYTES, _ACCOUNT_SECONDS)

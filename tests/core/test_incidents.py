@@ -6,11 +6,14 @@ import pytest
 
 from bandersnatch_freshness.core.incidents import (
     EDGE,
+    INDEX,
+    MIRROR,
     Change,
     Ending,
     Incident,
     Level,
     RunReport,
+    Shortfall,
     Sighting,
     Thresholds,
     advance,
@@ -220,3 +223,100 @@ def test_an_edge_is_not_fresh_because_its_packages_are_in_quarantine() -> None:
     assert {change.incident.subject for change in changes if change.ending} == {EDGE, *fresh}
     (change,) = mirror.run(stale("p0", quarantined={"p0"}, reached=99), NOON + 2 * DAY + 2 * HOUR)
     assert (change.incident.subject, change.incident.level) == ("p0", C)
+
+
+def failing(*names: str, cause: str = "its page: status 503", **more: object) -> RunReport:
+    """Return the report of a run in which these packages failed with a cause, and held the mirror."""
+    seen = Sighting(42, None, Verdict.FAILING, cause=cause)
+    return RunReport(failing=dict.fromkeys(names, seen), shortfall=Shortfall("packages", names), **more)  # type: ignore[arg-type]
+
+
+def without_index(**more: object) -> RunReport:
+    """Return the report of a run that had no index."""
+    return RunReport(shortfall=Shortfall("there is no index: status 503", (INDEX,)), **more)  # type: ignore[arg-type]
+
+
+QUARTERS = range(0, DAY + 1, HOUR // 4)
+
+
+def test_a_failing_package_is_an_incident_with_its_cause() -> None:
+    """It worsens and ends as a stale one does."""
+    mirror = Mirror()
+    said = [change for quarter in QUARTERS for change in mirror.run(failing("foo"), NOON + quarter)]
+    assert [(one.incident.subject, one.incident.level) for one in said] == [("foo", W), ("foo", C)]
+    assert said[0].incident.verdict is Verdict.FAILING
+    assert said[0].incident.cause == "its page: status 503"
+    ended = mirror.run(RunReport(fresh={"foo"}), NOON + DAY + MINUTE)
+    assert [(change.incident.subject, change.ending) for change in ended] == [("foo", Ending.FRESH)]
+    assert mirror.incidents == {}
+
+
+def test_what_another_incident_explains_is_said_once() -> None:
+    """The mirror has an incident of its own; that of the package speaks."""
+    mirror = Mirror()
+    mirror.run(failing("foo"), NOON)
+    assert mirror.incidents[MIRROR].is_explained
+    assert mirror.incidents[MIRROR].examples == ("foo",)
+    assert mirror.incidents[MIRROR].cause == "packages"
+
+
+def test_a_mirror_that_is_never_complete_for_many_reasons_speaks() -> None:
+    """In each run another package fails: none of them is old enough to be told."""
+    mirror = Mirror()
+    said = []
+    for number in QUARTERS:
+        said += mirror.run(failing(f"p{number}", fresh={f"p{number - HOUR // 4}"}), NOON + number)
+    worsened = [(one.incident.subject, one.incident.level) for one in said if not one.ending]
+    assert worsened == [(MIRROR, W), (MIRROR, C)]
+
+
+def test_without_an_index_the_mirror_speaks_and_the_index_does_not() -> None:
+    """That of the index comes later, and is the same news."""
+    mirror = Mirror()
+    said = []
+    for quarter in QUARTERS:
+        index = Sighting(43, None, Verdict.UNKNOWN) if quarter >= 6 * HOUR else None
+        said += mirror.run(without_index(index=index), NOON + quarter)
+    assert [(one.incident.subject, one.incident.level) for one in said] == [(MIRROR, W), (MIRROR, C)]
+    assert mirror.incidents[INDEX].is_explained
+    ended = mirror.run(RunReport(index_is_right=True), NOON + 2 * DAY)
+    assert [(change.incident.subject, change.ending) for change in ended] == [(MIRROR, Ending.COMPLETE)]
+
+
+def test_progress_is_no_incident() -> None:
+    """A first sync that is ended every hour; but one that is there stays until a run is complete."""
+    mirror = Mirror()
+    ended = RunReport(shortfall=Shortfall("it was ended"), has_progress=True)
+    assert mirror.run(ended, NOON) == []
+    assert mirror.incidents == {}
+    mirror.run(RunReport(shortfall=Shortfall("it was ended")), NOON + MINUTE)
+    before = mirror.incidents[MIRROR]
+    mirror.run(ended, NOON + HOUR)
+    assert mirror.incidents == {MIRROR: before}
+    mirror.run(RunReport(), NOON + 2 * HOUR)
+    assert mirror.incidents == {}
+
+
+def test_a_run_that_overlaps_says_nothing_of_the_mirror() -> None:
+    """Neither that it is complete, nor that it isn't."""
+    mirror = Mirror()
+    mirror.run(without_index(overlaps=True), NOON)
+    assert MIRROR not in mirror.incidents
+    mirror.run(without_index(), NOON)
+    mirror.run(RunReport(overlaps=True), NOON + MINUTE)
+    assert mirror.incidents[MIRROR].runs == 1
+
+
+def test_an_outage_that_hits_everything_is_one_incident() -> None:
+    """Of the whole edge, with its cause; what fails with another one has its own."""
+    mirror = Mirror()
+    report = failing(*MANY)
+    report.failing["odd"] = Sighting(42, None, Verdict.FAILING, cause="a release file: a wrong checksum")
+    mirror.run(report, NOON)
+    assert mirror.incidents[EDGE].cause == "its page: status 503"
+    assert mirror.incidents[EDGE].count == len(MANY)
+    assert mirror.incidents[MIRROR].is_explained
+    assert mirror.incidents.keys() & {"odd", *MANY} == set()
+    again = failing("odd", fresh=set(MANY))
+    mirror.run(again, NOON + MINUTE)
+    assert mirror.incidents.keys() == {"odd", MIRROR}

@@ -45,6 +45,8 @@ def main() -> None:
                 ended = asyncio.run(finished(ended))
         except SystemExit as error:
             ended = error.code
+        except Exception:  # noqa: BLE001 - the command ends with a traceback
+            ended = "by an error"
         print(f"ended {ended}", flush=True)  # noqa: T201
 
 

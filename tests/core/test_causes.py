@@ -1,0 +1,68 @@
+"""What errors mean, in words."""
+
+from __future__ import annotations
+
+import errno
+import json
+
+import aiohttp
+import pytest
+import requests
+
+from bandersnatch_freshness.core.causes import advice, cause_of, is_of_answer
+
+
+def of_aiohttp(kind: type[aiohttp.ClientResponseError], status: int) -> aiohttp.ClientResponseError:
+    """Return an error of a response."""
+    return kind(None, (), status=status)  # type: ignore[arg-type] # not looked at
+
+
+def of_requests(status: int) -> requests.HTTPError:
+    """Return an error of a response."""
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError("for https://user:secret@host", response=response)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        pytest.param(OSError(errno.ENOSPC, "x"), "the disk is full", id="full"),
+        pytest.param(OSError(errno.EDQUOT, "x"), "the disk is full", id="quota"),
+        pytest.param(OSError(errno.EROFS, "x"), "the disk is read-only", id="read-only"),
+        pytest.param(PermissionError(errno.EACCES, "x"), "no permission to write", id="permission"),
+        pytest.param(of_aiohttp(aiohttp.ClientResponseError, 503), "status 503", id="status"),
+        pytest.param(of_requests(503), "status 503", id="status-requests"),
+        pytest.param(of_aiohttp(aiohttp.ContentTypeError, 200), "it is no JSON", id="html"),
+        pytest.param(json.JSONDecodeError("x", "y", 0), "it is no JSON", id="no-json"),
+        pytest.param(TimeoutError(), "no answer in time", id="time-out"),
+        pytest.param(requests.ReadTimeout(), "no answer in time", id="time-out-requests"),
+        pytest.param(aiohttp.ServerTimeoutError(), "no answer in time", id="time-out-aiohttp"),
+        pytest.param(aiohttp.ClientPayloadError(), "the connection breaks off", id="cut"),
+        pytest.param(ConnectionResetError(errno.ECONNRESET, "x"), "the connection breaks off", id="reset"),
+        pytest.param(aiohttp.ServerDisconnectedError(), "the connection breaks off", id="disconnected"),
+        pytest.param(requests.ConnectionError(), "no connection", id="no-connection"),
+        pytest.param(ConnectionRefusedError(errno.ECONNREFUSED, "x"), "no connection", id="refused"),
+        pytest.param(requests.TooManyRedirects(), "endless redirects", id="redirects"),
+        pytest.param(ValueError("Inconsistent file. x has hash 1 instead of 2."), "a wrong checksum", id="hash"),
+        pytest.param(KeyError("https://user:secret@host"), "KeyError", id="anything-else"),
+    ],
+)
+def test_says_what_an_error_means(error: Exception, cause: str) -> None:
+    """Whichever library raised it, and without a word of its own text."""
+    assert cause_of(error) == cause
+    assert advice(cause)
+    assert "secret" not in cause_of(error)
+
+
+def test_says_what_to_do() -> None:
+    """By what failed; a cause may follow the thing that has it."""
+    assert advice("the disk is full") == advice("something: the disk is full") != advice("status 503")
+
+
+@pytest.mark.parametrize(
+    ("cause", "of_answer"), [("status 404", True), ("a wrong checksum", True), ("KeyError", False)]
+)
+def test_tells_answers_from_this_machine(cause: str, of_answer: bool) -> None:
+    """What fails after the page is a release file, unless it is this machine."""
+    assert is_of_answer(cause) is of_answer
