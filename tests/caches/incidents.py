@@ -45,7 +45,7 @@ CACHE_TITLES = {
 
 INCIDENTS = {name: behaviour for name, behaviour in BEHAVIOURS.items() if behaviour.incident}
 
-# What three runs have found stale, the next may quarantine: more runs change nothing.
+# What three runs have found stale, the next may quarantine, or ask the origin for: more runs change nothing.
 _MOST_RUNS = 4
 
 
