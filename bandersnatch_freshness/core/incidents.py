@@ -100,16 +100,18 @@ class RunReport:
     `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be right. No serial above
     `most` counts. The packages in `quarantined`, and those that are `missing` without proof, don't hold back the
     mirror's serial. Of those in quarantine, `synced` were synced at the serial given, as none newer is to be had, and
-    `accepted` are no incidents. `climbed` are those that it asked for in all ways, in vain. `batch` is how many packages
-    there are to sync in this run and in the earlier ones that it continues. `reached` is the mirror's serial after the run: up to
-    there, nothing is left to sync but those; `target` is where it was to get. `is_whole` is false for a run that ended
-    early. `overlaps`: another run was under way when it began; what both see is seen once. `shortfall` is why the run
-    did not end complete, None if it did; with `has_progress` that may be because there was so much to do.
+    `accepted` are no incidents. `climbed` are those that it asked for in all ways, in vain. `batch` is how many
+    packages there are to sync in this run and in the earlier ones that it continues. `reached` is the mirror's serial
+    after the run: up to there, nothing is left to sync but those; `target` is where it was to get. `is_whole` is false
+    for a run that ended early. `overlaps`: another run was under way when it began; what both see is seen once. What is
+    fresh `by_origin` came past all caches, and says nothing of the edge. `shortfall` is why the run did not end
+    complete, None if it did; with `has_progress` that may be because there was so much to do.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
     failing: dict[str, Sighting] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
+    by_origin: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
@@ -142,10 +144,15 @@ class RunReport:
         for name, seen in self.sightings.items():
             if name not in self.quarantined:
                 by_cause.setdefault(seen.cause, {})[name] = seen
-        asked = sum(map(len, by_cause.values())) + len(self.fresh) + len(self.gone)
+        asked = sum(map(len, by_cause.values())) + len(self.fresh_at_edge) + len(self.gone)
         found = max(by_cause.values(), key=len, default={})
         is_most = len(found) >= max(SYSTEMIC_PACKAGES, SYSTEMIC_SHARE * max(asked, self.batch))
         return found if is_most else {}
+
+    @property
+    def fresh_at_edge(self) -> set[str]:
+        """The packages whose pages were fresh in a way that a cache answers."""
+        return self.fresh - self.by_origin
 
 
 class Thresholds(NamedTuple):
@@ -203,8 +210,10 @@ def advance(
             incident = incident._replace(in_quarantine=True)
             if not report.overlaps and EDGE not in incidents:
                 incident = _graded(incident, now, thresholds, report)
-            if incident.level > incidents[subject].level:
-                changes.append(Change(incident))
+        if subject == EDGE and not report.overlaps:  # it lasts, though less than half of what this run saw is stale
+            incident = _graded(incident, now, thresholds, report)
+        if incident.level > incidents[subject].level:
+            changes.append(Change(incident))
         after[subject] = incident
     for subject, sighting in sightings.items():
         before = incidents.get(subject)
@@ -307,7 +316,9 @@ def _ending(incident: Incident, report: RunReport) -> Ending | None:
     """Return why an incident that this run did not see has ended, None if it is still open."""
     if incident.subject == EDGE:
         stale = len(report.sightings.keys() - report.quarantined)
-        mostly = report.is_whole and not report.overlaps and len(report.fresh) + len(report.gone) > stale
+        mostly = report.is_whole and not report.overlaps and len(report.fresh_at_edge) + len(report.gone) > stale
+        if report.reached >= incident.required_serial and not mostly and report.by_origin:
+            return Ending.SETTLED
         return Ending.EDGE if mostly or report.reached >= incident.required_serial else None
     if incident.subject == INDEX:
         return Ending.FRESH if report.index_is_right else None

@@ -21,9 +21,10 @@ from ..core.completeness import Todo
 from ..core.guard import IndexGuard
 from ..core.incidents import INDEX, MIRROR
 from ..core.index import IndexRefusedError, Listing
+from ..core.known_pages import KnownPages
 from ..core.log_fields import log_fields
 from ..core.observations import parse_serial, serial_in_body
-from ..core.run import KnownPages, Run
+from ..core.run import Run
 from ..fail_open import begin_run, fail_open, log_error
 from ..formatting import plain_url
 from ..settings import OptionError, Settings, TrackingSettings

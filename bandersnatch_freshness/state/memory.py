@@ -7,35 +7,31 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import filelock
 
-from ..core import quarantine
-from ..core import wording as words
+from ..core import origin, quarantine
 from ..core.agreement import HOUR
-from ..core.completeness import Todo, complete_at, shortfall
+from ..core.completeness import Todo
 from ..core.guard import IndexGuard
 from ..core.history import Batch
-from ..core.incidents import INDEX, MIRROR, Change, Level, RunReport, Shortfall, advance, mirror_after
+from ..core.incidents import INDEX
 from ..core.index import KnownIndex, plausible
-from ..core.log_fields import change_fields, incident_fields, log_fields
+from ..core.known_pages import KnownPages
+from ..core.log_fields import log_fields
 from ..core.refusals import Refusal
-from ..core.run import KnownPages, Run
+from ..core.run import Run
 from ..settings import TrackingSettings
+from . import telling
 from .document import NewerStateError, State, StateError
 from .missing import MissingPackages
 from .records import Records
+from .run_end import News, RunEnd, note_end, note_untold
 from .trace import Left, Trace
 
 log = logging.getLogger("bandersnatch.freshness")
-
-# What has changed is said in at most so many lines of each level; in the log of INFO in as many as it takes.
-LINES = 20
-
-UNTOLD = "a run was killed, or the machine went down"
 
 
 class Notifies(Protocol):
@@ -123,26 +119,13 @@ class Memory:
             with self._records.lock():
                 state = self._records.state
                 if state.add_untold(left.begun, "failed" if left.is_lost else "interrupted"):
-                    changes = self._note_untold(state, left, todo, now)
+                    changes = note_untold(state, left, todo, now, self._tracking.thresholds)
                     self._records.write()
-                    self._say(changes, now)
+                    if self._tracking.escalates:
+                        telling.log_changes(changes, now)
         except (OSError, StateError, filelock.Timeout):  # the end of this run tries again, and tells
             return False
         return True
-
-    def _note_untold(self, state: State, left: Left, todo: Todo | None, now: int) -> list[Change]:
-        """Note what a run came to that never told its end."""
-        report = RunReport(shortfall=Shortfall("it could not be remembered" if left.is_lost else UNTOLD))
-        report.has_progress = todo is not None and todo.is_progress(state.batch)
-        report.reached = state.runs[-1].serial
-        if todo is not None:
-            known = state.batch if state.batch and state.batch.target == todo.target else None
-            at, size = (known.at, known.size) if known else (left.begun, todo.left)
-            state.batch = Batch(todo.target, max(size, todo.left), at, todo.left)
-        changes: list[Change] = []
-        before, thresholds = state.incidents.get(MIRROR), self._tracking.thresholds
-        state.incidents = mirror_after(state.incidents, before, report, now, thresholds, changes)
-        return changes
 
     def guard(self, run: Run | None = None) -> IndexGuard:
         """Return the index guard of a run, or of another command, made from what is known about the master."""
@@ -212,6 +195,8 @@ class Memory:
     ) -> quarantine.QuarantinePlan:
         """Decide what is in quarantine during a run, and save it before the mirror's serial can advance.
 
+        Likewise for what the run may ask the origin itself for, which counts before it does.
+
         `announced` has the serials of those packages of `concerned` that the run is to sync;
         `others` is how many other packages it requests. No serial above `most` counts.
         """
@@ -221,7 +206,8 @@ class Memory:
         now, state = self._clock(), self._records.state
         before = state.quarantine
         plan = self._plan(state, announced, others, now, after, most)
-        if plan.quarantine == before:
+        may_ask = self._may_ask_origin(state, plan, announced, now, after)
+        if plan.quarantine == before and not may_ask.most:
             return plan
         try:
             with self._records.lock():
@@ -229,27 +215,21 @@ class Memory:
                     state = self._records.state
                     before = state.quarantine
                     plan = self._plan(state, announced, others, now, after, most)
-                state.quarantine = plan.quarantine
+                    may_ask = self._may_ask_origin(state, plan, announced, now, after)
+                state.quarantine, was_asked = plan.quarantine, state.origin
+                if may_ask.most:  # that counts, should the run be killed before its end
+                    state.origin = (was_asked or origin.Allowance()).take(may_ask.most, now)
                 try:
                     self._records.write()
                 except OSError:
-                    state.quarantine = before
+                    state.quarantine, state.origin = before, was_asked
                     raise
         except (OSError, StateError, filelock.Timeout) as error:
             log.error("%s can't be written, no more packages go into quarantine: %s", self._records.store.path, error)
             return plan.without(plan.changed, before)
-        for name in sorted(plan.quarantine.keys() - before.keys()):
-            incident = state.incidents[name]
-            # Somebody was told of it before, unless nobody is told anything.
-            level = logging.INFO if self._tracking.escalates else logging.WARNING
-            log.log(level, "%s", words.in_quarantine(incident, now), extra=incident_fields(incident))
-        for name in sorted(before.keys() - plan.quarantine.keys()):
-            log.info(
-                "%s is dropped by the mirror's filters, and no longer in quarantine",
-                name,
-                extra=log_fields(project=name),
-            )
-        return plan
+        telling.log_plan(plan.quarantine, before, state.incidents, now, is_news=not self._tracking.escalates)
+        run.origin = origin.OriginTurns(may_ask)
+        return plan.asking_fully(may_ask.names)
 
     def _plan(
         self, state: State, announced: Mapping[str, int], others: int, now: int, after: int, most: int | None
@@ -267,6 +247,20 @@ class Memory:
             most,
             drains=state.drains,
         )
+
+    def _may_ask_origin(
+        self, state: State, plan: quarantine.QuarantinePlan, announced: Mapping[str, int], now: int, after: int
+    ) -> origin.OriginPlan:
+        """Return what a run may ask the origin itself for."""
+        allowance, warn_after = state.origin or origin.Allowance(), self._tracking.thresholds.warn_after
+        left = allowance.left(origin.most_a_day(self._tracking.ask_origin, state.master), now)
+        if not left or self._is_refused(state):
+            return origin.NO_REQUESTS
+        return origin.choose(plan.quarantine, state.incidents, announced, allowance, left, now, after, warn_after)
+
+    def _is_refused(self, state: State) -> bool:
+        """Return whether the master wants fewer requests, by what it told an earlier run."""
+        return state.refusal is not None and state.refusal.holds(self._clock())
 
     def _last_run(self, state: State) -> int:
         """Return when the last completed run ended, in seconds since 1970; 0 if that was one of another master."""
@@ -296,8 +290,8 @@ class Memory:
 
     def refusal(self) -> Refusal | None:
         """Return what the master told an earlier run, as it wants fewer requests; None if that is over."""
-        found = self._records.state.refusal
-        return found if found and found.holds(self._clock()) else None
+        state = self._records.state
+        return state.refusal if self._is_refused(state) else None
 
     def left_out(self) -> set[str]:
         """Return the traits of variants that are left out now, as they are no use at this master."""
@@ -324,65 +318,28 @@ class Memory:
         now = self._clock()
         if run.report.overlaps and outcome in ("fresh", "errors"):
             outcome = "overlapping"
-        changes: list[Change] = []
-        left: list[str] = []
-        no_use: list[str] = []
+        end = RunEnd(outcome, target, refusal, problem, is_of_index, todo)
+        news = News([], set(), [])
         plan: dict[Any, Any] = {}
         # Ended by Ctrl-C, it is to end at once; the next run sends what this one would have.
         notifier = self._notifier() if outcome != "interrupted" else None
 
-        def advance_all(state: State) -> None:
-            state.missing = run.missing_after(state.missing, now)
-            before = dict(state.quarantine)
-            if self._tracking.quarantine_after is not None:  # else they stay where they are
-                for name, serial in run.missing_seen().items():
-                    state.missing.pop(name, None)
-                    before[name] = quarantine.QuarantineEntry(serial, now, now)
-            on_record = before.keys() | state.incidents.keys()
-            run.report.gone |= {name for name in on_record & state.missing.keys() if state.missing[name].is_gone(now)}
-            state.quarantine = quarantine.after_run(before, run.rechecks.keys(), run.report.gone, run.synced, now)
-            left.extend(before.keys() - state.quarantine.keys())
-            state.drains = quarantine.is_over(run.rechecks.keys(), set(left), len(before))
-            run.report.quarantined = set(state.quarantine)
-            run.report.accepted = {name for name, entry in state.quarantine.items() if entry.is_accepted}
-            run.report.synced = {
-                name: entry.synced for name, entry in state.quarantine.items() if entry.synced is not None
-            }
-            run.report.missing = self.missing.owed()
-            max_age = self._tracking.index_max_age
-            if guard is not None and max_age is not None:
-                index = guard.after(now, max_age)
-                state.index, state.doubt, state.ceiling, state.stalled_at = index.known
-                run.report.index, run.report.index_is_right = index.wrong, index.is_right
-                run.report.most = guard.most
-            no_use.extend(state.note_use(run.usefulness, now, counts=not run.report.overlaps))
-            told = refusal or state.refusal
-            state.refusal = told if told and told.holds(now) else None
-            if run.is_full and outcome == "fresh":
-                state.another_master = False
-            self._note_completeness(state, run, outcome, problem, todo, is_of_index=is_of_index)
-            state.note_upstream(run.upstream, run.started, guard.most if guard else None)
-            state.incidents, found = advance(state.incidents, run.report, now, self._tracking.thresholds)
-            changes.extend(found)
-            listed = state.index.projects if state.index else 0
-            state.complete_at = complete_at(state.complete_at, run.report, state.batch, state.incidents, listed)
-            looks = Counter(str(one.variant) for one in (guard.observations if guard else ()))
-            state.add_run(run.finished(now, outcome, target), run.requests + looks)
+        def note(state: State) -> None:
+            nonlocal news
+            news = note_end(state, run, guard, end, self._tracking, now)
             if notifier:
                 plan.update(notifier.plan(state, now))
 
         with self._running:
-            is_remembered = self._remember(run, advance_all)
+            is_remembered = self._remember(run, note)
+            telling.log_origin(run.origin)
             for warning in guard.warnings if guard else ():
                 log.warning("%s", warning, extra=log_fields(project=INDEX))
             if is_remembered:
-                for name in sorted(left):
-                    log.info("%s is no longer in quarantine", name, extra=log_fields(project=name))
-                for trait in no_use:
-                    log.info(
-                        "%s is no use at this master: left out, and tried again in a week", trait.replace("_", "-")
-                    )
-                self._say(changes, now)
+                telling.log_left(news.left)
+                telling.log_no_use(news.no_use)
+                if self._tracking.escalates:
+                    telling.log_changes(news.changes, now)
                 if notifier and plan:
                     arrived = notifier.deliver(plan)
                     self._records.update(lambda state: notifier.settle(state, plan, arrived, now))
@@ -393,29 +350,6 @@ class Memory:
                     with contextlib.suppress(OSError, StateError, filelock.Timeout):
                         locked.enter_context(self._records.lock())
                     self._publish(self._records.state, now)
-
-    @staticmethod
-    def _note_completeness(
-        state: State, run: Run, outcome: str, problem: str, todo: Todo | None, *, is_of_index: bool
-    ) -> None:
-        """Note whether a run ended complete, and what is left to do."""
-        report = run.report
-        report.shortfall = shortfall(report, outcome, problem, is_of_index=is_of_index)
-        report.has_progress = outcome == "interrupted" and todo is not None and todo.is_progress(state.batch)
-        batch = run.batch or state.batch
-        state.batch = batch and batch._replace(left=todo.left if todo else 0)
-
-    def _say(self, changes: Sequence[Change], now: int) -> None:
-        """Log what has worsened or ended: at most so many lines of each kind."""
-        said: Counter[int] = Counter()
-        for change in changes if self._tracking.escalates else ():
-            level = _log_level(change)
-            said[level] += 1
-            if level == logging.INFO or said[level] <= LINES:
-                log.log(level, "%s", words.describe_change(change, now), extra=change_fields(change))
-        for level, count in said.items():
-            if level > logging.INFO and count > LINES:
-                log.log(level, "and %d more: see bandersnatch-freshness status", count - LINES)
 
     def _notifier(self) -> Notifies | None:
         """Return the notifier, None if there is no channel to notify and none to forget."""
@@ -439,10 +373,3 @@ class Memory:
             path = str(self._records.store.path)
             if notifier.alarm(self._records.state, path, left.begun, now, is_told=left.is_told):
                 self._trace.tell()
-
-
-def _log_level(change: Change) -> int:
-    if change.ending is not None:
-        # Anyone who read that an incident had worsened must also see that it ended.
-        return logging.INFO if change.incident.level is Level.STALE else logging.WARNING
-    return logging.CRITICAL if change.incident.level is Level.CRITICAL else logging.WARNING

@@ -13,6 +13,7 @@ from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
 from ..core.index_age import Mark
 from ..core.missing import Missing
+from ..core.origin import Allowance
 from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
 from ..core.scope import same_master
@@ -24,7 +25,7 @@ OTHERS_KEPT = 2
 
 _OF_A_MASTER = (
     *("incidents", "notified", "batch", "index", "doubt", "ceiling", "refusal"),
-    *("idle_cache_bust", "idle_no_cache", "upstream"),
+    *("idle_cache_bust", "idle_no_cache", "upstream", "origin"),
 )
 
 
@@ -58,6 +59,7 @@ class OtherMaster(NamedTuple):
     idle_cache_bust: Idle | None = None
     idle_no_cache: Idle | None = None
     upstream: Mark | None = None
+    origin: Allowance | None = None
 
 
 @dataclass
@@ -102,6 +104,8 @@ class State:
     idle_no_cache: Idle | None = None
     # Which serial the index had while a todo list was worked off, until it is read again.
     upstream: Mark | None = None
+    # How much its origin was asked for past all caches, None if never.
+    origin: Allowance | None = None
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
     missing: dict[str, Missing] = field(default_factory=dict)
