@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NoReturn
 
-from ..formatting import timestamp
 from .agreement import HOUR, are_three_runs
 from .incidents import Sighting
 from .index import (
@@ -388,8 +387,7 @@ class IndexGuard:
             # Unless the master itself says that nothing has happened since.
             is_quiet = ceiling is not None and 0 < ceiling.serial <= index.serial and now - ceiling.at < max_age
             if wrong is None and now - index.moved >= max_age and not is_quiet:
-                stands = f"it has stood at serial {index.serial} since {timestamp(index.moved)}"
-                wrong = self._sighting(index.serial + 1)._replace(cause=stands)
+                wrong = self._sighting(index.serial + 1)._replace(cause=index.stands())
         return IndexAfter(KnownIndex(index, doubt, ceiling, stalled_at), wrong, wrong is None)
 
     def _sighting(self, required_serial: int) -> Sighting:

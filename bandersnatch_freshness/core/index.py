@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
+from ..formatting import timestamp
 from .incidents import Sighting
 from .index_age import Look, Mark
 from .observations import HIGHEST_SERIAL, parse_serial
@@ -35,6 +36,10 @@ class Index(NamedTuple):
     highest: int = 0
     marks: tuple[Mark, ...] = ()
     look: Look = Look()
+
+    def stands(self) -> str:
+        """Return in words for how long it has not moved."""
+        return f"it has stood at serial {self.serial} since {timestamp(self.moved)}"
 
 
 class Doubt(NamedTuple):

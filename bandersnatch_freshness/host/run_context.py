@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.completeness import Todo
 from ..core.guard import IndexGuard
 from ..core.index import Listing
 from ..core.known_pages import KnownPages
+from ..core.observations import parse_serial
 from ..core.run import Run
 from ..state.memory import Memory
+from ..state.store import Store
 from ..transports.climber import AdaptiveClimber
+from .layout import TODO
 from .protocols import HostMirror
 
 
@@ -32,3 +36,33 @@ class RunContext:
     is_resumed: bool = False
     # Why there is no index, empty where there is one.
     no_index: str = ""
+
+
+def end_run(context: RunContext, outcome: str, problem: str) -> bool:
+    """Remember the end of a run; return whether what persists is told."""
+    mirror, memory, run = context.mirror, context.memory, context.run
+    if memory is None or run is None:
+        return False
+    run.report.reached, run.report.target = int(mirror.synced_serial or 0), int(mirror.target_serial or 0)
+    run.report.is_whole = outcome in ("fresh", "errors")
+    refusal = context.climber.refusal if context.climber else None
+    memory.end(
+        run,
+        context.guard,
+        outcome,
+        run.report.target,
+        refusal,
+        problem=context.no_index or problem,
+        is_of_index=bool(context.no_index),
+        todo=read_todo(context.storage, mirror),
+    )
+    return run.is_quiet
+
+
+def read_todo(storage: Any, mirror: HostMirror) -> Todo | None:
+    """Return what Bandersnatch's todo list has, None if there is none that can be read."""
+    content = Store(storage, mirror.homedir, TODO).read() if storage is not None else None
+    if content is None:
+        return None
+    target, _, rest = content.partition(b"\n")
+    return Todo(parse_serial(target.decode("ascii", "replace")) or 0, sum(map(bool, rest.split(b"\n"))))

@@ -17,13 +17,12 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from ..core.causes import cause_of
-from ..core.completeness import Todo
 from ..core.guard import IndexGuard
 from ..core.incidents import INDEX, MIRROR
 from ..core.index import IndexRefusedError, Listing
 from ..core.known_pages import KnownPages
 from ..core.log_fields import log_fields
-from ..core.observations import parse_serial, serial_in_body
+from ..core.observations import serial_in_body
 from ..core.run import Run
 from ..fail_open import begin_run, fail_open, log_error
 from ..formatting import plain_url
@@ -39,7 +38,7 @@ from .layout import STATUS, TODO
 from .log_lines import level_in
 from .mirror_files import MirrorFiles
 from .protocols import HostAdapter, HostMirror
-from .run_context import RunContext
+from .run_context import RunContext, end_run, read_todo
 from .seams import Hooks, Stage, lacking
 
 log = logging.getLogger("bandersnatch.freshness")
@@ -110,7 +109,7 @@ class Suite:
                 self.context = None
                 if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
                     outcome, problem = "errors", "stop-on-error ended it"  # Bandersnatch ended it by itself
-                self.tells = fail_open(False, _end, context, outcome, problem)
+                self.tells = fail_open(False, end_run, context, outcome, problem)
 
         # Ctrl-C and an error that stops it leave the coroutines of Bandersnatch 4.4 where they are: nothing else ends
         # this.
@@ -142,7 +141,7 @@ class Suite:
     def _begin_run(self, mirror: HostMirror) -> RunContext:
         storage = self.adapter.storage_of(mirror)
         memory = self._memory_of(mirror, storage)
-        run = memory.begin(_read_todo(storage, mirror)) if memory else None
+        run = memory.begin(read_todo(storage, mirror)) if memory else None
         if memory is None:
             return RunContext(mirror, storage)
         climber = self._climber(mirror, memory)
@@ -225,7 +224,7 @@ class Suite:
         synced, owed, target = int(mirror.synced_serial or 0), 0, 0
         if context.run and context.memory:
             context.run.is_full = not synced
-            todo = _read_todo(context.storage, mirror)
+            todo = read_todo(context.storage, mirror)
             context.is_resumed = todo is not None
             if todo is not None:
                 target = todo.target
@@ -382,36 +381,6 @@ def files_of(adapter: HostAdapter, configuration: Any, tracking: TrackingSetting
     except ValueError:  # whose text may have a password in it
         raise OptionError("[mirror] master: not a URL") from None
     return MirrorFiles(directory, master, tracking, adapter.storage(configuration))
-
-
-def _end(context: RunContext, outcome: str, problem: str) -> bool:
-    """Remember the end of a run; return whether what persists is told."""
-    mirror, memory, run = context.mirror, context.memory, context.run
-    if memory is None or run is None:
-        return False
-    run.report.reached, run.report.target = int(mirror.synced_serial or 0), int(mirror.target_serial or 0)
-    run.report.is_whole = outcome in ("fresh", "errors")
-    refusal = context.climber.refusal if context.climber else None
-    memory.end(
-        run,
-        context.guard,
-        outcome,
-        run.report.target,
-        refusal,
-        problem=context.no_index or problem,
-        is_of_index=bool(context.no_index),
-        todo=_read_todo(context.storage, mirror),
-    )
-    return run.is_quiet
-
-
-def _read_todo(storage: Any, mirror: HostMirror) -> Todo | None:
-    """Return what Bandersnatch's todo list has, None if there is none that can be read."""
-    content = Store(storage, mirror.homedir, TODO).read() if storage is not None else None
-    if content is None:
-        return None
-    target, _, rest = content.partition(b"\n")
-    return Todo(parse_serial(target.decode("ascii", "replace")) or 0, sum(map(bool, rest.split(b"\n"))))
 
 
 def _count_own_projects(storage: Any, mirror: HostMirror) -> int:
