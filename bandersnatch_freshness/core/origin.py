@@ -156,7 +156,7 @@ def choose(
             and name not in resting
             and not (entry and entry.waiting)
             and is_old_enough(incident, now, quarantine_after, warn_after)
-            and incident.verdict is not Verdict.ORIGIN_STALE
+            and incident.verdict not in (Verdict.ORIGIN_STALE, Verdict.FAILING)
             and (not incident.evidence or any(map(is_of_cache, incident.evidence)))
         ):
             may.append((entry.required_serial if entry else serial, name))
@@ -164,7 +164,7 @@ def choose(
     edge = incidents.get(EDGE)
     if (
         edge is None
-        or edge.verdict is Verdict.ORIGIN_STALE
+        or edge.verdict in (Verdict.ORIGIN_STALE, Verdict.FAILING)
         or not is_old_enough(edge, now, quarantine_after, warn_after)
     ):
         return OriginPlan(names)
