@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "quarantine": ("quarantine list", "quarantine release --all"),
     "list": ("quarantine list --json",),
     "release": ("quarantine release requests", "quarantine release --all"),
+    "notify": ("notify", "notify --heartbeat --json"),
     "run": ("run mirror", "--quiet run mirror        (for cron: silent unless someone must act)"),
     "probe": ("probe requests", "probe --master https://pypi.example requests --markdown"),
     "lab": ("lab --list", "lab --behaviour gzip-stale"),

@@ -6,14 +6,15 @@ A channel is told about an incident when it becomes a warning, when it gets wors
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.incidents import Incident, Level
-from ..core.wording import describe, title
-from ..formatting import timestamp
-from ..state.document import NotificationRecord
+from ..core.wording import advice, describe, meaning, title
+from ..formatting import duration, timestamp
+from ..state.document import ChannelRecord, NotificationRecord, State
+from .heartbeat import Signal
 
 # A message names at most this many packages, and gives only the number of the rest.
 NAMED = 20
@@ -21,6 +22,9 @@ NAMED = 20
 # How early a repeat may be, as a share of `repeat_every`. Cron is not exact to the second, and a run
 # that is slightly early would otherwise leave the repeat to the next run, again and again.
 EARLY_SHARE = 0.01
+
+# How often it is said that nothing arrives by a channel, in seconds.
+SAID_EVERY = 24 * 60 * 60
 
 # If a message is still unconfirmed after this long, the run that was sending it has died.
 UNDER_WAY_SECONDS = 60
@@ -34,11 +38,6 @@ class Message:
     subjects: tuple[str, ...]
     title: str
     body: str
-
-
-def channel_id(url: str) -> str:
-    """Return a channel's key in the state, from which its secrets can't be recovered."""
-    return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def due(
@@ -119,9 +118,9 @@ def posted(
     for subject, incident in incidents.items():
         if incident.level is Level.STALE:
             continue
-        last, (level, verdict, since) = notified.get(subject), (incident.level, incident.verdict, incident.since)
-        if last is None or (last.level, last.verdict, last.since) != (level, verdict, since):
-            last = NotificationRecord(level, verdict, since, now, delivered=True, ever=True)
+        last = notified.get(subject)
+        if last is None or (last.level, last.since) != (incident.level, incident.since):
+            last = NotificationRecord(incident.level, incident.verdict, incident.since, now, delivered=True, ever=True)
         after[subject] = last
     return after
 
@@ -150,8 +149,59 @@ def messages(
         what = title(names[0]) if len(names) == 1 else f"{len(names)} packages"
         word = "RESOLVED" if level is None else level.name
         state = "no longer stale" if level is None else "stale"
-        made.append(Message(level, tuple(names), f"[{word}] PyPI mirror {mirror}: {what} {state}", "\n".join(lines)))
+        body = "\n".join(
+            [*_summary([incidents[name] for name in names if name in incidents], len(names), now), "", *lines]
+        )
+        made.append(Message(level, tuple(names), f"[{word}] PyPI mirror {mirror}: {what} {state}", body))
     return made
+
+
+def _summary(incidents: Sequence[Incident], count: int, now: int) -> list[str]:
+    """Return the first lines of a message about so many subjects: what, since when, why, and what to do.
+
+    It has the incidents of all of them, or of none if they are over.
+    """
+    many = "1 is" if count == 1 else f"{count} are"
+    if not incidents:
+        return [f"{many} no longer stale. There is nothing to do."]
+    since = min(one.since for one in incidents)
+    longest = "" if count == 1 else "the longest "
+    quarantined = sum(one.in_quarantine for one in incidents)
+    apart = f" The mirror goes on without {quarantined} of them, in quarantine." if quarantined else ""
+    return [
+        f"{many} stale, {longest}for {duration(max(0, now - since))}, since {timestamp(since)}.{apart}",
+        *(
+            f"{verdict.value} ({number}): {meaning(verdict)}. To do: {advice(verdict)}"
+            for verdict, number in Counter(one.verdict for one in incidents).most_common()
+        ),
+        "All of it: bandersnatch-freshness status",
+    ]
+
+
+def standing(before: ChannelRecord, problem: str, now: int) -> tuple[ChannelRecord, bool]:
+    """Return how a channel stands after something was sent, and whether that is to be said aloud.
+
+    Aloud are the first failure, one a day while nothing arrives, and that it does again.
+    """
+    if not problem:
+        return before._replace(failing=0, said=0), bool(before.failing)
+    # A time in the future was recorded by a clock that was ahead.
+    is_news = not before.said or not 0 <= now - before.said < SAID_EVERY * (1 - EARLY_SHARE)
+    return before._replace(failing=before.failing or now, said=now if is_news else before.said), is_news
+
+
+def beat(state: State) -> tuple[Signal, str] | None:
+    """Return what the heartbeat's receiver is told after the last run of a state, and why; None for nothing."""
+    outcome = state.runs[-1].outcome if state.runs else ""
+    critical = sorted(name for name, one in state.incidents.items() if one.level is Level.CRITICAL)
+    if outcome == "overlapping":
+        return None
+    if critical:
+        more = f" and {len(critical) - 1} more" if len(critical) > 1 else ""
+        return Signal.FAILURE, f"critical: {title(critical[0])}{more}"
+    if outcome == "failed":
+        return Signal.FAILURE, "Bandersnatch failed"
+    return (Signal.SUCCESS, "") if outcome == "fresh" else None
 
 
 def _over(subject: str, last: NotificationRecord) -> str:

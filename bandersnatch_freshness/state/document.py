@@ -27,13 +27,14 @@ from ..core.usefulness import Idle
 from ..formatting import printable, seconds, timestamp
 from . import parts
 from .parts import FORMAT, Seconds
-from .remembered import NotificationRecord, OtherMaster, State, Totals, in_quarantine
+from .remembered import ChannelRecord, NotificationRecord, OtherMaster, State, Totals, in_quarantine
 
 __all__ = [
     "EVIDENCE_KEPT",
     "FORMAT",
     "OUTCOMES",
     "RUNS_KEPT",
+    "ChannelRecord",
     "NewerStateError",
     "NotificationRecord",
     "State",
@@ -94,6 +95,7 @@ def dump(state: State, now: int) -> Iterator[str]:
         ("fresh", timestamp(state.fresh_at) if state.fresh_at else None),
         ("drains", state.drains or None),
         ("stalled", timestamp(state.stalled_at) if state.stalled_at else None),
+        ("channels", {channel: _channel(one) for channel, one in state.channels.items()} or None),
         ("totals", _part(parts.Totals, state.totals)),
     ):
         if value is not None:
@@ -140,6 +142,11 @@ def _missing(one: Missing) -> parts.Missing:
     times = _time(one.since), _time(one.last_asked)
     unlisted = _time(one.unlisted) if one.unlisted else UNSET
     return parts.Missing(_bounded(one.serial), *times, one.asks, one.is_proven, unlisted, one.keeps_files)
+
+
+def _channel(one: ChannelRecord) -> parts.Channel:
+    failing, said = (_time(at) if at else UNSET for at in (one.failing, one.said))
+    return parts.Channel(one.is_understood, failing, said)
 
 
 def _incident(number: int, item: tuple[str, Incident]) -> str:
@@ -277,6 +284,7 @@ def load(text: str | bytes) -> State:
         history=[_core(Hour, hour) for hour in document.history],
         fresh_at=0 if document.fresh is UNSET else document.fresh,
         drains=document.drains,
+        channels={channel: _core(ChannelRecord, one) for channel, one in document.channels.items()},
         stalled_at=0 if document.stalled is UNSET else document.stalled,
         totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),
         others=[OtherMaster(left=one.left, **_taken(one)) for one in document.others],

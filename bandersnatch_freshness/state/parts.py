@@ -243,6 +243,16 @@ class Told(Part):
     subjects: Annotated[tuple[str, ...], Meta(description="the incidents, by package")]
 
 
+class Channel(Part):
+    """How a notification channel stands, or the heartbeat. What says nothing is missing."""
+
+    is_understood: Annotated[bool, Meta(description="Apprise has understood its URL")] = field(
+        name="understood", default=False
+    )
+    failing: Annotated[Seconds, Meta(description="since when nothing arrives")] | UnsetType = UNSET
+    said: Annotated[Seconds, Meta(description="when that was last said in the log")] | UnsetType = UNSET
+
+
 class Remembered(Part):
     """What is remembered of one master."""
 
@@ -319,6 +329,9 @@ class Document(Remembered, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    channels: Annotated[
+        dict[str, Channel], Meta(description="how the channels stand, and the heartbeat, by a hash of their URLs")
+    ] = field(default_factory=dict)
     totals: Annotated[Totals, Meta(description="counted since the state began")]
     history: Annotated[tuple[Hour, ...], Meta(description="the last 7 days, an object for each hour with a run")]
     runs: Annotated[
