@@ -77,7 +77,7 @@ class Heartbeat:
     def __init__(self, url: str) -> None:
         """`url` is a checked one."""
         self._url = url
-        self._signals: queue.SimpleQueue[tuple[Signal, str]] = queue.SimpleQueue()
+        self._signals: queue.SimpleQueue[tuple[Signal | None, str]] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Signal, str]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._last: Signal | None = None
@@ -91,6 +91,10 @@ class Heartbeat:
             self._thread = threading.Thread(target=self._serve, name="heartbeat", daemon=True)
             self._thread.start()
 
+    def rest(self) -> None:
+        """Give no signal of how the run ended."""
+        self._signals.put((None, ""))
+
     def answer(self) -> str:
         """Wait for the answer to the last signal, and return the problem, empty if there was none."""
         deadline = time.monotonic() + SECONDS
@@ -103,9 +107,12 @@ class Heartbeat:
                 return problem
 
     def _serve(self) -> None:
-        opener = None
-        while True:
+        opener: urllib.request.OpenerDirector | None = None
+        signal: Signal | None = Signal.START
+        while signal is Signal.START:  # all others are a run's last one
             signal, text = self._signals.get()
+            if signal is None:
+                return
             try:
                 opener = opener or _opener(self._url)
                 problem = _ask(opener, request_of(self._url, signal, text))

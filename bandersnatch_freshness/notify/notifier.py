@@ -105,9 +105,12 @@ class Notifier:
             made = notices.messages(state.incidents, marked, subjects, self._name, now)
             if made:
                 plan[channel] = Sending(messages=tuple(made))
-        beat = notices.beat(state) if self._heartbeat else None
-        if beat:
-            plan[self._heart] = Sending(beat=beat)
+        if self._heartbeat:
+            beat = notices.beat(state)
+            if beat:
+                plan[self._heart] = Sending(beat=beat)
+            else:
+                self._heartbeat.rest()
         return plan
 
     def deliver(self, plan: Deliveries) -> Problems:
