@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ from .sender import ALERTMANAGER
 
 # The longest that hanging services may delay a run, all of them together.
 SECONDS: float = 10
+
+# The longest that Apprise may take to load and to look at URLs, once.
+CHECK_SECONDS: float = 60
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def deliver(sendings: Mapping[Channel, Sequence[Any]], seconds: float | None = N
     channels = [{"url": channel.url, "parts": parts} for channel, parts in sendings.items()]
     # On standard input, as anyone can read a command line.
     command = [sys.executable, "-P", "-m", f"{__package__}.sender"]
-    given = json.dumps(channels).encode()
+    given = json.dumps({"seconds": math.ceil(2 * limit), "channels": channels}).encode()
     try:
         ended = subprocess.run(
             command, input=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=limit, check=False

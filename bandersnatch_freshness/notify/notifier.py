@@ -17,7 +17,7 @@ from . import channels as notify
 from .channels import Channel
 from .heartbeat import Heartbeat, Signal
 from .notices import Message
-from .sender import LONGEST_CHECK_SECONDS, NOT_UNDERSTOOD
+from .sender import NOT_UNDERSTOOD
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -71,7 +71,7 @@ class Notifier:
         """
         known = state.channels
         new = [one for one in self._channels if not (one.is_alertmanager or _record(known, one).is_understood)]
-        problems = notify.deliver({channel: [None] for channel in new}, LONGEST_CHECK_SECONDS) if new else {}
+        problems = notify.deliver({channel: [None] for channel in new}, notify.CHECK_SECONDS) if new else {}
         for channel, (problem,) in problems.items():
             if problem == NOT_UNDERSTOOD:
                 raise refused_channel(channel.number, channel.url, problem)

@@ -2,7 +2,8 @@
 
 A run must be safe from two things: Apprise sends in threads that Python waits for at exit, and
 HTTP clients log the URLs that they request, secrets included. `notify` starts this process and
-writes a JSON list of channels to its standard input, each with its `url` and `parts`. It reads
+writes to its standard input, as JSON, after how many `seconds` it ends itself, in case nobody is waiting for it any
+more because the run was killed, and the `channels`, each with its `url` and `parts`. It reads
 one JSON line for each part: the index of the channel, the index of the part, and the problem
 (empty if there was none). A part that is null is not sent: it asks whether the URL is understood.
 """
@@ -21,11 +22,8 @@ from urllib.parse import unquote, urlsplit
 
 ALERTMANAGER = ("alertmanager", "alertmanagers")
 
-# The process ends itself after this long, in case nobody is waiting for it any more because the run was killed.
-LONGEST_SECONDS = 20
-
-# The same for a process that only asks whether URLs are understood, which takes Apprise seconds of work.
-LONGEST_CHECK_SECONDS = 60
+# How long Alertmanager may take for each step.
+STEP_SECONDS = 20
 
 NOT_UNDERSTOOD = "not a URL that Apprise understands"
 
@@ -87,7 +85,7 @@ def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
             f"{scheme}://{host}{parts.path.rstrip('/')}/api/v2/alerts",
             json=alerts,
             auth=auth,
-            timeout=LONGEST_SECONDS,
+            timeout=STEP_SECONDS,
             allow_redirects=False,  # a redirected POST becomes a GET, whose success proves nothing
         )
     except requests.RequestException as error:
@@ -115,12 +113,11 @@ def main() -> None:
     output = os.dup(1)
     os.dup2(2, 1)
     logging.disable()
-    channels = json.load(sys.stdin)
-    is_check = all(part is None for channel in channels for part in channel["parts"])
-    signal.alarm(LONGEST_CHECK_SECONDS if is_check else LONGEST_SECONDS)
+    given = json.load(sys.stdin)
+    signal.alarm(given["seconds"])
     threads = [
         threading.Thread(target=_send_all, args=(output, number, channel["url"], channel["parts"]))
-        for number, channel in enumerate(channels)
+        for number, channel in enumerate(given["channels"])
     ]
     for thread in threads:
         thread.start()
