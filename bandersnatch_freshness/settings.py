@@ -26,8 +26,10 @@ GUARD = "freshness_guard"
 PLUGINS = (ADAPTIVE, ENCODING, CACHE_BUST, GUARD, ESCALATION, QUARANTINE)
 
 _PARAMETER = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
+_A_DAY = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://\S+", re.ASCII)
+_SHOWN_LINE = "(line {}, of {} characters)"  # as the URL in it may hold secrets
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -65,6 +67,15 @@ def _one_of(**values: Any) -> Callable[[str], Any]:
     return parse
 
 
+def _a_day(value: str) -> int | None:
+    """Return how many; None if that depends on the master."""
+    if value in ("auto", "never"):
+        return None if value == "auto" else 0
+    if not _A_DAY.fullmatch(value):
+        raise _BadValueError("not a number a day")
+    return int(value)
+
+
 def _parameter(value: str) -> str:
     if not _PARAMETER.fullmatch(value):
         raise _BadValueError("not the name of a query parameter")
@@ -99,17 +110,12 @@ def _notify(value: str) -> tuple[str, ...]:
     """Return the URLs, of which there is one per line."""
     urls = tuple(line for line in map(str.strip, value.split("\n")) if line)
     for number, url in enumerate(urls, 1):
-        found, shown = _URL.fullmatch(url), _notify_line(number, url)
+        found, shown = _URL.fullmatch(url), _SHOWN_LINE.format(number, len(url))
         if not found:
             raise _BadValueError("not a URL", shown)
         if found["scheme"] in ("alertmanager", "alertmanagers") and not _has_host(url):
             raise _BadValueError("no host in it", shown, "alertmanager://host:port")
     return urls
-
-
-def _notify_line(number: int, url: str) -> str:
-    """Return what errors show of a URL: the number of its line, as the URL itself may hold secrets."""
-    return f"(line {number}, of {len(url)} characters)"
 
 
 def _heartbeat(value: str) -> str:
@@ -149,6 +155,15 @@ OPTIONS: Mapping[str, Option] = {
         _parameter,
         "letters, digits and `. _ ~ -`",
         "The name of the query parameter. Its value is the time in nanoseconds since 1970, never the same twice.",
+    ),
+    "ask_origin": Option(
+        "auto",
+        _a_day,
+        "`auto`, a number from 1 to 99999, `never`",
+        "How many pages a day that stayed stale in all other ways for `quarantine_after` [the origin itself is asked "
+        "for](requests.md#the-origin), past all caches. `auto`: 100 where `[mirror] master` is https://pypi.org, "
+        "Bandersnatch's default, and none elsewhere. A number: at any master. `never`: none. Only with "
+        "`freshness`, or with both `freshness_guard` and `freshness_quarantine`.",
     ),
     "state": Option(
         "freshness.json",
@@ -194,10 +209,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "notify": Option("", _notify, "Apprise URLs and `alertmanager://host:port`, one a line", "Where notifications go."),
     "heartbeat": Option(
-        "",
-        _heartbeat,
-        "a URL with `http://` or `https://`",
-        "Whom each run tells that it begins, has succeeded or has failed, as Healthchecks and Uptime Kuma expect it.",
+        "", _heartbeat, "a URL with `http://` or `https://`", "Whom each run tells that it begins, succeeds or fails."
     ),
     "metrics_file": Option(
         "",
@@ -223,8 +235,8 @@ class TrackingSettings(NamedTuple):
     """Where stale serials are remembered, what happens to those that persist, and where they are reported.
 
     Times are in seconds. `quarantine_after` is None if nothing goes into quarantine, `index_max_age` if
-    the guard is off. If `escalates` is false, no notifications are sent, nor heartbeats. If `metrics_file` or
-    `status_page` is empty, that file is not written.
+    the guard is off. `ask_origin` is how many pages a day, None if that depends on the master. If `escalates`
+    is false, nothing is sent to anybody. If `metrics_file` or `status_page` is empty, that file is not written.
     """
 
     state: str
@@ -234,6 +246,7 @@ class TrackingSettings(NamedTuple):
     escalates: bool
     quarantine_after: int | None
     index_max_age: int | None
+    ask_origin: int | None
     metrics_file: str = ""
     status_page: str = ""
     heartbeat: str = ""
@@ -357,7 +370,7 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
 
 def refused_channel(number: int, url: str, problem: str) -> OptionError:
     """Return the error for a URL in `notify`, which is the `number`th there, that turns out to be of no use."""
-    return _refused("notify", _notify_line(number, url), problem)
+    return _refused("notify", _SHOWN_LINE.format(number, len(url)), problem)
 
 
 def _refused(name: str, shown: str, problem: str, allowed: str = "") -> OptionError:
@@ -366,14 +379,16 @@ def _refused(name: str, shown: str, problem: str, allowed: str = "") -> OptionEr
 
 
 def _tracking(enabled: Collection[str], values: Mapping[str, Any]) -> TrackingSettings:
+    quarantines, guards = (not {ADAPTIVE, plugin}.isdisjoint(enabled) for plugin in (QUARANTINE, GUARD))
     return TrackingSettings(
         state=values["state"],
         thresholds=Thresholds(values["warn_after"], values["critical_after"]),
         repeat_every=values["repeat_every"],
         notify=values["notify"],
         escalates=not {ADAPTIVE, ESCALATION}.isdisjoint(enabled),
-        quarantine_after=None if {ADAPTIVE, QUARANTINE}.isdisjoint(enabled) else values["quarantine_after"],
-        index_max_age=None if {ADAPTIVE, GUARD}.isdisjoint(enabled) else values["index_max_age"],
+        quarantine_after=values["quarantine_after"] if quarantines else None,
+        index_max_age=values["index_max_age"] if guards else None,
+        ask_origin=values["ask_origin"] if quarantines and guards else 0,
         metrics_file=values["metrics_file"],
         status_page=values["status_page"],
         heartbeat=values["heartbeat"],

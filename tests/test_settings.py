@@ -124,6 +124,7 @@ OTHER_VALUES = {
     "warn_after": "2h",
     "critical_after": "2d",
     "repeat_every": "2d",
+    "ask_origin": "7",
     "quarantine_after": "never",
     "index_max_age": "7h",
     "notify": "json://a/",

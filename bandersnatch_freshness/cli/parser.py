@@ -133,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         "--expect", type=int, metavar="SERIAL", help="a fresh page's serial (default: what the index announces)"
     )
     forms = probe.add_mutually_exclusive_group()
+    forms.add_argument("--all", action="store_true", help="print each request, also where all ways agree")
     forms.add_argument("--curl", action="store_true", help="print each request as a curl command")
     forms.add_argument("--markdown", action="store_true", help="print a report to paste into an issue")
     forms.add_argument("--json", action="store_true", help="print JSON")

@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-import requests
 from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -26,7 +25,7 @@ from ..probe.ways import Agent
 from . import terminal
 
 # Roughly the number of requests per project, for the progress bar; it varies with the host's addresses.
-_QUESTIONS = 28
+_QUESTIONS = 24
 
 # curl's User-Agent in Debian 12; only its beginning matters.
 _CURL_AGENT = "curl/7.88.1"
@@ -48,11 +47,7 @@ def main(options: argparse.Namespace) -> int:
     with trusted_authorities() as ca_file:
         target = Target(
             upstream.master,
-            {
-                Agent.BANDERSNATCH: host.USER_AGENT,
-                Agent.REQUESTS: requests.utils.default_user_agent(),
-                Agent.CURL: _CURL_AGENT,
-            },
+            {Agent.BANDERSNATCH: host.USER_AGENT, Agent.CURL: _CURL_AGENT},
             upstream.section.get("cache_bust_parameter", "cache-bust"),
             WayOut(upstream.proxy or proxy_for(upstream.master), ca_file),
         )
@@ -97,7 +92,8 @@ async def _probe_one(
         expected = expect or announced or (upstream.serial if not project else None)
         answers = await asker.ask_all(expected)
     diagnosis = diagnose(answers, ways.base(project), expected)
-    lines = advice.lines(diagnosis.fresh, upstream.enabled, upstream.section)
+    by_origin = (diagnosis.origin_serial or 0) >= (diagnosis.required_serial or 1)
+    lines = advice.lines(diagnosis.fresh, upstream.enabled, upstream.section, by_origin=by_origin)
     return ProbeReport(plain_url(target.master), project, answers, diagnosis, lines, announced)
 
 
@@ -112,5 +108,8 @@ def _print(reports: Sequence[ProbeReport], options: argparse.Namespace) -> None:
             console.print(text, soft_wrap=True, markup=False)
     else:
         for one in reports:
-            console.print(one.table(console.width))
-            console.print(one.conclusion(), "", sep="\n")
+            if one.agrees and not options.all:
+                console.print(one.summary(), "", sep="\n")
+            else:
+                console.print(one.table(console.width))
+                console.print(one.conclusion(), "", sep="\n")

@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.incidents import Level
+from ..core.origin import Allowance
 from ..core.wording import title
 from ..exit_codes import CheckExit
-from ..formatting import duration, printable
+from ..formatting import duration, printable, timestamp
 from ..reporting import summary as summaries
 from ..reporting.summary import Summary
 from ..state import second_copy
@@ -49,6 +50,8 @@ def status(options: argparse.Namespace) -> int:
         console.print(_incidents(summary))
     if summary.state.quarantine:
         console.print(quarantined(summary))
+    if summary.state.origin:
+        console.print(f"\n{escape(_origin(summary.state.origin, summary.now))}", soft_wrap=True)
     if summary.state.runs:
         console.print(_runs(summary))
     return 0
@@ -138,6 +141,21 @@ def quarantined(summary: Summary) -> Table:
     if len(entries) > INCIDENTS_SHOWN:
         table.caption = f"and {len(entries) - INCIDENTS_SHOWN} more; all of them with --json"
     return table
+
+
+def _origin(allowance: Allowance, now: int) -> str:
+    """Return what came of asking the origin itself in the last 24 hours in which it was asked."""
+    said = (
+        f"The origin itself was asked for {allowance.asked} pages in 24 hours from {timestamp(allowance.since)} on: "
+        f"{allowance.cured} fresh"
+    )
+    waiting = sorted((turn.next(), name) for name, turn in allowance.pages.items() if not turn.is_due(now))
+    if waiting:
+        when, name = waiting[0]
+        said += f"; {len(waiting)} wait for their next turn, {printable(name)} in {duration(when - now)}"
+    if allowance.is_refused(now):
+        said += f"; it refused {duration(now - allowance.refused)} ago, and is not asked for a day"
+    return said
 
 
 def _runs(summary: Summary) -> Table:

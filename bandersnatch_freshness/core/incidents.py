@@ -86,11 +86,13 @@ class RunReport:
     mirror's serial. `climbed` are those that it asked for in all ways, in vain. `batch` is how many packages there are
     to sync in this run and in the earlier ones that it continues. `reached` is the mirror's serial after the run: up to
     there, nothing is left to sync but those. `is_whole` is false for a run that ended early. `overlaps`: another run
-    was under way when it began; what both see is seen once.
+    was under way when it began; what both see is seen once. What is fresh `by_origin` came past all caches, and says
+    nothing of the edge.
     """
 
     stale: dict[str, Sighting] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
+    by_origin: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
@@ -107,8 +109,13 @@ class RunReport:
     def systemic(self) -> bool:
         """Whether so much is stale that the whole edge is to blame; what is in quarantine doesn't count."""
         stale = len(self.stale.keys() - self.quarantined)
-        asked = stale + len(self.fresh) + len(self.gone)
+        asked = stale + len(self.fresh_at_edge) + len(self.gone)
         return stale >= SYSTEMIC_PACKAGES and stale >= SYSTEMIC_SHARE * max(asked, self.batch)
+
+    @property
+    def fresh_at_edge(self) -> set[str]:
+        """The packages whose pages were fresh in a way that a cache answers."""
+        return self.fresh - self.by_origin
 
 
 class Thresholds(NamedTuple):
@@ -162,8 +169,10 @@ def advance(
             incident = incident._replace(in_quarantine=True)
             if not report.overlaps and EDGE not in incidents:
                 incident = _graded(incident, now, thresholds)
-            if incident.level > incidents[subject].level:
-                changes.append(Change(incident))
+        if subject == EDGE and not report.overlaps:  # it lasts, though less than half of what this run saw is stale
+            incident = _graded(incident, now, thresholds)
+        if incident.level > incidents[subject].level:
+            changes.append(Change(incident))
         after[subject] = incident
     for subject, sighting in sightings.items():
         before = incidents.get(subject)
@@ -227,7 +236,9 @@ def _ending(incident: Incident, report: RunReport) -> Ending | None:
     """Return why an incident that this run did not see has ended, None if it is still open."""
     if incident.subject == EDGE:
         stale = len(report.stale.keys() - report.quarantined)
-        mostly = report.is_whole and not report.overlaps and len(report.fresh) + len(report.gone) > stale
+        mostly = report.is_whole and not report.overlaps and len(report.fresh_at_edge) + len(report.gone) > stale
+        if report.reached >= incident.required_serial and not mostly and report.by_origin:
+            return Ending.SETTLED
         return Ending.EDGE if mostly or report.reached >= incident.required_serial else None
     if incident.subject == INDEX:
         return Ending.FRESH if report.index_is_right else None

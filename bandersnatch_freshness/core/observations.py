@@ -149,6 +149,18 @@ def serial_in_html(page: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
+def is_of_cache(evidence: Evidence) -> bool:
+    """Return whether a cache on the way says by itself that it had the answer.
+
+    In X-Cache, in Cache-Status (as in `came_past_caches`), or by an Age, which no answer of an origin's has (RFC 9111,
+    section 5.1); some caches send one of 0 with what they have just fetched.
+    """
+    age = str(evidence.get("age", ""))
+    said = re.split(r"[;,\s]+", str(evidence.get("cache_status", "")))
+    is_hit = "hit" in str(evidence.get("x_cache", "")).lower() or not {"hit", "hit=?1"}.isdisjoint(said)
+    return is_hit or (age.isdecimal() and int(age) > 0)
+
+
 def is_document(body: bytes) -> bool:
     """Return whether a body is a JSON object, as every page in JSON is."""
     return _read(_PAGE, body) is not None

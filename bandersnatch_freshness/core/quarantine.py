@@ -60,6 +60,11 @@ class QuarantinePlan(NamedTuple):
     ask: Mapping[str, int | None] = MappingProxyType({})
     hold: frozenset[str] = frozenset()
 
+    def asking_fully(self, names: Set[str]) -> QuarantinePlan:
+        """Return the plan where those of these packages that are in quarantine are asked for in all ways."""
+        ask = {**self.ask, **dict.fromkeys(names & self.quarantine.keys())}
+        return self._replace(ask=ask, hold=self.hold - names)
+
     def without(self, names: Set[str], before: Mapping[str, QuarantineEntry]) -> QuarantinePlan:
         """Return the plan if the changes to these packages can't be saved: they are treated like any other package."""
         ask = {name: ways for name, ways in self.ask.items() if name not in names}
@@ -72,8 +77,12 @@ def is_due_for(incident: Incident, now: int, quarantine_after: int, last_run: in
     It must have been seen in the run that ended at `last_run`. Otherwise, if the package still
     fails, stale serials are no longer the reason.
     """
-    if incident.subject in (EDGE, INDEX) or incident.seen < last_run:
-        return False
+    is_package = incident.subject not in (EDGE, INDEX) and incident.seen >= last_run
+    return is_package and is_old_enough(incident, now, quarantine_after, warn_after)
+
+
+def is_old_enough(incident: Incident, now: int, quarantine_after: int, warn_after: int = HOUR) -> bool:
+    """Return whether three runs have seen an incident that has lasted for `quarantine_after`. Ages are in seconds."""
     # A `quarantine_after` of less than an hour is the operator's wish, and goes for the runs too.
     if not are_three_runs(incident.runs, incident.since, incident.seen, min(warn_after, quarantine_after)):
         return False
@@ -149,7 +158,11 @@ def _of_many(held: int) -> int:
 
 
 def after_run(
-    quarantine: Mapping[str, QuarantineEntry], rechecked: Set[str], gone: Set[str], synced: Mapping[str, int], now: int
+    quarantine: Mapping[str, QuarantineEntry],
+    rechecked: Set[str],
+    gone: Set[str],
+    synced: Mapping[str, int],
+    now: int,
 ) -> dict[str, QuarantineEntry]:
     """Return what is still in quarantine after a run; `synced` are the serials at which it synced packages."""
     after = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .agreement import HOUR, are_three_runs
@@ -18,9 +18,10 @@ from .incidents import EDGE, Incident, Level, RunReport, Sighting
 from .missing import Missing, MissingPlan, NotFound
 from .missing import after_run as after_missing
 from .observations import Observation
+from .origin import OriginTurns
 from .quarantine import QuarantineEntry, QuarantinePlan
 from .usefulness import Usefulness
-from .variants import LADDER, Variant
+from .variants import LADDER, ORIGIN, Variant
 from .verdicts import Verdict, judge
 
 
@@ -63,51 +64,6 @@ class PageDecision(NamedTuple):
     older_variant: Variant | None = None
 
 
-class KnownPages:
-    """What is known of pages from earlier runs."""
-
-    def __init__(
-        self,
-        incidents: Mapping[str, Incident],
-        quarantine: Mapping[str, QuarantineEntry],
-        *,
-        gone: Set[str] = frozenset(),
-        another_master: bool = False,
-        most: int | None = None,
-    ) -> None:
-        """`gone` are the packages that are believed to be gone.
-
-        `another_master`: the mirror's own serials may be those of another one, and mean nothing. `most` is the highest
-        serial that counts.
-        """
-        self.gone = gone
-        self._incidents = incidents
-        self._quarantine = quarantine
-        self._another_master = another_master
-        self.most = most
-        self._believes_index = False
-
-    def begin_anew(self) -> None:
-        """Believe the index alone, as bare Bandersnatch does: the mirror's own pages may be newer than is right."""
-        self._believes_index = True
-
-    def floor(self, project: str, own_serial: int) -> int:
-        """Return the least serial of a page that may replace the mirror's own: its serial, or any ever seen."""
-        if self._believes_index:
-            return 0
-        # A run does this for every package.
-        floor = 0 if self._another_master or (self.most is not None and own_serial > self.most) else own_serial
-        incident = self._incidents.get(project)
-        newest = incident.newest if incident else None
-        return floor if newest is None or (self.most is not None and newest > self.most) else max(floor, newest)
-
-    def announced(self, project: str) -> int:
-        """Return the serial that was announced of a page, 0 where only an index knows."""
-        incident, entry = self._incidents.get(project), self._quarantine.get(project)
-        announced = (incident.required_serial if incident else 0, entry.required_serial if entry else 0)
-        return max(serial for serial in (0, *announced) if self.most is None or serial <= self.most)
-
-
 class Run:
     """One run of `bandersnatch mirror`."""
 
@@ -127,6 +83,8 @@ class Run:
         # The packages in quarantine that this run asks for, and the serials at which it synced some.
         self.rechecks: dict[str, RecheckBudget | None] = {}
         self.synced: dict[str, int] = {}
+        # What the origin itself may be asked for.
+        self.origin = OriginTurns()
         # The missing packages that it asks for again, by serial; what it did not find, and whether that is saved by
         # now; and what failed otherwise.
         self.missing_asked: dict[str, int] = {}
@@ -219,6 +177,8 @@ class Run:
         self._unjudged.pop(project, None)
         self.not_found.pop(project, None)
         self.failed.discard(project)
+        if fresh or not_found is not None:
+            self.origin.give_back(project)
         if fresh:
             report.fresh.add(project)
             if self.concerns(project):
@@ -232,6 +192,21 @@ class Run:
         else:
             self._seen.setdefault(project, []).extend(observations)
             self._unjudged[project] = required_serial
+
+    def may_ask_origin(self, project: str, ways: Collection[str]) -> bool:
+        """Return whether to ask the origin itself for a page; these are the names of all other ways."""
+        sighting = self.report.stale.get(project)
+        return sighting is not None and self.origin.may_ask(project, sighting.verdict, self._seen[project], ways)
+
+    def asked_origin(self, requirement: PageRequirement, result: PageResult[Any]) -> None:
+        """Record what the origin itself answered when it was asked for a page that was stale in other ways."""
+        project, fresh = requirement.project, result.response is not None
+        self.origin.saw(project, result.observations[0], fresh=fresh)
+        self.saw(project, requirement.required_serial, result.observations, fresh=fresh)
+        self._extra_requests += 1
+        if fresh:
+            self._report.by_origin.add(project)
+            self._cured[ORIGIN.name] += 1
 
     def _sighting(self, project: str, required_serial: int) -> Sighting:
         seen = self._seen[project]  # Bandersnatch asks three times: all of it is evidence
@@ -254,11 +229,11 @@ class Run:
         For a package in quarantine, that is the newest to be had, whoever holds it; but it may be older than the
         mirror's.
         """
-        sighting = self.report.stale.get(project) if project in self.rechecks else None
-        if sighting is None or sighting.got is None:
+        if project not in self.rechecks or project not in self.report.stale:
             return None
         has = max(self._quarantine[project].synced or 0, self._own_serials.get(project, 0))
-        return next(one for one in self._seen[project] if one.serial == sighting.got) if sighting.got > has else None
+        newer = (one for one in self._seen[project] if (one.serial or 0) > has and one.variant != ORIGIN)
+        return max(newer, key=lambda one: one.serial or 0, default=None)
 
     def takes(self, project: str, serial: int) -> None:
         """Record that Bandersnatch gets a page of at least this serial."""
@@ -288,6 +263,8 @@ class Run:
         missing = self._missing.get(project)
         if missing and serial <= missing.serial and project not in self.rechecks:
             return RecheckBudget(1, missing.asks, None, is_missing=True)
+        if self.origin.has_turn(project, serial):
+            return None
         budget = self.rechecks.get(project)
         if budget is None and self._known and not (project in self.rechecks and self._quarantine[project].asks):
             if self._back_off is None:
@@ -300,6 +277,7 @@ class Run:
     def fails(self, project: str) -> None:
         """Record that asking for a project ended in an error that says nothing of its page."""
         self.failed.add(project)
+        self.origin.give_back(project)
         if self._back_off is not None:
             self._back_off.ended(project, in_vain=True)
 

@@ -31,6 +31,8 @@ class Variant:
     accept_encoding: AcceptEncoding = AcceptEncoding.CLIENT
     cache_bust: bool = False
     no_cache: bool = False
+    # Asked for by OPTIONS, which no cache keeps.
+    by_options: bool = False
     name: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -39,6 +41,7 @@ class Variant:
             *([self.accept_encoding.value] if self.accept_encoding is not AcceptEncoding.CLIENT else []),
             *(["cache-bust"] if self.cache_bust else []),
             *(["no-cache"] if self.no_cache else []),
+            *(["origin"] if self.by_options else []),
         ]
         object.__setattr__(self, "name", "+".join(parts) or "plain")
 
@@ -53,6 +56,8 @@ class Variant:
 
 
 PLAIN = Variant()
+# No rung of the ladder: see `origin`.
+ORIGIN = Variant(by_options=True)
 
 # From the cheapest for the origin to the most expensive: first the edge's other copies, and only
 # then past the edge.
@@ -86,4 +91,5 @@ def rungs(
 def possible() -> tuple[Variant, ...]:
     """Return all variants that any configuration can use."""
     encodings, busts = (None, AcceptEncoding.ABSENT, AcceptEncoding.CLIENT), (None, True, False)
-    return tuple(dict.fromkeys(one for encoding in encodings for bust in busts for one in rungs(encoding, bust)))
+    found = dict.fromkeys(one for encoding in encodings for bust in busts for one in rungs(encoding, bust))
+    return *found, ORIGIN

@@ -166,8 +166,15 @@ class AiohttpHost:
                 url, requirement.required_serial, requirement.budget, by_body=by_body, **options
             )
             decision = decide(run, requirement, result)
+            ways = session.climber.all_ways if run and result.response is None else None
+            if run and ways and run.may_ask_origin(requirement.project, ways):
+                asked = await session.ask_origin(url, requirement.required_serial, requirement.project, **options)
+                if asked is not None:
+                    run.asked_origin(requirement, asked)
+                    result = asked if asked.response is not None else result
             # In a `sync`, it is the page that Bandersnatch would have taken at once.
-            if decision.older_serial is not None and not (run and session.climber.ladder.is_refused):
+            may_ask = result.response is None and not (run and session.climber.ladder.is_refused)
+            if decision.older_serial is not None and may_ask:
                 once = session.climber.once(decision.older_variant)
                 older = await session.fetch(url, decision.older_serial, once, by_body=by_body, **options)
                 if older.response is not None:

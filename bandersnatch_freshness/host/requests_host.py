@@ -207,7 +207,15 @@ class RequestsHost:
         )
         with self._lock:
             decision = decide(run, requirement, result)
-        if decision.older_serial is not None and not adapter.climber.ladder.is_refused:
+        ways = adapter.climber.all_ways if run and result.response is None else None
+        if run and ways and run.may_ask_origin(requirement.project, ways):
+            asked = adapter.ask_origin(session, url, requirement.required_serial, requirement.project, **options)
+            if asked is not None:
+                with self._lock:
+                    run.asked_origin(requirement, asked)
+                result = asked if asked.response is not None else result
+        may_ask = result.response is None and not adapter.climber.ladder.is_refused
+        if decision.older_serial is not None and may_ask:
             once = adapter.climber.once(decision.older_variant)
             older = adapter.fetch(session, url, decision.older_serial, once, by_body=by_body, **options)
             if older.response is not None:

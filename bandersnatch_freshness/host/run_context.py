@@ -7,7 +7,8 @@ from typing import Any
 
 from ..core.guard import IndexGuard
 from ..core.index import Listing
-from ..core.run import KnownPages, Run
+from ..core.known_pages import KnownPages
+from ..core.run import Run
 from ..state.memory import Memory
 from ..transports.climber import AdaptiveClimber
 from .protocols import HostMirror

@@ -19,9 +19,10 @@ from packaging.utils import canonicalize_name
 from ..core.guard import IndexGuard
 from ..core.incidents import INDEX
 from ..core.index import IndexRefusedError, Listing
+from ..core.known_pages import KnownPages
 from ..core.log_fields import log_fields
 from ..core.observations import parse_serial, serial_in_body
-from ..core.run import KnownPages, Run
+from ..core.run import Run
 from ..fail_open import begin_run, fail_open, log_error
 from ..formatting import plain_error, plain_url
 from ..settings import OptionError, Settings, TrackingSettings

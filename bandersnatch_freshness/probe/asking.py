@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Self
@@ -27,11 +27,14 @@ from ..transports.aiohttp_session import FreshSession
 from ..transports.cache_bust import CacheBust
 from . import clients, ways
 from .clients import Raw, WayOut
-from .diagnosis import Answer, fresh_variants, serial_required
+from .diagnosis import Answer, fresh_variants, is_fresh, serial_required, settled
 from .problems import problem_of
-from .ways import Agent, Client, Page, Way
+from .ways import Agent, Client, Method, Page, Way
 
 AT_ONCE = 2
+
+# How many seconds a cache has for fetching the new page, after it has given the old one (stale-while-revalidate).
+PAUSE = 2
 
 # What Python's clients send; used until the base line's request shows the real value.
 _USUAL_ENCODING = "gzip, deflate"
@@ -86,11 +89,18 @@ class _Pinned(AbstractResolver):
 class Asker:
     """Requests one project's page, or the index (""), in many ways; an asynchronous context manager."""
 
-    def __init__(self, target: Target, project: str, asked: Callable[[], None] = lambda: None) -> None:
-        """`asked` is called after each answer."""
+    def __init__(
+        self,
+        target: Target,
+        project: str,
+        asked: Callable[[], None] = lambda: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`asked` is called after each answer; `sleep` waits for so many seconds."""
         self._target = target
         self._project = project
         self._asked = asked
+        self._sleep = sleep
         self._cache_bust = CacheBust(target.cache_bust_parameter)
         self._encoding = _USUAL_ENCODING
         self._at_once = asyncio.Semaphore(AT_ONCE)
@@ -121,7 +131,10 @@ class Asker:
         """Ask in every way and return the answers, in the order of asking."""
         project, base = self._project, ways.base(self._project)
         curl = shutil.which("curl") is not None
-        answers = [await self.ask(way) for way in ways.first(project)]
+        answers = [await self.ask(base)]
+        if _last_states(answers, base, expected)[base] is False:
+            await self._sleep(PAUSE)
+        answers.append(await self.ask(base))
         singles = ways.one_by_one(project, await asyncio.to_thread(self._target.addresses), curl=curl)
         if _nobody_answered(answers):
             answers += await self._ask_each([way for way in singles if way.address or way.client is not base.client])
@@ -130,13 +143,26 @@ class Asker:
         asked = {one.way for one in answers} - {base}
         answers += await self._ask_each([way for way in singles if way not in asked])
         answers += await self._ask_each(ways.together(project, curl=curl))
+        answers += await self._ask_old_again(answers, expected)
         for way in ways.past_caches(project):
             answers.append(await self.ask(way))
         required_serial = serial_required(answers, expected)
-        fresh = fresh_variants(answers, base, required_serial) if required_serial is not None else ()
+        if required_serial is None:
+            return answers
+        fresh = fresh_variants(settled(answers, base, required_serial), base, required_serial)
         for way in ways.again(project, fresh[0] if fresh and fresh[0] != base.variant else None):
             answers.append(await self.ask(way))
         return answers
+
+    async def _ask_old_again(self, answers: list[Answer], expected: int | None) -> list[Answer]:
+        """Where the base line is fresh by now, ask once more in each way that is not: a cache may revalidate it."""
+        base = ways.base(self._project)
+        last = _last_states(answers, base, expected)
+        old = [way for way, state in last.items() if state is False]
+        if not old or not last[base]:
+            return []
+        await self._sleep(PAUSE)
+        return await self._ask_each(old)
 
     async def _ask_each(self, several: Iterable[Way]) -> list[Answer]:
         return await asyncio.gather(*map(self.ask, several))
@@ -180,7 +206,11 @@ class Asker:
         options = {"headers": headers, "timeout": aiohttp.ClientTimeout(total=seconds or clients.SECONDS)}
         if self._target.way_out.proxy:
             options["proxy"] = self._target.way_out.proxy
-        response = await self._session(way.address).ask(url, way.variant, **options)
+        session = self._session(way.address)
+        if way.method is Method.OPTIONS:
+            response = await session.request(way.method.value, url, **options)
+        else:
+            response = await session.ask(url, way.variant, **options)
         try:
             body = await response.read() if read else None
         finally:
@@ -205,6 +235,8 @@ class Asker:
 
 def _observed(way: Way, raw: Raw) -> Observation:
     seen = observe(way.variant, raw.status, raw.headers)
+    if way.method is Method.OPTIONS:
+        return seen._replace(serial=_serial_of_origin(raw, seen))
     if seen.serial is not None or raw.status != 200 or not raw.body:
         return seen
     try:
@@ -213,6 +245,26 @@ def _observed(way: Way, raw: Raw) -> Observation:
         return seen
     serial = serial_in_html(body) if way.page is Page.SIMPLE_HTML else serial_in_body(body)
     return seen if serial is None else seen._replace(serial=serial, problem="")
+
+
+def _serial_of_origin(raw: Raw, seen: Observation) -> int | None:
+    """Return the serial in an answer to OPTIONS if that is the page itself, as PyPI's origin gives it."""
+    if raw.status != 200:
+        return None
+    try:
+        serial = serial_in_body(_decoded(raw))
+    except (OSError, zlib.error, LookupError):
+        return None
+    return serial if serial == seen.serial else None
+
+
+def _last_states(answers: Iterable[Answer], base: Way, expected: int | None) -> dict[Way, bool | None]:
+    """Return whether the last answer to each way is fresh, None where that is unknown."""
+    answers = list(answers)
+    required_serial = serial_required(answers, expected)
+    if required_serial is None:
+        return dict.fromkeys(one.way for one in answers)
+    return {one.way: is_fresh(one, required_serial, base) for one in answers}
 
 
 def _decoded(raw: Raw) -> bytes:

@@ -11,10 +11,17 @@ from ..core.observations import Observation
 from ..core.variants import LADDER, PLAIN, Variant
 from ..core.verdicts import Verdict, judge
 from ..exit_codes import ProbeExit
-from .ways import FACTORS, Way
+from .ways import FACTORS, Method, Page, Way
 
 # Differences that bypass the cache instead of selecting another of its copies.
-_PAST_CACHES = ("cache_bust", "no_cache")
+_PAST_CACHES = ("cache_bust", "no_cache", "method")
+
+
+# Said where copies of the index differ. Sources: docs/lab.md.
+_INDEX_ONLY_EXPIRES = (
+    "Copies of an index that no purge reaches, as PyPI's, differ by as much as is released while they last (at PyPI up "
+    "to an hour): that alone is healthy. A copy that is no newer when it is asked for an hour later is not."
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,9 @@ class Diagnosis:
 
     `decides` names the fields of a way that, changed alone, turn a stale answer into a fresh
     one, or the other way round. `fresh` lists the variants of the plugins' ladder that got
-    only fresh answers, in ladder order. `sentences` explain it all to people.
+    only fresh answers, in ladder order. `sentences` explain it all to people. `origin_serial` is
+    that of the origin's own page, None if it was not asked or did not give it. `revalidated` says
+    that a cache gave the old page once more while it fetched the new one.
     """
 
     outcome: ProbeExit
@@ -48,6 +57,8 @@ class Diagnosis:
     decides: tuple[str, ...]
     fresh: tuple[Variant, ...]
     sentences: tuple[str, ...]
+    origin_serial: int | None = None
+    revalidated: bool = False
 
     @property
     def cure(self) -> Variant | None:
@@ -84,49 +95,89 @@ def is_fresh(answer: Answer, required_serial: int, base: Way) -> bool | None:
     """Return whether an answer is fresh; None if it doesn't show that.
 
     As in the plugins, a missing serial or a 404 counts as stale. Pages other than the one
-    Bandersnatch asks for need no serial.
+    Bandersnatch asks for need no serial, and no server need answer OPTIONS with a page.
     """
     seen = answer.observation
     if seen.serial is not None:
         return seen.serial >= required_serial
+    if answer.way.method is Method.OPTIONS:
+        return None
     if seen.status == 404 or (seen.status == 200 and answer.way.page is base.page):
         return False
     return None
 
 
+def settled(answers: Sequence[Answer], base: Way, required_serial: int) -> Sequence[Answer]:
+    """Return the answers without old ones that a cache gave only until it had fetched the new page.
+
+    Such a cache gives the old page, fetches the new one meanwhile, and has that for whoever asks next
+    (stale-while-revalidate, RFC 5861). So every way that got the old page must get the new one when it is
+    asked again, and none may get the old one later; otherwise all answers are returned.
+    """
+    early = len(_early(answers))
+    states: dict[Way, list[bool]] = {}
+    for one in answers[:early]:
+        state = is_fresh(one, required_serial, base)
+        if state is not None:
+            states.setdefault(one.way, []).append(state)
+    turned = all(found[-1] and found == sorted(found) for found in states.values())
+    if not turned or any(is_fresh(one, required_serial, base) is False for one in answers[early:]):
+        return answers
+    return [one for one in answers if is_fresh(one, required_serial, base) is not False]
+
+
 def diagnose(answers: Sequence[Answer], base: Way, expected: int | None) -> Diagnosis:
     """Return what the answers show; they must be in the order of asking."""
+    # Who refuses OPTIONS, or answers with something else, says nothing about the page.
+    answers = [one for one in answers if one.way.method is Method.GET or one.observation.serial is not None]
     required_serial = serial_required(answers, expected)
     if required_serial is None:
         return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, None, (), (), (_nothing(answers),))
-    states = {is_fresh(one, required_serial, base) for one in answers} - {None}
     if not any(one.way.page is base.page and is_fresh(one, required_serial, base) is not None for one in answers):
         same_page = [one for one in answers if one.way.page is base.page]
         return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, required_serial, (), (), (_nothing(same_page),))
+    everything, answers = answers, settled(answers, base, required_serial)
+    origin_serial = next((one.observation.serial for one in answers if one.way.method is Method.OPTIONS), None)
     verdict = judge([one.observation for one in answers], required_serial)
+    states = {is_fresh(one, required_serial, base) for one in answers} - {None}
     outcome = ProbeExit.SOME_STALE
     if len(states) == 1:
         outcome = ProbeExit.FRESH if True in states else ProbeExit.ALL_STALE
+        if outcome is ProbeExit.ALL_STALE and origin_serial == serial_required(answers, None) is not None:
+            verdict = Verdict.ORIGIN_STALE  # it says so itself
     elif verdict is Verdict.FRESH:
         verdict = Verdict.EDGE_STALE  # the newer answer is the proof
     plain = {is_fresh(one, required_serial, base) for one in _early(answers) if one.way == base} - {None}
     decisive = _decisive(answers, base, required_serial, plain) if len(plain) == 1 else {}
     fresh = fresh_variants(answers, base, required_serial)
     sentences = {
-        ProbeExit.FRESH: lambda: [f"Every way of asking gets serial {required_serial}: nothing is stale."],
+        ProbeExit.FRESH: lambda: [
+            f"Every way of asking gets serial {required_serial}: nothing is stale.",
+            *_was_revalidated(everything, answers),
+        ],
         ProbeExit.SOME_STALE: lambda: [
             *_what_differs(answers, base, required_serial, plain, decisive),
-            _what_helps(fresh, plain),
+            _what_helps(fresh, plain, origin_serial is not None and origin_serial >= required_serial),
+            *([_INDEX_ONLY_EXPIRES] if base.page is Page.SIMPLE_JSON else []),
         ],
-        ProbeExit.ALL_STALE: lambda: [_who_is_behind(answers, verdict, required_serial)],
+        ProbeExit.ALL_STALE: lambda: [_who_is_behind(answers, verdict, required_serial, origin_serial)],
     }[outcome]()
     sentences += [*_was_refreshed(answers, base, required_serial, plain), *_failures(answers)]
-    return Diagnosis(outcome, verdict, required_serial, tuple(decisive), fresh, tuple(sentences))
+    return Diagnosis(
+        outcome,
+        verdict,
+        required_serial,
+        tuple(decisive),
+        fresh,
+        tuple(sentences),
+        origin_serial,
+        revalidated=len(answers) < len(everything),
+    )
 
 
 def _early(answers: Sequence[Answer]) -> list[Answer]:
     """Return the answers from before the first request that may change a cache's copies."""
-    return list(takewhile(lambda one: not (one.way.cache_bust or one.way.no_cache), answers))
+    return list(takewhile(lambda one: not one.way.passes_caches, answers))
 
 
 def _decisive(
@@ -156,6 +207,10 @@ def _what_differs(
         return [_by_luck(answers, base, required_serial)]
     if not plain:
         return ["Bandersnatch's way of asking got no answer; some others are stale, and some fresh."]
+    if list(decisive) == ["method"] and not any(
+        is_fresh(one, required_serial, base) for one in answers if one.way.method is Method.GET
+    ):
+        return [f"Every cached copy is old, and the origin itself has serial {required_serial}: purging is broken."]
     is_now, turns = ("fresh", "stale") if True in plain else ("stale", "fresh")
     if decisive:
         said = [
@@ -198,23 +253,34 @@ def _named(nodes: Iterable[str]) -> str:
     return ", ".join(sorted(nodes))
 
 
-def _what_helps(fresh: Sequence[Variant], plain: set[bool | None]) -> str:
+def _what_helps(fresh: Sequence[Variant], plain: set[bool | None], by_origin: bool) -> str:
     if plain == {True}:
         return "Bandersnatch's own way of asking is fresh, and the plugins change nothing while it is."
     if len(plain) > 1:
         return "What helps: the plugins, which ask again in other ways, and may meet another node each time."
     if fresh:
         return f"What helps: the plugins' variant {fresh[0]}, the first fresh one on their ladder."
+    if by_origin:
+        return (
+            "What helps: the plugins ask the origin for it, by OPTIONS, which no cache keeps, once this has lasted for "
+            "some hours; unless set otherwise, at PyPI alone (ask_origin)."
+        )
     return (
         "None of the ways in which the plugins ask gets a fresh answer every time; whoever runs the cache has to act."
     )
 
 
-def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required_serial: int) -> str:
+def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required_serial: int, origin_serial: int | None) -> str:
     serials = {one.observation.serial for one in answers if one.observation.serial is not None}
     if not serials:
         problems = ", ".join(dict.fromkeys(one.observation.problem or "no serial" for one in answers))
         return f"Serial {required_serial} is announced, but no way of asking gets such a page: {problems}."
+    if verdict is Verdict.ORIGIN_STALE and origin_serial is not None:
+        return (
+            f"Old in each copy, and at the origin itself, which has serial {origin_serial}, "
+            f"{required_serial - origin_serial} behind {required_serial}: the origin has no newer page. "
+            f"To do: {wording.advice(verdict)}."
+        )
     agree = (
         f"All ways of asking agree on serial {max(serials)}, {required_serial - max(serials)} behind {required_serial}"
     )
@@ -233,6 +299,20 @@ def _who_is_behind(answers: Sequence[Answer], verdict: Verdict, required_serial:
     return (
         f"{agree}. It is unknown whether a cache or the origin is behind: no answer says that it bypassed all caches."
     )
+
+
+def _was_revalidated(everything: Sequence[Answer], answers: Sequence[Answer]) -> list[str]:
+    """Say that the old page was given once; and by whom, where no such node gave the new one too."""
+    old = [one.observation.served_by for one in everything if one not in answers]
+    if not old:
+        return []
+    said = (
+        "It was old once, and fresh at the second ask: a cache gave the old page while it fetched the new one "
+        "(stale-while-revalidate). It was just released; there is nothing to do."
+    )
+    if all(old) and not set(old) & {one.observation.served_by for one in answers}:
+        said += f" Should it be old again in an hour, look at the node: the old page came from {_named(set(old))}."
+    return [said]
 
 
 def _was_refreshed(answers: Sequence[Answer], base: Way, required_serial: int, plain: set[bool | None]) -> list[str]:

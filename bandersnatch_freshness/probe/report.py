@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from rich.markup import escape
 from rich.table import Table
 
+from ..core import wording
+from ..core.verdicts import Verdict
 from ..exit_codes import ProbeExit
 from ..formatting import plain_url, printable
 from . import ways
 from .clients import curl_arguments
 from .diagnosis import Answer, Diagnosis, is_fresh
-from .ways import Way
+from .ways import Method, Way
 
 # Minimum width of "how asked", so that its words are not broken.
 _READABLE = 24
@@ -97,6 +99,49 @@ class ProbeReport:
             table.add_row(*(escape(row[at]) for at in shown), style=styles[fresh])
         return table
 
+    @property
+    def agrees(self) -> bool:
+        """Whether all ways of asking came to the same, so that there is nothing to compare."""
+        required_serial = self.diagnosis.required_serial
+        if self.diagnosis.outcome is ProbeExit.FRESH:
+            return all(one.observation.status == 200 for one in self._of_pages())
+        states = {is_fresh(one, required_serial or 0, self.base) for one in self._of_pages()}
+        return len(states) == 1 and len({_got(one) for one in self._of_pages()}) == 1
+
+    def _of_pages(self) -> list[Answer]:
+        """Return the answers without those to OPTIONS that are no page, as almost any server's."""
+        return [one for one in self.answers if one.way.method is Method.GET or one.observation.serial is not None]
+
+    def summary(self) -> str:
+        """Return five lines for ways of asking that agree, marked up for a terminal."""
+        diagnosis = self.diagnosis
+        said = wording.meaning(diagnosis.verdict) or "every way of asking gets the newest page"
+        if diagnosis.outcome is ProbeExit.UNDETERMINED:
+            said = diagnosis.sentences[0]
+        required_serial = diagnosis.required_serial
+        serial = max((one.observation.serial or 0 for one in self.answers), default=0)
+        behind = max(0, (required_serial or 0) - serial)
+        ways_asked = len({one.way for one in self.answers})
+        lines = [
+            f"{self.title} at {self.master}: {diagnosis.verdict.value}: {said}",
+            f"serial  {serial or 'none'}" + (f", {behind} behind {required_serial}" if serial and behind else ""),
+            f"asked   in {ways_asked} ways that agree, {len(self.answers)} requests",
+            f"to do   {self._to_do()}",
+            "all     add --all to see each request and its answer",
+        ]
+        colour = _OUTCOMES[diagnosis.outcome]
+        return f"[{colour}]{escape(lines[0])}[/]\n" + escape("\n".join(lines[1:]))
+
+    def _to_do(self) -> str:
+        diagnosis = self.diagnosis
+        if diagnosis.revalidated:
+            return "nothing: a cache gave the old page once, while it fetched the one that was just released"
+        if diagnosis.outcome is ProbeExit.FRESH:
+            return "nothing"
+        if diagnosis.outcome is ProbeExit.ALL_STALE and diagnosis.verdict is Verdict.UNKNOWN:
+            return "have whoever runs the caches look into them, and ask again later"
+        return wording.advice(diagnosis.verdict)
+
     def conclusion(self) -> str:
         """Return the diagnosis and the advice, marked up for a terminal."""
         text = f"[{_OUTCOMES[self.diagnosis.outcome]}]" + escape("\n".join(self.diagnosis.sentences)) + "[/]"
@@ -125,6 +170,8 @@ class ProbeReport:
             "verdict": diagnosis.verdict.value,
             "required": diagnosis.required_serial,
             "announced": self.announced,
+            "origin": diagnosis.origin_serial,
+            "revalidated": diagnosis.revalidated,
             "decides": list(diagnosis.decides),
             "fresh_variants": list(map(str, diagnosis.fresh)),
             "diagnosis": list(diagnosis.sentences),
@@ -138,6 +185,7 @@ class ProbeReport:
         return {
             **answer.observation.evidence(),
             "how": way.describe(self.base),
+            "method": way.method.value,
             "client": way.client.value,
             "page": way.page.value,
             "address": way.address,
@@ -159,12 +207,18 @@ def curl_command(answer: Answer) -> str:
         address = f"[{answer.way.address}]" if ":" in answer.way.address else answer.way.address
         pinned = ["--resolve", f"{parts.hostname}:{port}:{address}"]
     words = ["curl", "--silent", "--show-error", "--output", "/dev/null", "--dump-header", "-"]
+    if answer.way.method is not Method.GET:
+        words += ["-X", answer.way.method.value]
     url = shown_url(answer.url)
     quoted = shlex.quote(url)
     if answer.way.cache_bust:
         until = url.rindex("=") + 1
         quoted = f'{shlex.quote(url[:until])}"$(date +%s)"'
     return f"{shlex.join([*words, *curl_arguments(headers), *pinned])} {quoted}"
+
+
+def _got(answer: Answer) -> str:
+    return answer.observation.problem or str(answer.observation.serial)
 
 
 def shown_url(url: str) -> str:

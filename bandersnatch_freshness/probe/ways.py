@@ -21,11 +21,17 @@ class Client(enum.Enum):
 
 
 class Agent(enum.Enum):
-    """Whose User-Agent a request carries."""
+    """Whose User-Agent a request carries. PyPI asks mirrors to say who they are: one way alone has another."""
 
     BANDERSNATCH = "bandersnatch"
-    REQUESTS = "python-requests"
     CURL = "curl"
+
+
+class Method(enum.Enum):
+    """The HTTP method. No cache keeps the answer to OPTIONS (RFC 9110, 9.3.7): PyPI's origin answers with the page."""
+
+    GET = "GET"
+    OPTIONS = "OPTIONS"
 
 
 class Page(enum.Enum):
@@ -62,6 +68,12 @@ class Way:
     client: Client = Client.AIOHTTP
     agent: Agent = Agent.BANDERSNATCH
     address: str = ""
+    method: Method = Method.GET
+
+    @property
+    def passes_caches(self) -> bool:
+        """Whether it is meant to bypass caches instead of selecting one of their copies."""
+        return self.cache_bust or self.no_cache or self.method is Method.OPTIONS
 
     @property
     def variant(self) -> Variant:
@@ -103,6 +115,7 @@ _WORDS: Mapping[str, Callable[[Way], str]] = {
     "client": lambda way: f"client {way.client.value}",
     "agent": lambda way: f"User-Agent: {way.agent.value}",
     "address": lambda way: f"address {way.address}",
+    "method": lambda way: way.method.value,
 }
 
 # The name of each difference in a sentence.
@@ -114,17 +127,13 @@ FACTORS: Mapping[str, str] = {
     "agent": "the User-Agent",
     "page": "which page is asked for",
     "address": "which address of the host answers",
+    "method": "the method",
 }
 
 
 def base(project: str) -> Way:
     """Return the base line: how Bandersnatch asks without the plugins."""
     return Way(Page.JSON_API if project else Page.SIMPLE_JSON)
-
-
-def first(project: str) -> list[Way]:
-    """Return the base line twice: if the two answers differ, freshness is a matter of luck."""
-    return [base(project)] * 2
 
 
 def one_by_one(project: str, addresses: Sequence[str], *, curl: bool) -> list[Way]:
@@ -135,19 +144,18 @@ def one_by_one(project: str, addresses: Sequence[str], *, curl: bool) -> list[Wa
     return [
         *(replace(line, client=client) for client in clients),
         *(replace(line, accept_encoding=encoding) for encoding in encodings),
-        *(replace(line, agent=agent) for agent in (Agent.CURL, Agent.REQUESTS)),
+        replace(line, agent=Agent.CURL),
         *(replace(line, page=page) for page in (Page.SIMPLE_JSON, Page.SIMPLE_HTML) if page is not line.page),
         *(replace(line, address=address) for address in addresses[:ADDRESSES] if len(addresses) > 1),
     ]
 
 
 def together(project: str, *, curl: bool) -> list[Way]:
-    """Return the combinations that people try by hand, then the base line again."""
+    """Return what people try by hand, without Accept-Encoding, then the base line again."""
     line = base(project)
     absent = AcceptEncoding.ABSENT
     return [
-        *([replace(line, client=Client.CURL, agent=Agent.CURL, accept_encoding=absent)] if curl else []),
-        replace(line, client=Client.REQUESTS, agent=Agent.REQUESTS),
+        *([replace(line, client=Client.CURL, accept_encoding=absent)] if curl else []),
         *(
             replace(line, page=page, accept_encoding=absent)
             for page in (Page.SIMPLE_JSON, Page.SIMPLE_HTML)
@@ -158,12 +166,15 @@ def together(project: str, *, curl: bool) -> list[Way]:
 
 
 def past_caches(project: str) -> list[Way]:
-    """Return the rest of the plugins' ladder, which bypasses caches, those that change a cache least first."""
+    """Return what bypasses caches, those that change a cache least first: OPTIONS, and the rest of the plugins' ladder.
+
+    The index is never asked for by OPTIONS: at PyPI it would be made anew for each request.
+    """
     line = base(project)
     asked = {PLAIN, *(way.variant for way in one_by_one(project, (), curl=False))}
-    return sorted(
-        (line.dressed(variant) for variant in LADDER if variant not in asked), key=lambda way: way.variant.no_cache
-    )
+    rest = (line.dressed(variant) for variant in LADDER if variant not in asked)
+    by_options = [replace(line, method=Method.OPTIONS)] if project else []
+    return [*by_options, *sorted(rest, key=lambda way: way.no_cache)]
 
 
 def again(project: str, cure: Variant | None) -> list[Way]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from .. import __version__
 from ..core.history import Batch, Hour, PastRun
@@ -21,6 +21,7 @@ from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
 from ..core.index_age import Look, Mark
 from ..core.missing import Missing
+from ..core.origin import Allowance, Turn
 from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
 from ..core.usefulness import Idle
@@ -61,6 +62,7 @@ _SINGLE: Mapping[str, tuple[Callable[..., Any], type[parts.Part]]] = {
     "refusal": (Refusal, parts.Refusal),
     "idle_cache_bust": (Idle, parts.Idle),
     "idle_no_cache": (Idle, parts.Idle),
+    "origin": (Allowance, parts.Origin),
 }
 
 # What reading a foreign document may raise; msgspec's own is no ValueError before 0.19.
@@ -236,6 +238,10 @@ def _time(value: int) -> Any:
     return timestamp(min(max(value, 0), _LATEST))
 
 
+def _time_if_any(value: int) -> Any:
+    return _time(value) if value else UNSET
+
+
 def _bounded(value: int | None) -> Any:
     """Return a number within what can be read again, whatever a hostile index said it was."""
     return value if value is None or 0 <= value <= parts.HIGHEST else min(max(value, 0), parts.HIGHEST)
@@ -246,8 +252,10 @@ _WRITERS: Mapping[Any, Callable[[Any], object]] = {
     int: _bounded,
     int | None: _bounded,
     Seconds: _time,
+    Seconds | UnsetType: _time_if_any,
     parts.LevelName: _LEVEL_NAME,
     tuple[parts.Mark, ...]: lambda marks: tuple(_part(parts.Mark, mark) for mark in marks),
+    dict[str, parts.Turn]: lambda turns: {_plain(name): _part(parts.Turn, turn) for name, turn in turns.items()},
     parts.Look | None: lambda look: _part(parts.Look, look) if look.at else None,
 }
 
@@ -335,6 +343,8 @@ def _core(kind: Callable[..., _T], part: parts.Part, **more: object) -> _T:
     if isinstance(part, parts.Index):
         values["marks"] = tuple(_core(Mark, mark) for mark in part.marks)
         values["look"] = _core(Look, part.look) if part.look else Look()
+    if isinstance(part, parts.Origin):
+        values["pages"] = {name: _core(Turn, turn) for name, turn in part.pages.items()}
     if "level" in values:
         values["level"] = _LEVELS[values["level"]]
     return kind(**values)

@@ -14,16 +14,17 @@ from typing import Any, Protocol
 
 import filelock
 
-from ..core import quarantine
-from ..core import wording as words
+from ..core import origin, quarantine
 from ..core.guard import IndexGuard
 from ..core.history import Batch
-from ..core.incidents import INDEX, Change, Level, advance
+from ..core.incidents import INDEX, Change, advance
 from ..core.index import KnownIndex, plausible
-from ..core.log_fields import change_fields, incident_fields, log_fields
+from ..core.known_pages import KnownPages
+from ..core.log_fields import log_fields
 from ..core.refusals import Refusal
-from ..core.run import KnownPages, Run
+from ..core.run import Run
 from ..settings import TrackingSettings
+from . import telling
 from .document import NewerStateError, State, StateError
 from .missing import MissingPackages
 from .records import Records
@@ -36,11 +37,7 @@ class Notifies(Protocol):
     """Sends the notifications after a run: plans them, delivers them and records what arrived."""
 
     def check(self, state: State) -> None:
-        """Make sure that the channels' URLs can be used, and record in the state that they can.
-
-        Raises:
-            OptionError: if one can't.
-        """
+        """Record in the state that the channels' URLs can be used, or raise an OptionError."""
 
     def begin(self) -> None:
         """Say, without waiting, that a run begins."""
@@ -101,8 +98,7 @@ class Memory:
             log.error("%s can't be read, this run is not remembered: %s", self._records.store.path, error)
             self._trace.lose(self._clock())
             return None
-        notifier = self._notifier()
-        if notifier:
+        if notifier := self._notifier():
             notifier.check(self._records.state)
         now, overlaps = self._clock(), False
         try:
@@ -205,6 +201,8 @@ class Memory:
     ) -> quarantine.QuarantinePlan:
         """Decide what is in quarantine during a run, and save it before the mirror's serial can advance.
 
+        Likewise for what the run may ask the origin itself for, which counts before it does.
+
         `announced` has the serials of those packages of `concerned` that the run is to sync;
         `others` is how many other packages it requests. No serial above `most` counts.
         """
@@ -214,7 +212,8 @@ class Memory:
         now, state = self._clock(), self._records.state
         before = state.quarantine
         plan = self._plan(state, announced, others, now, after, most)
-        if plan.quarantine == before:
+        may_ask = self._may_ask_origin(state, plan, announced, now, after)
+        if plan.quarantine == before and not may_ask.most:
             return plan
         try:
             with self._records.lock():
@@ -222,25 +221,21 @@ class Memory:
                     state = self._records.state
                     before = state.quarantine
                     plan = self._plan(state, announced, others, now, after, most)
-                state.quarantine = plan.quarantine
+                    may_ask = self._may_ask_origin(state, plan, announced, now, after)
+                state.quarantine, was_asked = plan.quarantine, state.origin
+                if may_ask.most:  # that counts, should the run be killed before its end
+                    state.origin = (was_asked or origin.Allowance()).take(may_ask.most, now)
                 try:
                     self._records.write()
                 except OSError:
-                    state.quarantine = before
+                    state.quarantine, state.origin = before, was_asked
                     raise
         except (OSError, StateError, filelock.Timeout) as error:
             log.error("%s can't be written, no more packages go into quarantine: %s", self._records.store.path, error)
             return plan.without(plan.changed, before)
-        for name in sorted(plan.quarantine.keys() - before.keys()):
-            incident = state.incidents[name]
-            log.warning("%s", words.in_quarantine(incident, now), extra=incident_fields(incident))
-        for name in sorted(before.keys() - plan.quarantine.keys()):
-            log.info(
-                "%s is dropped by the mirror's filters, and no longer in quarantine",
-                name,
-                extra=log_fields(project=name),
-            )
-        return plan
+        telling.log_plan(plan.quarantine, before, state.incidents, now)
+        run.origin = origin.OriginTurns(may_ask)
+        return plan.asking_fully(may_ask.names)
 
     def _plan(
         self, state: State, announced: Mapping[str, int], others: int, now: int, after: int, most: int | None
@@ -258,6 +253,20 @@ class Memory:
             most,
             drains=state.drains,
         )
+
+    def _may_ask_origin(
+        self, state: State, plan: quarantine.QuarantinePlan, announced: Mapping[str, int], now: int, after: int
+    ) -> origin.OriginPlan:
+        """Return what a run may ask the origin itself for."""
+        allowance, warn_after = state.origin or origin.Allowance(), self._tracking.thresholds.warn_after
+        left = allowance.left(origin.most_a_day(self._tracking.ask_origin, state.master), now)
+        if not left or self._is_refused(state):
+            return origin.NO_REQUESTS
+        return origin.choose(plan.quarantine, state.incidents, announced, allowance, left, now, after, warn_after)
+
+    def _is_refused(self, state: State) -> bool:
+        """Return whether the master wants fewer requests, by what it told an earlier run."""
+        return state.refusal is not None and state.refusal.holds(self._clock())
 
     def _last_run(self, state: State) -> int:
         """Return when the last completed run ended, in seconds since 1970; 0 if that was one of another master."""
@@ -278,8 +287,8 @@ class Memory:
 
     def refusal(self) -> Refusal | None:
         """Return what the master told an earlier run, as it wants fewer requests; None if that is over."""
-        found = self._records.state.refusal
-        return found if found and found.holds(self._clock()) else None
+        state = self._records.state
+        return state.refusal if self._is_refused(state) else None
 
     def left_out(self) -> set[str]:
         """Return the traits of variants that are left out now, as they are no use at this master."""
@@ -320,7 +329,10 @@ class Memory:
             run.report.gone |= {name for name in on_record & state.missing.keys() if state.missing[name].is_gone(now)}
             state.quarantine = quarantine.after_run(before, run.rechecks.keys(), run.report.gone, run.synced, now)
             left.extend(before.keys() - state.quarantine.keys())
-            state.drains = quarantine.is_over(run.rechecks.keys(), set(left), len(before))
+            # What came past all caches is no sign that these are right again.
+            state.drains = quarantine.is_over(run.rechecks.keys(), set(left) - run.origin.fresh, len(before))
+            if state.origin:
+                state.origin = state.origin.settle(run.origin, run.report.fresh | run.report.gone, now)
             run.report.quarantined = set(state.quarantine)
             run.report.missing = self.missing.owed()
             max_age = self._tracking.index_max_age
@@ -344,19 +356,14 @@ class Memory:
 
         with self._running:
             is_remembered = self._remember(run, advance_all)
+            telling.log_origin(run.origin)
             for warning in guard.warnings if guard else ():
                 log.warning("%s", warning, extra=log_fields(project=INDEX))
             if is_remembered:
-                for name in sorted(left):
-                    log.info("%s is no longer in quarantine", name, extra=log_fields(project=name))
-                for trait in no_use:
-                    log.info(
-                        "%s is no use at this master: left out, and tried again in a week", trait.replace("_", "-")
-                    )
+                telling.log_left(left)
+                telling.log_no_use(no_use)
                 if self._tracking.escalates:
-                    for change in changes:
-                        line = words.describe_change(change, now)
-                        log.log(_log_level(change), "%s", line, extra=change_fields(change))
+                    telling.log_changes(changes, now)
                 if notifier and plan:
                     arrived = notifier.deliver(plan)
                     self._records.update(lambda state: notifier.settle(state, plan, arrived, now))
@@ -391,10 +398,3 @@ class Memory:
             path = str(self._records.store.path)
             if notifier.alarm(self._records.state, path, left.begun, now, is_told=left.is_told):
                 self._trace.tell()
-
-
-def _log_level(change: Change) -> int:
-    if change.ending is not None:
-        # Anyone who read that an incident had worsened must also see that it ended.
-        return logging.INFO if change.incident.level is Level.STALE else logging.WARNING
-    return logging.CRITICAL if change.incident.level is Level.CRITICAL else logging.WARNING

@@ -212,6 +212,27 @@ class Idle(Part):
     last: Annotated[Seconds, Meta(description="when the last of these runs ended")]
 
 
+class Turn(Part):
+    """When it was a page's turn to be asked for past all caches."""
+
+    last: Annotated[Seconds, Meta(description="when that was last; it is again after 6 hours, then 12, then 24")]
+    times: Annotated[Number, Meta(description="how often it was")]
+
+
+class Origin(Part):
+    """How much [the origin itself](requests.md#the-origin) was asked for, past all caches."""
+
+    since: Annotated[Seconds, Meta(description="when the 24 hours began of which this is")]
+    asked: Annotated[Number, Meta(description="how many pages in these; what a run may yet ask for is counted before")]
+    cured: Annotated[Number, Meta(description="how many of these pages were fresh")] = 0
+    refused: (
+        Annotated[Seconds, Meta(description="when it last refused that; it is not asked for a day")] | UnsetType
+    ) = UNSET
+    pages: Annotated[
+        dict[str, Turn], Meta(description="pages that it did not get, or that no cache says it holds, by package")
+    ] = field(default_factory=dict)
+
+
 class Totals(Part):
     """Counted since the state began."""
 
@@ -278,6 +299,7 @@ class Remembered(Part):
     ) = UNSET
     idle_cache_bust: Annotated[Idle, Meta(description="where the parameter made no difference")] | UnsetType = UNSET
     idle_no_cache: Annotated[Idle, Meta(description="where no-cache made no difference")] | UnsetType = UNSET
+    origin: Annotated[Origin, Meta(description="how much its origin was asked for past all caches")] | UnsetType = UNSET
 
 
 class Other(Remembered, kw_only=True):

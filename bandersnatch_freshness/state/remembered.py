@@ -12,6 +12,7 @@ from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
 from ..core.missing import Missing
+from ..core.origin import Allowance
 from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
 from ..core.scope import same_master
@@ -23,7 +24,7 @@ OTHERS_KEPT = 2
 
 _OF_A_MASTER = (
     *("incidents", "notified", "batch", "index", "doubt", "ceiling", "refusal"),
-    *("idle_cache_bust", "idle_no_cache"),
+    *("idle_cache_bust", "idle_no_cache", "origin"),
 )
 
 
@@ -68,6 +69,7 @@ class OtherMaster(NamedTuple):
     refusal: Refusal | None = None
     idle_cache_bust: Idle | None = None
     idle_no_cache: Idle | None = None
+    origin: Allowance | None = None
 
 
 @dataclass
@@ -110,6 +112,8 @@ class State:
     # For which pages the parameter and no-cache made no difference.
     idle_cache_bust: Idle | None = None
     idle_no_cache: Idle | None = None
+    # How much its origin was asked for past all caches, None if never.
+    origin: Allowance | None = None
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
     missing: dict[str, Missing] = field(default_factory=dict)

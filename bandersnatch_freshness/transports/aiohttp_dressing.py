@@ -13,6 +13,10 @@ from yarl import URL
 from ..core.observations import Observation, observe
 from ..core.variants import AcceptEncoding, Variant
 
+# By default aiohttp rejects header fields of more than 8190 bytes. An answer with an overlong
+# serial should be judged like any other, not end in an error.
+MAX_FIELD_SIZE = 64 * 1024
+
 
 class DressedRequest(Awaitable[aiohttp.ClientResponse]):
     """Like the result of aiohttp's `session.get()`: can be awaited or used in `async with`."""

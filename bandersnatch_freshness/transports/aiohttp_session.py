@@ -20,15 +20,12 @@ from ..core.observations import Observation, observe_elsewhere
 from ..core.variants import PLAIN, Variant
 from ..settings import Settings
 from .aiohttp_body import BodyLimitError, BodyLimits, read_within
-from .aiohttp_dressing import DressedRequest, dress, observed_failure, redirected
+from .aiohttp_dressing import MAX_FIELD_SIZE, DressedRequest, dress, observed_failure, redirected
 from .aiohttp_index import GuardedIndex
+from .aiohttp_origin import AiohttpOrigin
 from .climber import SCOUT_SECONDS, AdaptiveClimber, RequestFailedError
 
 log = logging.getLogger("bandersnatch.freshness")
-
-# By default aiohttp rejects header fields of more than 8190 bytes. An answer with an overlong
-# serial should be judged like any other, not end in an error.
-_MAX_FIELD_SIZE = 64 * 1024
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -62,6 +59,7 @@ class FreshSession:
         # What asks for the index, where that is guarded.
         self.index = GuardedIndex(self, master) if settings.guards else None
         self._scout: asyncio.Event | None = None
+        self.ask_origin = AiohttpOrigin(session, self.climber).ask
 
     def __getattr__(self, name: str) -> Any:
         """Delegate everything else to the wrapped session."""
@@ -223,7 +221,7 @@ class FreshSession:
         Raises:
             RequestFailedError: wraps what the wrapped session raises.
         """
-        options = {"max_field_size": _MAX_FIELD_SIZE, **options}
+        options = {"max_field_size": MAX_FIELD_SIZE, **options}
         follow, most = True, 0
         if variant != PLAIN:  # the client follows a plain request's redirects itself
             follow, most = options.pop("allow_redirects", True), options.pop("max_redirects", 10)

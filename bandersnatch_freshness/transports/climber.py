@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from .. import __version__
+from ..core import origin
 from ..core.climb import Climb, Ladder, RecheckBudget
 from ..core.log_fields import GOT_SERIAL, PROJECT, REQUIRED_SERIAL, VARIANT
 from ..core.observations import Observation, observe
@@ -25,6 +28,10 @@ SCOUT_SECONDS = 2
 
 # A run logs this many pages that stay stale at INFO, the others at DEBUG.
 STALE_PAGES_LOGGED = 10
+
+
+# Added to the User-Agent of requests to the origin itself, which pass caches on purpose: whoever minds can tell.
+ORIGIN_AGENT = f"bandersnatch-freshness/{__version__}"
 
 
 class RequestFailedError(Exception):
@@ -51,6 +58,8 @@ class AdaptiveClimber:
         self.ladder = Ladder(rungs)
         # Whether a 404 that came past all caches is believed at once: not behind a proxy, which may keep one silently.
         self.believes_404 = True
+        # Whether the origin was asked for something past all caches, and is to be asked for no more in this run.
+        self.has_asked_origin = self.is_origin_over = False
         # What a server that refused a request wants, if it says so.
         self.refusal: Refusal | None = None
         # Pages that are not to be had in any variant, each with what to say of it if it still isn't later in the run.
@@ -157,6 +166,26 @@ class AdaptiveClimber:
             "The server wants fewer requests until %s: nothing is asked for in other ways in this run",
             timestamp(refusal.until),
         )
+
+    @property
+    def all_ways(self) -> list[str] | None:
+        """The names of all ways to ask for a page, None where none but the first is to be used."""
+        if self.ladder.is_refused or self._is_broken:
+            return None
+        return [one.name for one in self.ladder.rungs]
+
+    def origin_pause(self) -> float:
+        """Return how many seconds to wait before the origin itself is asked."""
+        is_first, self.has_asked_origin = not self.has_asked_origin, True
+        return random.uniform(0, origin.FIRST_WITHIN_SECONDS) if is_first else origin.SECONDS_APART  # noqa: S311
+
+    def saw_origin(self, url: str, seen: Observation, *, fresh: bool) -> None:
+        """Log what the origin itself answered; if that was a refusal, or no answer, ask it for nothing more."""
+        self.is_origin_over = self.is_origin_over or seen.status is None or origin.is_refused(seen)
+        if seen.is_refusal and seen.status != 403:  # which may be about the method alone
+            self.heed([seen])
+        title = self.scope.title(url)
+        log.debug("%s: %s, which is %s", title, seen, "fresh" if fresh else "not taken", extra={PROJECT: title})
 
     def _learn(self, climb: Climb, extra: int) -> None:
         seen, title = climb.observations, self.scope.title(climb.url)

@@ -8,6 +8,7 @@ used by several threads.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,12 +18,13 @@ from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import SKIP_HEADER
 
+from ..core import origin
 from ..core.climb import Climb, PageResult, RecheckBudget
 from ..core.observations import Observation, observe_elsewhere
-from ..core.variants import LADDER, AcceptEncoding, Variant
+from ..core.variants import LADDER, ORIGIN, AcceptEncoding, Variant
 from ..formatting import plain_url
 from .cache_bust import without
-from .climber import SCOUT_SECONDS, AdaptiveClimber, RequestFailedError
+from .climber import ORIGIN_AGENT, SCOUT_SECONDS, AdaptiveClimber, RequestFailedError
 
 __all__ = ["Asking", "FreshAdapter", "StaleError"]
 
@@ -85,6 +87,7 @@ class FreshAdapter(BaseAdapter):
         self._here = threading.local()
         self._scout: threading.Event | None = None
         self._scout_lock = threading.Lock()
+        self._origin_turn = threading.Lock()
 
     @contextmanager
     def requiring(self, serial: int, budget: RecheckBudget | None = None, *, by_body: bool = False) -> Iterator[Asking]:
@@ -161,6 +164,41 @@ class FreshAdapter(BaseAdapter):
             if climb.way is None:
                 self.climber.learn(climb)
                 return self._kept(asking, climb, None)
+
+    def ask_origin(
+        self,
+        session: requests.Session,
+        url: str,
+        required_serial: int,
+        project: str,
+        *,
+        pause: Callable[[float], object] | None = None,
+        **options: Any,
+    ) -> PageResult[Response] | None:
+        """Ask the origin itself for a project's page when it is its turn; None if not in this run any more.
+
+        `session` has this adapter mounted; `pause` waits, by default as `time.sleep`.
+        """
+        with self._origin_turn:
+            if self.climber.is_origin_over:
+                return None
+            (pause or time.sleep)(self.climber.origin_pause())
+            agent = {**session.headers, **(options.get("headers") or {})}.get("User-Agent")
+            headers = {**(options.get("headers") or {}), "User-Agent": f"{agent or ''} {ORIGIN_AGENT}".lstrip()}
+            options = {**options, "headers": headers, "allow_redirects": False}
+            response = None
+            try:
+                response = session.request("OPTIONS", url, **options)
+                seen = origin.look(response.status_code, response.headers)
+                if not seen.problem:
+                    seen = origin.read(seen, response.content, project)
+            except requests.RequestException as error:
+                seen = Observation(ORIGIN, problem=type(error).__name__)
+            fresh = origin.is_fresh(seen, required_serial)
+            self.climber.saw_origin(url, seen, fresh=fresh)
+            if response is not None and not fresh:
+                response.close()
+            return PageResult([seen], response if fresh else None)
 
     def send(
         self,

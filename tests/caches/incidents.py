@@ -45,7 +45,7 @@ CACHE_TITLES = {
 
 INCIDENTS = {name: behaviour for name, behaviour in BEHAVIOURS.items() if behaviour.incident}
 
-# What three runs have found stale, the next may quarantine: more runs change nothing.
+# What three runs have found stale, the next may quarantine, or ask the origin for: more runs change nothing.
 _MOST_RUNS = 4
 
 
@@ -231,8 +231,9 @@ def _mirror(directory: Path, lab: Lab, cache: Cache | None = None, plugins: Sequ
     options = {"master": cache.url if cache else lab.url, "allow-non-https": "true"}
     if cache and cache.proxy:
         options["proxy"] = cache.proxy
-    waiting = {"quarantine_after": "1h"} if plugins else None
-    return Mirror(directory, lab, plugins, waiting, options)
+    # A cache on loopback is not PyPI, so that its origin is asked only if that is wanted.
+    chosen = {"quarantine_after": "1h", "ask_origin": "100"} if plugins else None
+    return Mirror(directory, lab, plugins, chosen, options)
 
 
 def _run(mirror: Mirror, lab: Lab, cache: Cache, names: Sequence[str], most: int) -> Played:

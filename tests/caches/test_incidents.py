@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from .incidents import CACHES, INCIDENTS, Ending, Player, Replay, applicable
-from .replay import REASONS, endings_in_docs, section
+from .replay import endings_in_docs, section
 
 pytestmark = [pytest.mark.caches, pytest.mark.usefixtures("servers")]
 
 # Bare Bandersnatch mostly sleeps.
 _AT_ONCE = 4
 
-FRESH, QUARANTINED, LOST, STALE = Ending
+FRESH, _, LOST, STALE = Ending
 
 # The table of this run, as the docs have it.
 MADE = Path(__file__).parents[2] / "build" / "incidents.md"
@@ -49,7 +49,7 @@ def test_incident(incident: str, cache: str, replays: Replays) -> None:
     """Proved first, then run by both; and the docs say the same."""
     replay = replays[incident, cache].result()
     assert replay.proof
-    expected = BARE.get(incident, STALE), QUARANTINED if (incident, cache) in REASONS else FRESH
+    expected = BARE.get(incident, STALE), FRESH
     assert (replay.bare.ending, replay.suite.ending) == expected, replay.suite.output
     assert endings_in_docs()[incident, cache] == tuple(ending.value for ending in expected)
     assert "An error inside bandersnatch-freshness" not in replay.suite.output

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS
+from bandersnatch_freshness.probe import asking
 
 from .cache import Cache
 from .incidents import CACHES, MakeCache, stale_cache
@@ -29,18 +33,19 @@ LADDER_PAST = {"cache_bust": "strip+cache-bust", "no_cache": "no-cache"}
 
 
 def probe(cache: Cache) -> tuple[int, dict[str, Any]]:
-    """Probe as an operator does, and return the exit code and the report."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "bandersnatch_freshness", "probe", "--master", cache.url, "--json", PROJECT],
-        env={"PATH": os.environ["PATH"], **({"http_proxy": cache.proxy} if cache.proxy else {})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert not finished.stderr
-    (report,) = json.loads(finished.stdout)["probes"]
-    return finished.returncode, report
+    """Probe as an operator does, but without a pause, and return the exit code and the report."""
+    environment = {"PATH": os.environ["PATH"], **({"http_proxy": cache.proxy} if cache.proxy else {})}
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(asking, "PAUSE", 0),
+        redirect_stdout(output),
+        redirect_stderr(errors),
+    ):
+        code = cli.main(["probe", "--master", cache.url, "--json", PROJECT])
+    assert not errors.getvalue()
+    (report,) = json.loads(output.getvalue())["probes"]
+    return code, report
 
 
 def configured() -> list[Any]:
@@ -61,14 +66,14 @@ def configured() -> list[Any]:
 
 @pytest.mark.parametrize(("make", "query", "no_cache", "encodings"), configured())
 def test_every_copy_is_stale(make: MakeCache, query: bool, no_cache: bool, encodings: bool) -> None:
-    """What gets past the cache decides; where nothing does, it is said that all is stale, and no more."""
+    """What gets past the cache decides: OPTIONS always do; where nothing else does, purging is called broken."""
     with stale_cache(BEHAVIOURS["purge-broken"], make, projects=1) as (_, cache, _, _):
         code, report = probe(cache)
-    decides = [*(["cache_bust"] if query else []), *(["no_cache"] if no_cache else [])]
-    assert report["decides"] == decides
-    assert code == (SOME if decides else ALL)
-    assert report["verdict"] == ("edge-stale" if decides else "unknown")
-    assert report["fresh_variants"][:1] == [LADDER_PAST[one] for one in decides][:1]
+    past = [*(["cache_bust"] if query else []), *(["no_cache"] if no_cache else [])]
+    assert report["decides"] == ["method", *past]
+    assert (code, report["verdict"]) == (SOME, "edge-stale")
+    assert report["fresh_variants"][:1] == [LADDER_PAST[one] for one in past][:1]
+    assert ("purging is broken" in report["diagnosis"][0]) is (not past)
 
 
 @pytest.mark.parametrize(("make", "query", "no_cache", "encodings"), [one for one in configured() if one.values[3]])
@@ -76,7 +81,7 @@ def test_the_gzip_copy_is_stale(make: MakeCache, query: bool, no_cache: bool, en
     """The Accept-Encoding decides, whatever else gets past."""
     with stale_cache(BEHAVIOURS["gzip-stale"], make, projects=1) as (_, cache, _, _):
         code, report = probe(cache)
-    decides = ["accept_encoding", *(["cache_bust"] if query else []), *(["no_cache"] if no_cache else [])]
+    decides = ["accept_encoding", "method", *(["cache_bust"] if query else []), *(["no_cache"] if no_cache else [])]
     assert (code, report["decides"], report["fresh_variants"][0]) == (SOME, decides, "strip")
 
 
@@ -87,10 +92,12 @@ def test_the_gzip_copy_is_stale(make: MakeCache, query: bool, no_cache: bool, en
         pytest.param("healthy", "cdn", FRESH, [], "plain", id="healthy-on-varnish"),
         pytest.param("healthy", "nginx", FRESH, [], "plain", id="healthy-on-nginx"),
         pytest.param("healthy", "squid", FRESH, [], "plain", id="healthy-on-squid"),
-        pytest.param("gzip-stale", "pypi", SOME, ["accept_encoding"], "strip", id="gzip"),
-        pytest.param("gzip-and-identity-stale", "pypi", SOME, ["accept_encoding"], "deflate", id="gzip-and-identity"),
-        pytest.param("purge-broken", "pypi", ALL, [], None, id="all-copies"),
-        pytest.param("fallback", "pypi", SOME, ["accept_encoding"], "strip", id="fallback"),
+        pytest.param("gzip-stale", "pypi", SOME, ["accept_encoding", "method"], "strip", id="gzip"),
+        pytest.param(
+            "gzip-and-identity-stale", "pypi", SOME, ["accept_encoding", "method"], "deflate", id="gzip-and-identity"
+        ),
+        pytest.param("purge-broken", "pypi", SOME, ["method"], None, id="all-copies"),
+        pytest.param("fallback", "pypi", SOME, ["accept_encoding", "method"], "strip", id="fallback"),
         pytest.param("stale-node", "pypi", SOME, [], None, id="node"),
     ],
 )
@@ -106,17 +113,19 @@ def test_incidents(behaviour: str, cache_name: str, code: ProbeExit, decides: li
 
 
 @pytest.mark.parametrize(
-    ("make", "verdict"),
+    ("make", "says_state"),
     [
-        pytest.param(cdn, "origin-stale", id="varnish"),
-        pytest.param(squid, "origin-stale", id="squid"),
-        pytest.param(partial(nginx, says_state=True), "origin-stale", id="nginx-that-says-so"),
-        pytest.param(nginx, "unknown", id="nginx"),
-        pytest.param(CACHES["pypi"], "origin-stale", id="pypi"),
+        pytest.param(cdn, True, id="varnish"),
+        pytest.param(squid, True, id="squid"),
+        pytest.param(partial(nginx, says_state=True), True, id="nginx-that-says-so"),
+        pytest.param(nginx, False, id="nginx"),
+        pytest.param(CACHES["pypi"], True, id="pypi"),
     ],
 )
-def test_the_origin_is_behind(make: MakeCache, verdict: str) -> None:
-    """It is blamed where an answer came past the cache, and the cache says so."""
-    with stale_cache(BEHAVIOURS["origin-stale"], make, projects=1) as (_, cache, _, _):
+@pytest.mark.parametrize("refuses_options", [0, 405])
+def test_the_origin_is_behind(make: MakeCache, says_state: bool, refuses_options: int) -> None:
+    """It is blamed where it says so itself, or where an answer came past the cache, and the cache says so."""
+    behaviour = replace(BEHAVIOURS["origin-stale"], refuses_options=refuses_options)
+    with stale_cache(behaviour, make, projects=1) as (_, cache, _, _):
         code, report = probe(cache)
-    assert (code, report["verdict"]) == (ALL, verdict)
+    assert (code, report["verdict"]) == (ALL, "origin-stale" if says_state or not refuses_options else "unknown")

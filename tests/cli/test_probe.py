@@ -8,20 +8,28 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import requests
 
 from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS, Behaviour
+from bandersnatch_freshness.lab.origin import Lifetimes
 from bandersnatch_freshness.lab.server import Lab, LabRequest
 
 from ..conftest import StartLab
 from ..end_to_end.proxy import running_proxy
 
 FRESH, SOME, ALL, UNDETERMINED = ProbeExit
+
+
+def noon() -> float:
+    """Return the time of a clock that stands still, in seconds."""
+    return 1_000_000.0
 
 
 class Probed(NamedTuple):
@@ -48,6 +56,7 @@ def probe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("bandersnatch_freshness.probe.asking.PAUSE", 0)
 
     def run(lab: Lab | None, *arguments: str) -> Probed:
         master = []
@@ -60,9 +69,18 @@ def probe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     return run
 
 
+WITHOUT_PAUSE = """
+import sys
+from bandersnatch_freshness.cli.parser import main
+from bandersnatch_freshness.probe import asking
+asking.PAUSE = 0
+sys.exit(main())
+"""
+
+
 def probe_configured(config: Path, *packages: str) -> subprocess.CompletedProcess[str]:
     """Probe as a configuration says, in a process of its own: Bandersnatch reads only one in each."""
-    command = [sys.executable, "-m", "bandersnatch_freshness", "probe", "-c", str(config), *packages]
+    command = [sys.executable, "-c", WITHOUT_PAUSE, "probe", "-c", str(config), *packages]
     return subprocess.run(command, capture_output=True, check=False, text=True)
 
 
@@ -70,21 +88,21 @@ def probe_configured(config: Path, *packages: str) -> subprocess.CompletedProces
 VERDICTS: dict[tuple[str, str], tuple[ProbeExit, list[str], str | None]] = {
     ("healthy", "cdn"): (FRESH, [], None),
     ("identity-stale", "cdn"): (SOME, ["accept_encoding"], None),
-    ("gzip-stale", "cdn"): (SOME, ["accept_encoding", "cache_bust"], "strip"),
-    ("gzip-stale", "pypi"): (SOME, ["accept_encoding"], "strip"),
-    ("gzip-stale", "proxy"): (SOME, ["accept_encoding", "cache_bust", "no_cache"], "strip"),
-    ("gzip-and-identity-stale", "cdn"): (SOME, ["accept_encoding", "cache_bust"], "strip+cache-bust"),
-    ("gzip-and-identity-stale", "pypi"): (SOME, ["accept_encoding"], "deflate"),
-    ("fallback", "pypi"): (SOME, ["accept_encoding"], "strip"),
-    ("purge-broken", "cdn"): (SOME, ["cache_bust"], "strip+cache-bust"),
-    ("purge-broken", "pypi"): (ALL, [], None),
-    ("purge-broken", "proxy"): (SOME, ["cache_bust", "no_cache"], "strip+cache-bust"),
-    ("some-gzip-stale", "pypi"): (SOME, ["accept_encoding"], "strip"),
+    ("gzip-stale", "cdn"): (SOME, ["accept_encoding", "method", "cache_bust"], "strip"),
+    ("gzip-stale", "pypi"): (SOME, ["accept_encoding", "method"], "strip"),
+    ("gzip-stale", "proxy"): (SOME, ["accept_encoding", "method", "cache_bust", "no_cache"], "strip"),
+    ("gzip-and-identity-stale", "cdn"): (SOME, ["accept_encoding", "method", "cache_bust"], "strip+cache-bust"),
+    ("gzip-and-identity-stale", "pypi"): (SOME, ["accept_encoding", "method"], "deflate"),
+    ("fallback", "pypi"): (SOME, ["accept_encoding", "method"], "strip"),
+    ("purge-broken", "cdn"): (SOME, ["method", "cache_bust"], "strip+cache-bust"),
+    ("purge-broken", "pypi"): (SOME, ["method"], None),
+    ("purge-broken", "proxy"): (SOME, ["method", "cache_bust", "no_cache"], "strip+cache-bust"),
+    ("some-gzip-stale", "pypi"): (SOME, ["accept_encoding", "method"], "strip"),
     ("origin-stale", "cdn"): (ALL, [], None),
     ("origin-stale", "pypi"): (ALL, [], None),
     ("no-serial", "cdn"): (FRESH, [], None),
     ("malformed-serial", "cdn"): (FRESH, [], None),
-    ("cached-404", "pypi"): (SOME, ["accept_encoding"], "strip"),
+    ("cached-404", "pypi"): (SOME, ["accept_encoding", "method"], "strip"),
     ("stale-node", "pypi"): (SOME, [], None),
     ("gone", "cdn"): (ALL, [], None),
     ("server-error", "cdn"): (UNDETERMINED, [], None),
@@ -101,6 +119,10 @@ VERDICTS: dict[tuple[str, str], tuple[ProbeExit, list[str], str | None]] = {
 }
 
 
+# Where no one way of asking is always fresh: the plugins meet another node, or ask the origin.
+ONLY_PLUGINS_HELP = {("stale-node", "pypi"), ("purge-broken", "pypi")}
+
+
 @pytest.mark.parametrize(("behaviour", "kind"), VERDICTS)
 def test_every_behaviour_of_the_lab(behaviour: str, kind: str, start_lab: StartLab, probe: Probe) -> None:
     """The outcome, the difference that decides, and the cure: that of the plugins."""
@@ -112,10 +134,10 @@ def test_every_behaviour_of_the_lab(behaviour: str, kind: str, start_lab: StartL
     document = probed.document
     assert (document["outcome"], document["decides"]) == (outcome.name.lower().replace("_", "-"), decides)
     assert probed.code == outcome
-    if outcome is SOME and behaviour != "stale-node":
+    if outcome is SOME and (behaviour, kind) not in ONLY_PLUGINS_HELP:
         assert document["fresh_variants"][0] == (cure or "plain")
-    assert bool(document["advice"]) is (cure is not None or behaviour == "stale-node")
-    assert len(lab.requests) <= 31  # with the index
+    assert bool(document["advice"]) is (cure is not None or (behaviour, kind) in ONLY_PLUGINS_HELP)
+    assert len(lab.requests) <= 40  # with the index, and what is asked again
     assert all(one.query.startswith("cache-bust=") or not one.query for one in lab.requests)
 
 
@@ -128,7 +150,7 @@ def test_no_behaviour_is_forgotten() -> None:
     ("behaviour", "verdict"),
     [
         pytest.param("origin-stale", "origin-stale", id="origin"),
-        pytest.param("purge-broken", "unknown", id="all-copies-old"),
+        pytest.param("purge-broken", "edge-stale", id="all-copies-old"),
         pytest.param("gzip-stale", "edge-stale", id="one-copy"),
     ],
 )
@@ -207,6 +229,79 @@ def test_the_table_names_all_and_marks_the_best_and_the_worst(start_lab: StartLa
     assert "What decides is the Accept-Encoding" in probed.output
     assert "    freshness\n" in probed.output
     assert "\x1b" not in probed.output
+
+
+def test_just_released(start_lab: StartLab, probe: Probe) -> None:
+    """Each copy at PyPI's edge is old once: nothing is stale, and nothing to be set."""
+    lab = start_lab(kind="pypi", projects=1, lifetimes=Lifetimes(index=0, other=0), clock=noon)
+    probe(lab, "lab-00")
+    lab.release()
+    probed = probe(lab, "lab-00", "--json")
+    assert probed.code == FRESH
+    document = probed.document
+    assert (document["verdict"], document["revalidated"]) == ("fresh", True)
+    assert (document["advice"], document["fresh_variants"][0]) == ("", "plain")
+    old = [one["fresh"] for one in document["answers"]].count(False)
+    assert old == 7  # the page's three copies, and two of each simple page: none asks for deflate there
+    again = probe(lab, "lab-00", "--json").document
+    assert (again["outcome"], again["revalidated"]) == ("fresh", False)
+
+
+def test_one_copy_was_just_asked_for(start_lab: StartLab, probe: Probe) -> None:
+    """As by the mirror itself: the base line is fresh, the others are old once."""
+    lab = start_lab(kind="pypi", projects=1, lifetimes=Lifetimes(index=0, other=0), clock=noon)
+    probe(lab, "lab-00")
+    lab.release()
+    as_mirror = requests.get(f"{lab.url}/pypi/lab-00/json", headers={"Accept-Encoding": "gzip, deflate"}, timeout=10)
+    assert as_mirror.status_code == 200
+    document = probe(lab, "lab-00", "--json").document
+    assert document["answers"][0]["fresh"] is True
+    assert (document["outcome"], document["revalidated"]) == ("fresh", True)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "lines"),
+    [
+        pytest.param("healthy", ["fresh: every way", "serial", "asked", "to do   nothing", "all "], id="fresh"),
+        pytest.param("origin-stale", ["origin-stale: ", "serial", "asked", "to do   report", "all "], id="origin"),
+    ],
+)
+def test_five_lines_where_all_ways_agree(behaviour: str, lines: list[str], start_lab: StartLab, probe: Probe) -> None:
+    """And all the rest of it with --all."""
+    lab = start_lab(behaviour, "pypi", projects=1)
+    lab.release()
+    printed = probe(lab, "lab-00").output.rstrip("\n").splitlines()
+    assert len(printed) == 5
+    assert printed[0].startswith(f"lab-00 at {lab.https_url}: {lines[0]}")
+    for line, beginning in zip(printed[1:], lines[1:], strict=True):
+        assert line.startswith(beginning)
+    assert len(probe(lab, "lab-00", "--all").output.splitlines()) > 20
+
+
+def test_purging_is_broken(start_lab: StartLab, probe: Probe) -> None:
+    """Every copy is old, the origin is not: the table shows it, and what to do is said."""
+    lab = start_lab("purge-broken", "pypi", projects=1)
+    lab.release()
+    probed = probe(lab, "lab-00")
+    assert probed.code == SOME
+    assert f"Every cached copy is old, and the origin itself has serial {lab.serial}: purging is broken." in (
+        probed.output
+    )
+    assert "ask_origin" in probed.output
+    assert "    freshness\n" in probed.output
+    assert "│ OPTIONS " in probed.output
+
+
+@pytest.mark.parametrize("status", [204, 403, 405, 501])
+def test_options_refused(status: int, start_lab: StartLab, probe: Probe) -> None:
+    """It is as if they had not been asked, but for a row of the table."""
+    lab = start_lab(replace(BEHAVIOURS["purge-broken"], refuses_options=status), "pypi", projects=1)
+    lab.release()
+    probed = probe(lab, "lab-00", "--json")
+    assert (probed.code, probed.document["verdict"]) == (ALL, "unknown")
+    assert probed.document["origin"] is None
+    assert not any("failed" in sentence for sentence in probed.document["diagnosis"])
+    assert len(probe(lab, "lab-00").output.rstrip("\n").splitlines()) == 5
 
 
 def as_asked(asked: LabRequest) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:

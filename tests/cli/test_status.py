@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.cli import status
+from bandersnatch_freshness.formatting import timestamp
 from bandersnatch_freshness.lab.mirrors import Mirror
 
 from ..conftest import MakeMirror, StartLab
@@ -67,6 +70,31 @@ def test_json_has_it_all(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     assert (document["serial"], document["serial_lag"], document["incidents"]) == (lab.serial, 0, {})
     checked = command("check", mirror, "--json")
     assert json.loads(checked.stdout)["exit_code"] == checked.returncode == 0
+
+
+def test_tells_what_the_origin_itself_was_asked_for(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """In a line: how much, what came of it, what waits for it, and whether it refused; nothing where it never was."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    mirror.run()
+    assert "The origin itself" not in command("status", mirror).stdout
+    path, now = mirror.directory / "freshness.json", int(time.time())
+    document = json.loads(path.read_text())
+    turns = {"foo": 2, "[bar]": 1, "baz": 3}
+    document["origin"] = {
+        "since": timestamp(now - 3 * 3600),
+        "asked": 9,
+        "cured": 6,
+        "refused": timestamp(now - 2 * 3600),
+        "pages": {name: {"last": timestamp(now - 2 * 3600), "times": times} for name, times in turns.items()},
+    }
+    document["origin"]["pages"]["due"] = {"last": timestamp(now - 90000), "times": 1}
+    path.write_text(json.dumps(document))
+    (line,) = [one for one in command("status", mirror).stdout.splitlines() if one.startswith("The origin itself")]
+    assert re.fullmatch(
+        rf"The origin itself was asked for 9 pages in 24 hours from {timestamp(now - 3 * 3600)} on: 6 fresh; 3 wait "
+        r"for their next turn, \[bar\] in (4|3) h.*; it refused 2 h.* ago, and is not asked for a day",
+        line,
+    )
 
 
 def test_works_without_a_state(start_lab: StartLab, make_mirror: MakeMirror) -> None:

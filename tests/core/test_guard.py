@@ -11,9 +11,9 @@ from bandersnatch_freshness.core.guard import IndexGuard
 from bandersnatch_freshness.core.incidents import Incident
 from bandersnatch_freshness.core.index import Ceiling, Index, IndexAfter, IndexRefusedError, KnownIndex
 from bandersnatch_freshness.core.index_age import Mark
+from bandersnatch_freshness.core.known_pages import KnownPages
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
-from bandersnatch_freshness.core.run import KnownPages
 from bandersnatch_freshness.core.variants import PLAIN
 from bandersnatch_freshness.core.verdicts import Verdict
 

@@ -205,6 +205,31 @@ def test_an_edge_that_stays_stale_gives_each_package_an_incident_of_its_age() ->
     assert (p0.since, p0.runs, p0.level, p0.newest, p0.examples) == (NOON, 4, S, 41, ())
 
 
+def test_what_came_past_all_caches_says_nothing_of_the_edge() -> None:
+    """Its incident does not end by that; and when the mirror has all, it is not said to serve fresh pages again."""
+    mirror = Mirror()
+    mirror.run(stale(*MANY), NOON)
+    half = set(MANY[:8])
+    assert mirror.run(stale(*MANY[8:], fresh=half, by_origin=half), NOON + HOUR) == []
+    assert EDGE in mirror.incidents
+    rest = set(MANY[8:])
+    changes = mirror.run(RunReport(fresh=rest, by_origin=rest, reached=99), NOON + 2 * HOUR)
+    assert {change.incident.subject: change.ending for change in changes}[EDGE] is Ending.SETTLED
+    assert stale(*MANY, fresh=set(map(str, range(11))), by_origin={"0"}).systemic
+
+
+def test_an_edge_that_lasts_worsens_though_few_are_left() -> None:
+    """Else what is left would never go into quarantine, and the mirror would stand still for good."""
+    mirror = Mirror()
+    for time in (NOON, NOON + HOUR, NOON + 2 * HOUR):
+        mirror.run(stale(*MANY), time)
+    (change,) = mirror.run(stale(*MANY[:3], batch=10), NOON + DAY)
+    assert (change.incident.subject, change.incident.level) == (EDGE, C)
+    assert mirror.run(stale(*MANY[:3], batch=10), NOON + DAY + MINUTE) == []
+    mirror.run(stale(*MANY[:3], batch=10, overlaps=True), NOON + DAY + MINUTE)
+    assert mirror.incidents[EDGE].level is C
+
+
 def test_an_edge_is_not_fresh_because_its_packages_are_in_quarantine() -> None:
     """Its incident ends when most of them have left; what stays worsens by itself."""
     mirror = Mirror()

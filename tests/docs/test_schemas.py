@@ -143,6 +143,7 @@ def test_a_probe_is_as_documented(
     lab: Lab = start_lab(behaviour, projects=2)
     project = lab.release()[0]
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lab.ca_file))
+    monkeypatch.setattr("bandersnatch_freshness.probe.asking.PAUSE", 0)
     cli.main(["probe", "--json", "--master", lab.https_url, *([project] if of == "a package" else [])])
     document = json.loads(capsys.readouterr().out)
     assert document["probes"][0]["answers"]

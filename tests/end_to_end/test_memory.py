@@ -273,7 +273,7 @@ OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_index:GuardedInd
         "core.guard:IndexGuard._admit",
         "core.guard:IndexGuard.after",
         "core.guard:IndexGuard.expect",
-        "core.run:KnownPages.floor",
+        "core.known_pages:KnownPages.floor",
         "host.suite:Suite._begin_run",
         "host.suite:_end",
         "host.package_list:plan",

@@ -50,6 +50,13 @@ def test_lines(fresh: list[Variant], enabled: str, section: Mapping[str, str], e
     assert lines(fresh, enabled, section) == expected
 
 
+def test_where_only_the_origin_has_it() -> None:
+    """The plugin that asks it is to be enabled, and nothing else."""
+    assert lines([], "", {}, by_origin=True) == "[plugins]\nenabled =\n    freshness"
+    assert "\n    freshness" in lines([], "freshness_encoding", {}, by_origin=True)
+    assert lines([], "freshness", {}, by_origin=True) == ""
+
+
 def test_the_advice_does_it() -> None:
     """Whichever variant is the only fresh one, what is set then asks in it."""
     for variant in LADDER[1:]:

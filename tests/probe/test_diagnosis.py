@@ -13,7 +13,7 @@ from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.diagnosis import Answer, Diagnosis, diagnose, serial_required
-from bandersnatch_freshness.probe.ways import Agent, Client, Page, Way
+from bandersnatch_freshness.probe.ways import Agent, Client, Method, Page, Way
 
 BASE = ways.base("foo")
 STRIP = replace(BASE, accept_encoding=AcceptEncoding.ABSENT)
@@ -22,6 +22,7 @@ NO_CACHE = replace(BASE, no_cache=True)
 AGENT = replace(BASE, agent=Agent.CURL)
 CLIENT = replace(BASE, client=Client.REQUESTS)
 ADDRESS = replace(BASE, address="192.0.2.1")
+OPTIONS = replace(BASE, method=Method.OPTIONS)
 PAGE = replace(BASE, page=Page.SIMPLE_JSON)
 CURL = Way(Page.JSON_API, AcceptEncoding.ABSENT, client=Client.CURL, agent=Agent.CURL)
 
@@ -47,6 +48,7 @@ def diagnosis(*answers: Answer, expected: int | None = 42) -> Diagnosis:
         pytest.param(CLIENT, "client", id="client"),
         pytest.param(ADDRESS, "address", id="address"),
         pytest.param(PAGE, "page", id="page"),
+        pytest.param(OPTIONS, "method", id="method"),
     ],
 )
 @pytest.mark.parametrize(("plain", "other"), [pytest.param(41, 42, id="cured"), pytest.param(42, 41, id="spoiled")])
@@ -102,6 +104,89 @@ def test_the_origin_is_blamed_on_proof_alone() -> None:
     assert "Cache-Status: edge; fwd=uri-miss" in by_rfc.sentences[0]
 
 
+def test_the_origin_has_what_no_copy_has() -> None:
+    """Purging is broken, whatever caches say of themselves."""
+    found = diagnosis(answer(BASE, 41), answer(STRIP, 40), answer(OPTIONS, 42), answer(BUST, 41))
+    assert (found.outcome, found.verdict) == (ProbeExit.SOME_STALE, Verdict.EDGE_STALE)
+    assert (found.decides, found.fresh, found.origin_serial) == (("method",), (), 42)
+    assert found.sentences[0] == ("Every cached copy is old, and the origin itself has serial 42: purging is broken.")
+    assert "(ask_origin)" in found.sentences[1]
+
+
+def test_purging_is_not_called_broken_where_one_copy_is_fresh() -> None:
+    """Then that decides, and what the plugins do with it helps."""
+    found = diagnosis(answer(BASE, 41), answer(STRIP, 42), answer(OPTIONS, 42))
+    assert found.decides == ("accept_encoding", "method")
+    assert "Past the cache it is fresh too: with OPTIONS." in found.sentences
+    assert "strip" in found.sentences[-1]
+    page = diagnosis(answer(BASE, 41), answer(PAGE, 42), answer(OPTIONS, 42))
+    assert "purging" not in " ".join(page.sentences)
+
+
+def test_the_origin_says_itself_that_it_is_behind() -> None:
+    """Where no cache says anything, and where some are even older."""
+    found = diagnosis(answer(BASE, 41), answer(STRIP, 41), answer(OPTIONS, 41))
+    assert (found.outcome, found.verdict, found.origin_serial) == (ProbeExit.ALL_STALE, Verdict.ORIGIN_STALE, 41)
+    assert "at the origin itself, which has serial 41, 1 behind 42: the origin has no newer page" in found.sentences[0]
+    older = diagnosis(answer(BASE, 40), answer(STRIP, 41), answer(OPTIONS, 41))
+    assert older.verdict is Verdict.ORIGIN_STALE
+    odd = diagnosis(answer(BASE, 41), answer(OPTIONS, 40))
+    assert odd.verdict is Verdict.EDGE_STALE
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 403, 404, 405, 501, 503, None])
+@pytest.mark.parametrize("serial", [41, 42])
+def test_options_that_are_refused_change_nothing(status: int | None, serial: int) -> None:
+    """No problem, and no verdict."""
+    others = [answer(BASE, serial), answer(STRIP, serial)]
+    assert diagnosis(*others, answer(OPTIONS, None, status)) == diagnosis(*others)
+    gone = [answer(BASE, None, 404)]
+    assert diagnosis(*gone, answer(OPTIONS, None, status), expected=None) == diagnosis(*gone, expected=None)
+
+
+def test_old_once_and_fresh_at_the_second_ask() -> None:
+    """A cache revalidates each copy: no incident, nothing to be set."""
+    asked = [answer(BASE, 41), answer(BASE, 42), answer(STRIP, 41), answer(AGENT, 42), answer(STRIP, 42)]
+    found = diagnosis(*asked, answer(OPTIONS, 42), answer(BUST, 42))
+    assert (found.outcome, found.verdict, found.revalidated) == (ProbeExit.FRESH, Verdict.FRESH, True)
+    assert found.fresh[0] == PLAIN
+    assert found.decides == ()
+    assert "old once, and fresh at the second ask" in found.sentences[1]
+    assert not diagnosis(answer(BASE, 42), answer(STRIP, 42)).revalidated
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([answer(BASE, 41), answer(BASE, 42), answer(BASE, 41)], id="old-again"),
+        pytest.param([answer(BASE, 41), answer(BASE, 42), answer(STRIP, 41)], id="another-copy-is-old"),
+        pytest.param([answer(BASE, 41), answer(BASE, 42), answer(OPTIONS, 41)], id="the-origin-is-old"),
+        pytest.param([answer(BASE, 41), answer(NO_CACHE, 42), answer(BASE, 42)], id="refreshed-by-asking"),
+    ],
+)
+def test_what_is_no_revalidation(answers: list[Answer]) -> None:
+    """Every way must have turned, by itself, and for good."""
+    found = diagnosis(*answers)
+    assert not found.revalidated
+    assert found.outcome is ProbeExit.SOME_STALE
+
+
+def test_the_node_that_gave_the_old_page_once_is_named() -> None:
+    """Where it is not known to have the new one: it may never get it."""
+    found = diagnosis(answer(BASE, 41, served_by="b"), answer(BASE, 42, served_by="a"))
+    assert "the old page came from b." in found.sentences[1]
+    same = diagnosis(answer(BASE, 41, served_by="b"), answer(BASE, 42, served_by="b"))
+    assert "the old page came from" not in same.sentences[1]
+
+
+def test_copies_of_the_index_differ_where_all_is_well() -> None:
+    """So it is said that this alone is no fault."""
+    base = ways.base("")
+    strip = replace(base, accept_encoding=AcceptEncoding.ABSENT)
+    found = diagnose([answer(base, 41), answer(strip, 42)], base, None)
+    assert "that alone is healthy" in found.sentences[-1]
+
+
 def test_copies_that_are_all_stale_and_differ_are_caches() -> None:
     """The origin has but one serial."""
     found = diagnosis(answer(BASE, 40), answer(STRIP, 41))
@@ -111,14 +196,14 @@ def test_copies_that_are_all_stale_and_differ_are_caches() -> None:
 def test_equal_questions_with_different_answers() -> None:
     """Luck; and where the nodes say so, which of them it is."""
     found = diagnosis(
-        answer(BASE, 41, served_by="b"), answer(BASE, 42, served_by="a"), answer(STRIP, 42, served_by="a")
+        answer(BASE, 42, served_by="a"), answer(BASE, 41, served_by="b"), answer(STRIP, 42, served_by="a")
     )
     assert found.decides == ()
     assert "matter of luck" in found.sentences[0]
     assert "the node: b holds the old copy, a does not" in found.sentences[0]
-    nameless = diagnosis(answer(BASE, 41), answer(BASE, 42))
+    nameless = diagnosis(answer(BASE, 42), answer(BASE, 41))
     assert "the node" not in nameless.sentences[0]
-    both = diagnosis(answer(BASE, 41, served_by="a"), answer(BASE, 42, served_by="a"))
+    both = diagnosis(answer(BASE, 42, served_by="a"), answer(BASE, 41, served_by="a"))
     assert "the node" not in both.sentences[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -13,7 +14,7 @@ from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.diagnosis import Answer, diagnose
 from bandersnatch_freshness.probe.report import ProbeReport, curl_command, exit_code
-from bandersnatch_freshness.probe.ways import Way
+from bandersnatch_freshness.probe.ways import Client, Method, Way
 
 BASE = ways.base("foo")
 
@@ -52,13 +53,120 @@ def test_a_curl_command_is_safe_for_a_shell() -> None:
     assert "eA==" not in command
 
 
+def test_a_curl_command_for_options() -> None:
+    """As people type it."""
+    way = replace(BASE, method=Method.OPTIONS)
+    words = shlex.split(curl_command(Answer(way, Observation(way.variant), "https://x.example/")))
+    assert words[words.index("-X") + 1] == "OPTIONS"
+    assert "-X" not in shlex.split(curl_command(Answer(BASE, Observation(BASE.variant), "https://x.example/")))
+
+
+CLIENT = replace(BASE, client=Client.REQUESTS)
+OPTIONS = replace(BASE, method=Method.OPTIONS)
+
+
+def reported(*answers: tuple[Way, int | None, int | None], expected: int | None = 42) -> ProbeReport:
+    """Return a report of ways, each with the status and serial that it got."""
+    seen = [
+        Answer(way, Observation(way.variant, status, serial, "" if status == 200 else f"status {status}"), "")
+        for way, status, serial in answers
+    ]
+    return ProbeReport("https://x.example", "foo", seen, diagnose(seen, BASE, expected), "")
+
+
+@pytest.mark.parametrize(
+    ("found", "lines"),
+    [
+        pytest.param(
+            reported((BASE, 200, 42), (BASE, 200, 42), (CLIENT, 200, 42), (OPTIONS, 405, None)),
+            [
+                "foo at https://x.example: fresh: every way of asking gets the newest page",
+                "serial  42",
+                "asked   in 3 ways that agree, 4 requests",
+                "to do   nothing",
+                "all     add --all to see each request and its answer",
+            ],
+            id="fresh",
+        ),
+        pytest.param(
+            reported((BASE, 200, 41), (CLIENT, 200, 41), (OPTIONS, 200, 41)),
+            [
+                "foo at https://x.example: origin-stale: the origin itself is behind",
+                "serial  41, 1 behind 42",
+                "asked   in 3 ways that agree, 3 requests",
+                "to do   report it to whoever runs it",
+                "all ",
+            ],
+            id="origin-stale",
+        ),
+        pytest.param(
+            reported((BASE, 200, 41), (CLIENT, 200, 41)),
+            [
+                "foo at https://x.example: unknown: no answer proves who holds the old page",
+                "serial  41, 1 behind 42",
+                "asked ",
+                "to do   have whoever runs the caches look into them",
+                "all ",
+            ],
+            id="unknown",
+        ),
+        pytest.param(
+            reported((BASE, 404, None), (CLIENT, 404, None), expected=None),
+            [
+                "foo at https://x.example: unknown: No way of asking finds it: is the name right?",
+                "serial  none",
+                "asked ",
+                "to do   see whether the master answers",
+                "all ",
+            ],
+            id="no-such-name",
+        ),
+        pytest.param(
+            reported((BASE, 200, 41), (BASE, 200, 42), (CLIENT, 200, 42)),
+            [
+                "foo at https://x.example: fresh: ",
+                "serial  42",
+                "asked ",
+                "to do   nothing: a cache gave the old page once",
+                "all ",
+            ],
+            id="revalidated",
+        ),
+    ],
+)
+def test_five_lines_where_all_agree(found: ProbeReport, lines: list[str]) -> None:
+    """Verdict, serial, how many ways, what to do, how to see all."""
+    console = Console(width=1000, file=io.StringIO(), record=True)
+    console.print(found.summary())
+    assert found.agrees
+    printed = console.export_text().splitlines()
+    assert len(printed) == 5
+    for line, beginning in zip(printed, lines, strict=True):
+        assert line.startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(reported((BASE, 200, 42), (CLIENT, 200, 41)), id="some-stale"),
+        pytest.param(reported((BASE, 200, 41), (CLIENT, 200, 40)), id="other-serials"),
+        pytest.param(reported((BASE, 200, 42), (CLIENT, 502, None)), id="one-failed"),
+        pytest.param(reported((BASE, 404, None), (CLIENT, 200, None)), id="other-problems"),
+        pytest.param(reported((BASE, 200, 41), (CLIENT, 200, 41), (OPTIONS, 200, 42)), id="only-the-origin-is-fresh"),
+    ],
+)
+def test_no_summary_of_what_differs(found: ProbeReport) -> None:
+    """The table shows in what."""
+    assert not found.agrees
+
+
 @pytest.mark.parametrize(
     ("reports", "code"),
     [
         pytest.param([report(42)], ProbeExit.FRESH, id="fresh"),
         pytest.param([report(41)], ProbeExit.ALL_STALE, id="stale"),
         pytest.param([report(42), report(41)], ProbeExit.SOME_STALE, id="mixed"),
-        pytest.param([report(41, 42)], ProbeExit.SOME_STALE, id="some"),
+        pytest.param([report(42, 41)], ProbeExit.SOME_STALE, id="some"),
         pytest.param([report(41), report()], ProbeExit.UNDETERMINED, id="undetermined"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from bandersnatch_freshness.core.variants import LADDER, AcceptEncoding, Variant
 from bandersnatch_freshness.probe import ways
-from bandersnatch_freshness.probe.ways import Agent, Client, Page, Way
+from bandersnatch_freshness.probe.ways import Agent, Client, Method, Page, Way
 
 ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"]
 
@@ -31,7 +31,7 @@ def test_all_ways_of_the_plugins_are_among_them(project: str) -> None:
 def test_no_more_than_thirty() -> None:
     """Also for a host with many addresses."""
     asked = [
-        *ways.first("foo"),
+        *[ways.base("foo")] * 2,
         *ways.one_by_one("foo", ADDRESSES, curl=True),
         *ways.together("foo", curl=True),
         *ways.past_caches("foo"),
@@ -44,8 +44,28 @@ def test_what_changes_a_cache_comes_last() -> None:
     """A cache that honours no-cache keeps what it then gets."""
     late = [way.no_cache for way in ways.past_caches("foo")]
     assert late == sorted(late)
-    early = [*ways.first("foo"), *ways.one_by_one("foo", ADDRESSES, curl=True), *ways.together("foo", curl=True)]
-    assert not any(way.no_cache or way.cache_bust for way in early)
+    early = [ways.base("foo"), *ways.one_by_one("foo", ADDRESSES, curl=True), *ways.together("foo", curl=True)]
+    assert not any(way.passes_caches for way in early)
+    assert all(way.passes_caches for way in ways.past_caches("foo"))
+
+
+def test_the_index_is_not_asked_for_by_options() -> None:
+    """A page is, once, as Bandersnatch asks for it but for the method."""
+    assert not [way for way in ways.past_caches("") if way.method is Method.OPTIONS]
+    (way,) = (way for way in ways.past_caches("foo") if way.method is Method.OPTIONS)
+    assert way.differences(ways.base("foo")) == ("method",)
+
+
+@pytest.mark.parametrize("project", ["foo", ""])
+def test_one_way_alone_is_about_the_user_agent(project: str) -> None:
+    """All others say who asks, as PyPI wants mirrors to."""
+    asked = [
+        *ways.one_by_one(project, ADDRESSES, curl=True),
+        *ways.together(project, curl=True),
+        *ways.past_caches(project),
+    ]
+    (way,) = (way for way in asked if way.agent is not Agent.BANDERSNATCH)
+    assert way.differences(ways.base(project)) == ("agent",)
 
 
 def test_one_address_is_no_difference() -> None:

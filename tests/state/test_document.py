@@ -15,6 +15,7 @@ from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.index import Ceiling, Doubt, Index
 from bandersnatch_freshness.core.missing import Missing
 from bandersnatch_freshness.core.observations import Evidence
+from bandersnatch_freshness.core.origin import Allowance, Turn
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.refusals import Refusal
 from bandersnatch_freshness.core.usefulness import Idle
@@ -161,10 +162,12 @@ def test_masters_are_remembered() -> None:
     first.batch, first.index, first.doubt, first.ceiling, first.fresh_at = Batch(42, 7), index, doubt, ceiling, NOON
     first.refusal = refusal = Refusal(NOON, NOON + 60)
     first.idle_cache_bust = idle = Idle(("foo", "bar"), 3, NOON, NOON + 3600)
+    first.origin = origin = Allowance(NOON, 3, 1, NOON + 9, {"foo": Turn(NOON + 5, 2)})
+    assert load("".join(dump(first, NOON))) == first
     second = first.switched_to("https://b.example", NOON + 100)
     assert (second.master, second.incidents, second.notified, second.batch) == ("https://b.example", {}, {}, None)
     assert (second.index, second.doubt, second.ceiling, second.refusal) == (None, None, None, None)
-    assert (second.idle_cache_bust, second.idle_no_cache) == (None, None)
+    assert (second.idle_cache_bust, second.idle_no_cache, second.origin) == (None, None, None)
     assert (second.runs, second.fresh_at, second.another_master) == ([RUN], NOON, True)
     assert second.quarantine == {"foo": QuarantineEntry(42, NOON, NOON, waiting=True)}
     assert second.announced() is None, "of the other's runs"
@@ -173,7 +176,7 @@ def test_masters_are_remembered() -> None:
     back = again.switched_to("https://A.example/", NOON + 200)
     assert (back.incidents, back.notified, back.batch) == (first.incidents, told, Batch(42, 7))
     assert (back.index, back.doubt, back.ceiling, back.refusal) == (index, doubt, ceiling, refusal)
-    assert (back.idle_cache_bust, back.idle_no_cache) == (idle, None)
+    assert (back.idle_cache_bust, back.idle_no_cache, back.origin) == (idle, None, origin)
     assert [(one.master, one.left) for one in back.others] == [("https://b.example", NOON + 200)]
     far = back.switched_to("https://c.example", NOON + 300).switched_to("https://d.example", NOON + 400)
     assert [one.master for one in far.others] == ["https://A.example/", "https://c.example"]
@@ -193,9 +196,11 @@ def test_what_is_written_can_be_read() -> None:
     told = {"a": {"c\ud800": NotificationRecord(Level.STALE, Verdict.UNKNOWN, -5, 10**15)}}
     quarantine = {"d\ud800": QuarantineEntry(10**18, -7, 10**15)}
     state = State("m", {huge.subject: huge}, [RUN._replace(target=2**64)], told, quarantine, index=Index(10**19, NOON))
+    state.origin = Allowance(NOON, 1, pages={"e\ud800": Turn(-7, 1)})
     read = load("".join(dump(state, NOON)))
     assert (read.incidents["a?"].required_serial, read.incidents["a?"].got) == (10**18 - 1, 0)
     assert read.quarantine["d?"].since == 0
+    assert read.origin == Allowance(NOON, 1, pages={"e?": Turn(0, 1)})
     assert read.index == Index(10**18 - 1, NOON)
 
 
