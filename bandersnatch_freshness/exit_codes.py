@@ -41,6 +41,14 @@ class CheckExit(ExitCode):
     )
 
 
+class NotifyExit(ExitCode):
+    """The exit codes of `notify`."""
+
+    ARRIVED = 0, "each service has taken the test"
+    FAILED = 1, "one has not, there is none, or the configuration can't be followed"
+    USAGE = 2, "the command line was wrong"
+
+
 class RunExit(ExitCode):
     """The exit codes of `run`."""
 
@@ -73,4 +81,10 @@ class DemoExit(ExitCode):
 INTERRUPTED = 130
 
 # The commands that have their own exit codes.
-BY_COMMAND: Mapping[str, type[ExitCode]] = {"check": CheckExit, "run": RunExit, "probe": ProbeExit, "demo": DemoExit}
+BY_COMMAND: Mapping[str, type[ExitCode]] = {
+    "check": CheckExit,
+    "notify": NotifyExit,
+    "run": RunExit,
+    "probe": ProbeExit,
+    "demo": DemoExit,
+}

@@ -21,6 +21,11 @@ def printable(value: str) -> str:
     return safe if len(safe) <= LONGEST_VALUE else f"{safe[:LONGEST_VALUE]}…"
 
 
+def encodable(text: str) -> str:
+    """Return a text as UTF-8 can write it; a path may have bytes in it that are none."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def plain_url(url: str) -> str:
     """Return a URL without the parts that may be secret: user, password, query, fragment.
 

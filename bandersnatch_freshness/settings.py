@@ -29,6 +29,7 @@ _PARAMETER = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 _A_DAY = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://\S+", re.ASCII)
+_SHOWN_LINE = "(line {}, of {} characters)"  # as the URL in it may hold secrets
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -106,18 +107,21 @@ def _required_path(value: str) -> str:
 
 
 def _notify(value: str) -> tuple[str, ...]:
-    """Return the URLs, of which there is one per line.
-
-    Errors give the number of the line instead of the URL, which may hold secrets.
-    """
+    """Return the URLs, of which there is one per line."""
     urls = tuple(line for line in map(str.strip, value.split("\n")) if line)
     for number, url in enumerate(urls, 1):
-        found, shown = _URL.fullmatch(url), f"(line {number}, of {len(url)} characters)"
+        found, shown = _URL.fullmatch(url), _SHOWN_LINE.format(number, len(url))
         if not found:
             raise _BadValueError("not a URL", shown)
         if found["scheme"] in ("alertmanager", "alertmanagers") and not _has_host(url):
             raise _BadValueError("no host in it", shown, "alertmanager://host:port")
     return urls
+
+
+def _heartbeat(value: str) -> str:
+    if value and not (re.fullmatch(r"https?://\S+", value, re.ASCII) and _has_host(value)):
+        raise _BadValueError("not such a URL", f"(of {len(value)} characters)")  # any part of it may be a secret
+    return value
 
 
 def _has_host(url: str) -> bool:
@@ -204,6 +208,9 @@ OPTIONS: Mapping[str, Option] = {
         "a duration ",
     ),
     "notify": Option("", _notify, "Apprise URLs and `alertmanager://host:port`, one a line", "Where notifications go."),
+    "heartbeat": Option(
+        "", _heartbeat, "a URL with `http://` or `https://`", "Whom each run tells that it begins, succeeds or fails."
+    ),
     "metrics_file": Option(
         "",
         _path,
@@ -229,7 +236,7 @@ class TrackingSettings(NamedTuple):
 
     Times are in seconds. `quarantine_after` is None if nothing goes into quarantine, `index_max_age` if
     the guard is off. `ask_origin` is how many pages a day, None if that depends on the master. If `escalates`
-    is false, no notifications are sent. If `metrics_file` or `status_page` is empty, that file is not written.
+    is false, nothing is sent to anybody. If `metrics_file` or `status_page` is empty, that file is not written.
     """
 
     state: str
@@ -242,6 +249,7 @@ class TrackingSettings(NamedTuple):
     ask_origin: int | None
     metrics_file: str = ""
     status_page: str = ""
+    heartbeat: str = ""
 
 
 class Settings(NamedTuple):
@@ -351,15 +359,23 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
         try:
             values[name] = option.parse(value)
         except _BadValueError as bad:
-            allowed = bad.allowed or option.allowed.replace("`", "")
-            shown = bad.shown or _shown(value)
-            raise OptionError(f"[{SECTION}] {name} = {shown}: {bad.problem}; allowed: {allowed}") from None
+            raise _refused(name, bad.shown or _shown(value), bad.problem, bad.allowed) from None
     if values["critical_after"] < values["warn_after"]:
         critical, warn = (section.get(name, OPTIONS[name].default) for name in ("critical_after", "warn_after"))
         raise OptionError(
             f"[{SECTION}] critical_after = {critical}: shorter than warn_after; allowed: {warn} and longer"
         )
     return values
+
+
+def refused_channel(number: int, url: str, problem: str) -> OptionError:
+    """Return the error for a URL in `notify`, which is the `number`th there, that turns out to be of no use."""
+    return _refused("notify", _SHOWN_LINE.format(number, len(url)), problem)
+
+
+def _refused(name: str, shown: str, problem: str, allowed: str = "") -> OptionError:
+    allowed = allowed or OPTIONS[name].allowed.replace("`", "")
+    return OptionError(f"[{SECTION}] {name} = {shown}: {problem}; allowed: {allowed}")
 
 
 def _tracking(enabled: Collection[str], values: Mapping[str, Any]) -> TrackingSettings:
@@ -375,6 +391,7 @@ def _tracking(enabled: Collection[str], values: Mapping[str, Any]) -> TrackingSe
         ask_origin=values["ask_origin"] if quarantines and guards else 0,
         metrics_file=values["metrics_file"],
         status_page=values["status_page"],
+        heartbeat=values["heartbeat"],
     )
 
 

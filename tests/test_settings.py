@@ -69,6 +69,12 @@ def test_plugins_set_defaults_and_options_override_them(
             "[freshness] notify = (line 1, of 20 characters): no host in it; allowed: ",
         ),
         ({"notify": "alertmanager://a:b"}, "[freshness] notify = (line 1, of 18 characters): no host in it"),
+        (
+            {"heartbeat": "hc.example/s3cret"},
+            "[freshness] heartbeat = (of 17 characters): not such a URL; allowed: a URL",
+        ),
+        ({"heartbeat": "https://:80/s3cret"}, "[freshness] heartbeat = (of 18 characters): not such a URL; allowed"),
+        ({"heartbeat": "https://a/ b"}, "[freshness] heartbeat = (of 12 characters): not such a URL; allowed: a URL"),
         ({"state": "state/"}, "[freshness] state = state/: not a file; allowed: a path, absolute or in the mirror"),
     ],
 )
@@ -122,6 +128,7 @@ OTHER_VALUES = {
     "quarantine_after": "never",
     "index_max_age": "7h",
     "notify": "json://a/",
+    "heartbeat": "https://a/ping/uuid",
     "metrics_file": "a.prom",
     "status_page": "a.html",
 }

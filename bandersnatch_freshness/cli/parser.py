@@ -107,6 +107,15 @@ def _parser() -> argparse.ArgumentParser:
         "until their serials change. They are asked for again as before. Refused during a run.",
     )
     accept.add_argument("packages", nargs="+", metavar="PACKAGE", help="a package that is in quarantine")
+    notify = commands.add_parser(
+        "notify",
+        **_taught("notify"),
+        help="send a test by every notification channel, and say what came of each",
+        description="Send a test message by every channel that [freshness] notify names, and say what came of each.",
+    )
+    notify.add_argument(
+        "--heartbeat", action="store_true", help="tell the heartbeat's receiver too, that a run has succeeded"
+    )
     run = commands.add_parser(
         "run",
         **_taught("run"),
@@ -136,9 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     forms.add_argument("--curl", action="store_true", help="print each request as a curl command")
     forms.add_argument("--markdown", action="store_true", help="print a report to paste into an issue")
     forms.add_argument("--json", action="store_true", help="print JSON")
-    for command in (status, check, quarantine, listing, release, accept, probe):
+    for command in (status, check, quarantine, listing, release, accept, notify, probe):
         _add_config(command, argparse.SUPPRESS)  # a default would override an option given before the command
-    for reporting in (status, check, listing):
+    for reporting in (status, check, listing, notify):
         reporting.add_argument("--json", action="store_true", help="print JSON")
     lab = commands.add_parser(
         "lab",
@@ -258,10 +267,17 @@ def _quarantine(options: argparse.Namespace) -> int:
     return quarantine_command.main(options)
 
 
+def _notify(options: argparse.Namespace) -> int:
+    from . import notify as command
+
+    return command.main(options)
+
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "status": _status,
     "check": _check,
     "quarantine": _quarantine,
+    "notify": _notify,
     "run": _run,
     "probe": _probe,
     "lab": _lab,

@@ -21,7 +21,7 @@ FIELDS = {
     "since": "when it was first seen, in seconds since 1970",
     "runs": "in how many runs it was seen",
     "ending": "how it ended: `fresh`, `gone`, `settled` or `edge`; absent while it is open",
-    "channel": "which line of `notify` failed, by its number and service",
+    "channel": "which line of `notify` failed, by its number and service, or that the heartbeat did",
 }
 
 # The fields of a page, as constants: each stale page may log a line, and a key costs no call.

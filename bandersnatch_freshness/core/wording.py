@@ -40,11 +40,11 @@ def extent(incident: Incident) -> str:
     return f"{incident.count} packages, such as {', '.join(incident.examples)}"
 
 
-def ails(incident: Incident) -> str:
+def ails(subject: str, verdict: Verdict) -> str:
     """Return what is wrong with the subject of an incident, as what follows "has been"."""
-    if incident.subject == MIRROR:
+    if subject == MIRROR:
         return "incomplete"
-    return "failing" if incident.verdict is Verdict.FAILING else "stale"
+    return "failing" if verdict is Verdict.FAILING else "stale"
 
 
 def meaning(verdict: Verdict) -> str:
@@ -68,7 +68,7 @@ def describe(incident: Incident, now: int) -> str:
     many = f" ({extent(incident)})" if extent(incident) else ""
     when = f"for {duration(incident.age(now))}, since {timestamp(incident.since)}, in {incident.runs} runs"
     note = " It is in quarantine, and the mirror goes on without it." if incident.in_quarantine else ""
-    head = f"{title(incident.subject)}{many} has been {ails(incident)} {when}"
+    head = f"{title(incident.subject)}{many} has been {ails(incident.subject, incident.verdict)} {when}"
     if incident.verdict is Verdict.FAILING:
         return f"{head}: {incident.cause}.{note} To do: {to_do(incident)}"
     return (
@@ -80,19 +80,20 @@ def describe(incident: Incident, now: int) -> str:
 
 def describe_change(change: Change, now: int) -> str:
     """Return one line for an incident that has worsened or ended."""
+    one = change.incident
     if change.ending is None:
-        return describe(change.incident, now)
+        return describe(one, now)
     return (
-        f"{title(change.incident.subject)} is no longer {ails(change.incident)}: {change.ending.value}. "
-        f"It was {change.incident.level}, since {timestamp(change.incident.since)}"
+        f"{title(one.subject)} is no longer {ails(one.subject, one.verdict)}: {change.ending.value}. "
+        f"It was {one.level}, since {timestamp(one.since)}"
     )
 
 
 def in_quarantine(incident: Incident, now: int) -> str:
     """Return one line for a package that goes into quarantine."""
     return (
-        f"{incident.subject} has been {ails(incident)} for {duration(incident.age(now))}, and now in quarantine: "
-        "the mirror goes on without it, and asks for it again"
+        f"{incident.subject} has been {ails(incident.subject, incident.verdict)} for {duration(incident.age(now))}, "
+        "and now in quarantine: the mirror goes on without it, and asks for it again"
     )
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import bandersnatch.utils
 
@@ -117,7 +117,7 @@ def start(configuration: Any) -> None:
     try:
         settings = _configuration.read_settings(configuration)
     except OptionError as error:
-        stop(error)
+        _configuration.stop(error)
     _Started.configured_from = configured_from
     here: Suite | None = None
     try:
@@ -151,17 +151,7 @@ def check_names(configuration: Any) -> None:
     try:
         _configuration.enabled_plugins(configuration)
     except OptionError as error:
-        stop(error)
-
-
-def stop(error: OptionError) -> NoReturn:
-    """End the run with one line that names the file and what is wrong in it."""
-    log.error("%s: %s", config_file(), error)
-    # In `verify` this ends a task of asyncio's, which prints what nobody waits for.
-    logging.getLogger("asyncio").addFilter(
-        lambda record: not (record.exc_info and isinstance(record.exc_info[1], SystemExit))
-    )
-    sys.exit(2)  # as Bandersnatch itself for a configuration it can't read
+        _configuration.stop(error)
 
 
 def files(config_file: str) -> MirrorFiles:

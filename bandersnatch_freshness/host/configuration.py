@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import logging
 import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import bandersnatch.configuration
 
 from .. import settings
 from ..formatting import printable
-from ..settings import Settings, TrackingSettings
+from ..settings import OptionError, Settings, TrackingSettings
 from .layout import OWN_DIRECTORIES, OWN_FILES
+
+log = logging.getLogger("bandersnatch.freshness")
 
 _PROBLEMS: Mapping[type[configparser.Error], str] = {
     configparser.MissingSectionHeaderError: "no [section] above it",
@@ -52,6 +55,16 @@ def config_file() -> str:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=True, exit_on_error=False)
     parser.add_argument("-c", "--config", default="/etc/bandersnatch.conf")
     return str(parser.parse_known_args()[0].config)
+
+
+def stop(error: OptionError) -> NoReturn:
+    """End the run with one line that names the file and what is wrong in it."""
+    log.error("%s: %s", config_file(), error)
+    # In `verify` this ends a task of asyncio's, which prints what nobody waits for.
+    logging.getLogger("asyncio").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], SystemExit))
+    )
+    sys.exit(2)  # as Bandersnatch itself for a configuration it can't read
 
 
 def may_be_sync() -> bool:

@@ -46,6 +46,8 @@ def end_run(context: RunContext, outcome: str, problem: str) -> bool:
     run.report.reached, run.report.target = int(mirror.synced_serial or 0), int(mirror.target_serial or 0)
     run.report.is_whole = outcome in ("fresh", "errors")
     refusal = context.climber.refusal if context.climber else None
+    if not problem and context.guard and context.guard.holds_serial:
+        problem = "the index lists fewer projects than before, and is doubted"
     memory.end(
         run,
         context.guard,

@@ -32,7 +32,7 @@ from ..state.memory import Memory, Notifies
 from ..state.store import Store
 from ..transports.climber import AdaptiveClimber
 from . import package_list, pages
-from .configuration import read_tracking
+from .configuration import read_tracking, stop
 from .handing_back import hand_back_all
 from .layout import STATUS, TODO
 from .log_lines import level_in
@@ -141,7 +141,10 @@ class Suite:
     def _begin_run(self, mirror: HostMirror) -> RunContext:
         storage = self.adapter.storage_of(mirror)
         memory = self._memory_of(mirror, storage)
-        run = memory.begin(read_todo(storage, mirror)) if memory else None
+        try:
+            run = memory.begin(read_todo(storage, mirror)) if memory else None
+        except OptionError as error:
+            stop(error)
         if memory is None:
             return RunContext(mirror, storage)
         climber = self._climber(mirror, memory)
@@ -180,7 +183,7 @@ class Suite:
         def notifier() -> Notifies:
             from ..notify.notifier import Notifier
 
-            return Notifier(tracking.notify, f"{socket.gethostname()}:{mirror.homedir}", tracking.repeat_every)
+            return Notifier(tracking, socket.gethostname(), files.directory)
 
         def publish(state: State, now: int) -> None:
             from ..reporting.publisher import publish

@@ -6,21 +6,26 @@ A channel is told about an incident when it becomes a warning, when it gets wors
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..core.incidents import Incident, Level
-from ..core.wording import describe, title
-from ..formatting import timestamp
-from ..state.document import NotificationRecord
+from ..core.incidents import MIRROR, Incident, Level
+from ..core.wording import ails, describe, meaning, title, to_do
+from ..formatting import duration, timestamp
+from ..state.document import ChannelRecord, NotificationRecord, State
+from .heartbeat import Signal
 
-# A message names at most this many packages, and gives only the number of the rest.
+# A message names at most this many packages, and gives only the number of the rest; and so many reasons.
 NAMED = 20
+REASONS = 5
 
 # How early a repeat may be, as a share of `repeat_every`. Cron is not exact to the second, and a run
 # that is slightly early would otherwise leave the repeat to the next run, again and again.
 EARLY_SHARE = 0.01
+
+# How often it is said that nothing arrives by a channel, in seconds.
+SAID_EVERY = 24 * 60 * 60
 
 # If a message is still unconfirmed after this long, the run that was sending it has died.
 UNDER_WAY_SECONDS = 60
@@ -36,20 +41,17 @@ class Message:
     body: str
 
 
-def channel_id(url: str) -> str:
-    """Return a channel's key in the state, from which its secrets can't be recovered."""
-    return hashlib.sha256(url.encode()).hexdigest()[:12]
-
-
 def due(
     incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], now: int, repeat_every: int
 ) -> list[str]:
-    """Return the subjects that a channel is due to be told about."""
+    """Return the subjects that a channel is due to be told about: none that another incident explains."""
     return [
         *(
             subject
             for subject, incident in incidents.items()
-            if incident.level > Level.STALE and _is_due(incident, notified.get(subject), now, repeat_every)
+            if incident.level > Level.STALE
+            and not incident.is_explained
+            and _is_due(incident, notified.get(subject), now, repeat_every)
         ),
         *(subject for subject, last in notified.items() if subject not in incidents and not _under_way(last, now)),
     ]
@@ -117,11 +119,11 @@ def posted(
     """Return Alertmanager's records after it received the alerts for all open incidents."""
     after = {}
     for subject, incident in incidents.items():
-        if incident.level is Level.STALE:
+        last = notified.get(subject)
+        if incident.level is Level.STALE or (incident.is_explained and last is None):
             continue
-        last, (level, verdict, since) = notified.get(subject), (incident.level, incident.verdict, incident.since)
-        if last is None or (last.level, last.verdict, last.since) != (level, verdict, since):
-            last = NotificationRecord(level, verdict, since, now, delivered=True, ever=True)
+        if last is None or (last.level, last.since) != (incident.level, incident.since):
+            last = NotificationRecord(incident.level, incident.verdict, incident.since, now, delivered=True, ever=True)
         after[subject] = last
     return after
 
@@ -149,10 +151,71 @@ def messages(
             lines.append(f"and {len(names) - NAMED} more")
         what = title(names[0]) if len(names) == 1 else f"{len(names)} packages"
         word = "RESOLVED" if level is None else level.name
-        state = "no longer stale" if level is None else "stale"
-        made.append(Message(level, tuple(names), f"[{word}] PyPI mirror {mirror}: {what} {state}", "\n".join(lines)))
+        ailing = {ails(name, (incidents.get(name) or notified[name]).verdict) for name in names}
+        state = ("no longer " if level is None else "") + _joined(ailing)
+        found = [incidents[name] for name in names if name in incidents]
+        body = "\n".join([*_summary(found, len(names), _joined(ailing), now), "", *lines])
+        made.append(Message(level, tuple(names), f"[{word}] PyPI mirror {mirror}: {what} {state}", body))
     return made
 
 
+def _why(incident: Incident) -> tuple[str, str]:
+    """Return why a subject ails, and what to do about it."""
+    return incident.cause or f"{incident.verdict.value}: {meaning(incident.verdict)}", to_do(incident)
+
+
+def _joined(words: Iterable[str]) -> str:
+    return " or ".join(sorted(words))
+
+
+def _summary(incidents: Sequence[Incident], count: int, ailing: str, now: int) -> list[str]:
+    """Return the first lines of a message about so many `ailing` subjects: what, since when, why, and what to do.
+
+    It has the incidents of all of them, or of none if they are over.
+    """
+    many = "1 is" if count == 1 else f"{count} are"
+    if not incidents:
+        return [f"{many} no longer {ailing}. There is nothing to do."]
+    since = min(one.since for one in incidents)
+    longest = "" if count == 1 else "the longest "
+    quarantined = sum(one.in_quarantine for one in incidents)
+    apart = f" The mirror goes on without {quarantined} of them, in quarantine." if quarantined else ""
+    return [
+        f"{many} {ailing}, {longest}for {duration(max(0, now - since))}, since {timestamp(since)}.{apart}",
+        *(
+            f"{why} ({number}). To do: {what}"
+            for (why, what), number in Counter(map(_why, incidents)).most_common(REASONS)
+        ),
+        "All of it: bandersnatch-freshness status",
+    ]
+
+
+def standing(before: ChannelRecord, problem: str, now: int) -> tuple[ChannelRecord, bool]:
+    """Return how a channel stands after something was sent, and whether that is to be said aloud.
+
+    Aloud are the first failure, one a day while nothing arrives, and that it does again.
+    """
+    if not problem:
+        return before._replace(failing=0, said=0), bool(before.failing)
+    # A time in the future was recorded by a clock that was ahead.
+    is_news = not before.said or not 0 <= now - before.said < SAID_EVERY * (1 - EARLY_SHARE)
+    return before._replace(failing=before.failing or now, said=now if is_news else before.said), is_news
+
+
+def beat(state: State) -> tuple[Signal, str] | None:
+    """Return what the heartbeat's receiver is told after the last run of a state, and why; None for nothing."""
+    outcome, mirror = state.runs[-1].outcome if state.runs else "", state.incidents.get(MIRROR)
+    critical = sorted(name for name, one in state.incidents.items() if one.level is Level.CRITICAL)
+    if outcome == "overlapping":
+        return None
+    if critical:
+        more = f" and {len(critical) - 1} more" if len(critical) > 1 else ""
+        return Signal.FAILURE, f"critical: {title(critical[0])}{more}"
+    if outcome == "failed":
+        return Signal.FAILURE, "Bandersnatch failed"
+    return (Signal.SUCCESS, "") if outcome == "fresh" and mirror is None else None
+
+
 def _over(subject: str, last: NotificationRecord) -> str:
-    return f"{title(subject)} is no longer stale. It was {last.level}, since {timestamp(last.since)}"
+    ailed = ails(subject, last.verdict)
+    return f"{title(subject)} is no longer {ailed}. It was {last.level}, since {timestamp(last.since)}"

@@ -2,9 +2,10 @@
 
 A run must be safe from two things: Apprise sends in threads that Python waits for at exit, and
 HTTP clients log the URLs that they request, secrets included. `notify` starts this process and
-writes a JSON list of channels to its standard input, each with its `url` and `parts`. It reads
+writes to its standard input, as JSON, after how many `seconds` it ends itself, in case nobody is waiting for it any
+more because the run was killed, and the `channels`, each with its `url` and `parts`. It reads
 one JSON line for each part: the index of the channel, the index of the part, and the problem
-(empty if there was none).
+(empty if there was none). A part that is null is not sent: it asks whether the URL is understood.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from urllib.parse import unquote, urlsplit
 
 ALERTMANAGER = ("alertmanager", "alertmanagers")
 
-# The process ends itself after this long, in case nobody is waiting for it any more because the run was killed.
-LONGEST_SECONDS = 20
+# How long Alertmanager may take for each step.
+STEP_SECONDS = 20
+
+NOT_UNDERSTOOD = "not a URL that Apprise understands"
 
 
 class DeliveryError(Exception):
@@ -41,8 +44,8 @@ def send(url: str, part: Any) -> None:
         send_by_apprise(url, part)
 
 
-def send_by_apprise(url: str, message: Mapping[str, Any]) -> None:
-    """Send a message (`level`, `title`, `body`) through one of Apprise's services.
+def send_by_apprise(url: str, message: Mapping[str, Any] | None) -> None:
+    """Send a message (`level`, `title`, `body`) through one of Apprise's services; None only checks the URL.
 
     Raises:
         DeliveryError: if Apprise does not understand the URL, or the message was not accepted.
@@ -51,7 +54,9 @@ def send_by_apprise(url: str, message: Mapping[str, Any]) -> None:
 
     service = apprise.Apprise()
     if not service.add(url):
-        raise DeliveryError("not a URL that Apprise understands")
+        raise DeliveryError(NOT_UNDERSTOOD)
+    if message is None:
+        return
     kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING}
     taken = service.notify(
         title=message["title"],
@@ -80,7 +85,7 @@ def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
             f"{scheme}://{host}{parts.path.rstrip('/')}/api/v2/alerts",
             json=alerts,
             auth=auth,
-            timeout=LONGEST_SECONDS,
+            timeout=STEP_SECONDS,
             allow_redirects=False,  # a redirected POST becomes a GET, whose success proves nothing
         )
     except requests.RequestException as error:
@@ -89,7 +94,7 @@ def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
         raise DeliveryError(f"status {answer.status_code}")
 
 
-def _send_all(number: int, url: str, parts: Sequence[Any]) -> None:
+def _send_all(output: int, number: int, url: str, parts: Sequence[Any]) -> None:
     for index, part in enumerate(parts):
         problem = ""
         try:
@@ -99,17 +104,20 @@ def _send_all(number: int, url: str, parts: Sequence[Any]) -> None:
         except Exception as error:  # noqa: BLE001 - from a library; its text may contain secrets
             problem = type(error).__name__
         # One write, so that lines from channels in different threads don't mix.
-        os.write(1, f"{json.dumps([number, index, problem])}\n".encode())
+        os.write(output, f"{json.dumps([number, index, problem])}\n".encode())
 
 
 def main() -> None:
     """Send through all channels at once."""
-    signal.alarm(LONGEST_SECONDS)
+    # A plugin may print whatever it wants, which goes to standard error from here on.
+    output = os.dup(1)
+    os.dup2(2, 1)
     logging.disable()
-    channels = json.load(sys.stdin)
+    given = json.load(sys.stdin)
+    signal.alarm(given["seconds"])
     threads = [
-        threading.Thread(target=_send_all, args=(number, channel["url"], channel["parts"]))
-        for number, channel in enumerate(channels)
+        threading.Thread(target=_send_all, args=(output, number, channel["url"], channel["parts"]))
+        for number, channel in enumerate(given["channels"])
     ]
     for thread in threads:
         thread.start()

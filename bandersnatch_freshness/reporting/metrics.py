@@ -22,6 +22,7 @@ from .. import __version__
 from ..core.incidents import Level
 from ..core.variants import possible
 from ..core.verdicts import Verdict
+from ..formatting import encodable
 from ..state.document import OUTCOMES
 from .summary import Summary
 
@@ -169,7 +170,7 @@ METRICS = (
 
 def families(summary: Summary) -> list[Metric]:
     """Return the metrics of a mirror; one whose value is unknown has no samples."""
-    mirror = summary.directory.encode(errors="backslashreplace").decode()
+    mirror = encodable(summary.directory)  # the same as in alerts, so that one silence covers both
     found: list[Metric] = []
     for metric in METRICS:
         make = CounterMetricFamily if metric.type == "counter" else GaugeMetricFamily

@@ -28,13 +28,14 @@ from ..core.usefulness import Idle
 from ..formatting import printable, seconds, timestamp
 from . import parts
 from .parts import FORMAT, Seconds
-from .remembered import NotificationRecord, OtherMaster, State, Totals, in_quarantine
+from .remembered import ChannelRecord, NotificationRecord, OtherMaster, State, Totals, in_quarantine
 
 __all__ = [
     "EVIDENCE_KEPT",
     "FORMAT",
     "OUTCOMES",
     "RUNS_KEPT",
+    "ChannelRecord",
     "NewerStateError",
     "NotificationRecord",
     "State",
@@ -97,6 +98,7 @@ def dump(state: State, now: int) -> Iterator[str]:
         ("complete", timestamp(state.complete_at) if state.complete_at else None),
         ("drains", state.drains or None),
         ("stalled", timestamp(state.stalled_at) if state.stalled_at else None),
+        ("channels", {channel: _channel(one) for channel, one in state.channels.items()} or None),
         ("totals", _part(parts.Totals, state.totals)),
     ):
         if value is not None:
@@ -138,6 +140,11 @@ def _remembered(one: State | OtherMaster) -> Iterator[str]:
         yield from _block("[]", _told(told))
         opening = ",\n"
     yield "\n}" if one.notified else ',\n"told": {}'
+
+
+def _channel(one: ChannelRecord) -> parts.Channel:
+    failing, said = (_time(at) if at else UNSET for at in (one.failing, one.said))
+    return parts.Channel(one.is_understood, failing, said)
 
 
 def _incident(number: int, item: tuple[str, Incident]) -> str:
@@ -283,6 +290,7 @@ def load(text: str | bytes) -> State:
         history=[_core(Hour, hour) for hour in document.history],
         complete_at=0 if document.complete is UNSET else document.complete,
         drains=document.drains,
+        channels={channel: _core(ChannelRecord, one) for channel, one in document.channels.items()},
         stalled_at=0 if document.stalled is UNSET else document.stalled,
         totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),
         others=[OtherMaster(left=one.left, **_taken(one)) for one in document.others],

@@ -6,6 +6,7 @@ Any failure here is logged in one line and does not affect the run.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -36,6 +37,12 @@ log = logging.getLogger("bandersnatch.freshness")
 
 class Notifies(Protocol):
     """Sends the notifications after a run: plans them, delivers them and records what arrived."""
+
+    def check(self, state: State) -> None:
+        """Record in the state that the channels' URLs can be used, or raise an OptionError."""
+
+    def begin(self) -> None:
+        """Say, without waiting, that a run begins."""
 
     def plan(self, state: State, now: int) -> dict[Any, Any]:
         """Return what to send, and record in the state that it is under way."""
@@ -70,7 +77,7 @@ class Memory:
         """
         self._records = records
         self._tracking = tracking
-        self._make_notifier = notifier
+        self._make_notifier = functools.cache(notifier) if notifier else None
         self._clock = clock
         self._publish = publish
         self._trace = trace or Trace()
@@ -81,6 +88,9 @@ class Memory:
         """Start a run; None if the state can't be used, in which case nothing is to be remembered.
 
         `todo` is what Bandersnatch's todo list has.
+
+        Raises:
+            OptionError: if a notification channel's URL can't be used.
         """
         try:
             with self._records.lock():
@@ -92,6 +102,8 @@ class Memory:
             log.error("%s can't be read, this run is not remembered: %s", self._records.store.path, error)
             self._trace.lose(self._clock())
             return None
+        if notifier := self._notifier():
+            notifier.check(self._records.state)
         now, overlaps = self._clock(), False
         try:
             self._running.enter_context(self._records.run_lock())
@@ -101,6 +113,8 @@ class Memory:
             pass
         if not overlaps and self._has_told(self._trace.left(), todo, now):
             self._trace.begin(now)
+        if notifier and not overlaps:
+            notifier.begin()
         run = Run(
             now,
             self._records.state.incidents,
@@ -353,8 +367,9 @@ class Memory:
 
     def _notifier(self) -> Notifies | None:
         """Return the notifier, None if there is no channel to notify and none to forget."""
-        wanted = self._tracking.notify or self._records.state.notified
-        return self._make_notifier() if self._make_notifier and self._tracking.escalates and wanted else None
+        state, tracking = self._records.state, self._tracking
+        wanted = tracking.notify or tracking.heartbeat or state.notified or state.channels
+        return self._make_notifier() if self._make_notifier and tracking.escalates and wanted else None
 
     def _remember(self, run: Run, change: Callable[[State], None]) -> bool:
         """Change the state and write it; return False if that fails, which the trace tells `check`."""

@@ -8,11 +8,8 @@ Annotations are evaluated here, once, with no `from __future__ import annotation
 text in every run.
 """
 
-import json
-import re
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from ..core.observations import HIGHEST_SERIAL
@@ -22,12 +19,6 @@ FORMAT = 1
 
 # No number of anything else here is higher either.
 HIGHEST = HIGHEST_SERIAL
-
-_TIME = {
-    "description": "ISO 8601 in UTC, to the second",
-    "type": "string",
-    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
-}
 
 
 class Seconds(int):
@@ -272,6 +263,16 @@ class Told(Part):
     subjects: Annotated[tuple[str, ...], Meta(description="the incidents, by package")]
 
 
+class Channel(Part):
+    """How a notification channel stands, or the heartbeat. What says nothing is missing."""
+
+    is_understood: Annotated[bool, Meta(description="Apprise has understood its URL")] = field(
+        name="understood", default=False
+    )
+    failing: Annotated[Seconds, Meta(description="since when nothing arrives")] | UnsetType = UNSET
+    said: Annotated[Seconds, Meta(description="when that was last said in the log")] | UnsetType = UNSET
+
+
 class Remembered(Part):
     """What is remembered of one master."""
 
@@ -359,6 +360,9 @@ class Document(Remembered, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    channels: Annotated[
+        dict[str, Channel], Meta(description="how the channels stand, and the heartbeat, by a hash of their URLs")
+    ] = field(default_factory=dict)
     totals: Annotated[Totals, Meta(description="counted since the state began")]
     history: Annotated[tuple[Hour, ...], Meta(description="the last 7 days, an object for each hour with a run")]
     runs: Annotated[
@@ -375,18 +379,3 @@ class Head(Struct):
 
     format: Annotated[int, Meta(ge=1)]
     by: Any = ""
-
-
-def schema() -> str:
-    """Return the JSON Schema of the document as it is written: what it doesn't name is not there."""
-    found = msgspec.json.schema(Document, schema_hook=lambda _: {"$ref": "#/$defs/time"})
-    parts = found["$defs"]
-    for part in parts.values():
-        if "properties" in part:
-            part["additionalProperties"] = False
-            for one in part["properties"].values():
-                one.pop("default", None)
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **parts.pop("Document"), "title": "The state"}
-    names = {name: name.lower() for name in parts}
-    text = json.dumps({**whole, "$defs": {"time": _TIME, **parts}}, indent=2)
-    return re.sub(r'"(?:#/\$defs/)?([A-Z]\w+)"', lambda word: word[0].replace(word[1], names[word[1]]), text) + "\n"

@@ -44,6 +44,18 @@ class NotificationRecord(NamedTuple):
     ever: bool = False
 
 
+class ChannelRecord(NamedTuple):
+    """How a channel stands, whatever it was told.
+
+    `is_understood` is whether Apprise has understood its URL. `failing` is since when nothing arrives, `said` when that
+    was last said, both in seconds since 1970, 0 if all arrives.
+    """
+
+    is_understood: bool = False
+    failing: int = 0
+    said: int = 0
+
+
 class OtherMaster(NamedTuple):
     """What is remembered of a master that the mirror had until `left`, in seconds since 1970; as in the state."""
 
@@ -109,6 +121,8 @@ class State:
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
     missing: dict[str, Missing] = field(default_factory=dict)
+    # How each channel stands, by channel id; the heartbeat is one too.
+    channels: dict[str, ChannelRecord] = field(default_factory=dict)
 
     def left_out(self, now: int) -> set[str]:
         """Return the traits of variants that are left out now, as they are no use at this master."""

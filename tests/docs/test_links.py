@@ -16,7 +16,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 # Where links may lead; examples have names that are nobody's.
-HOSTS = {"github.com", "peps.python.org", "requests.readthedocs.io", "www.fastly.com", "www.rfc-editor.org"}
+HOSTS = {
+    "github.com",
+    "healthchecks.io",
+    "peps.python.org",
+    "requests.readthedocs.io",
+    "www.fastly.com",
+    "www.rfc-editor.org",
+}
 
 CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^][]*\]\(\s*([^()\s]+)\s*\)")

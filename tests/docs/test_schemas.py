@@ -15,7 +15,7 @@ from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
-from bandersnatch_freshness.state.parts import schema
+from bandersnatch_freshness.state.schema import schema
 
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
@@ -108,7 +108,7 @@ def of_another_master(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 # What each state has to show, so that it is known to be the one that was meant.
 STATES: dict[Callable[..., Mirror], Callable[[dict[str, Any]], Any]] = {
     bare: lambda found: found["status"]["problem"],
-    fresh: lambda found: found["state"]["runs"][0]["cured"] and found["state"]["fresh"],
+    fresh: lambda found: found["state"]["runs"][0]["cured"] and found["state"]["complete"],
     stale: lambda found: found["state"]["incidents"]["*"]["examples"] and found["state"]["told"],
     in_quarantine: lambda found: found["quarantine-list"]["lab-00"]["got"] and found["state"]["incidents"],
     released: lambda found: found["state"]["incidents"]["lab-00"]["released"] and not found["quarantine-list"],

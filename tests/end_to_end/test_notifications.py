@@ -9,12 +9,15 @@ import pytest
 from packaging.version import Version
 
 from bandersnatch_freshness.lab.behaviours import Behaviour
+from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
 from ..notify.test_channels import active_alerts, patience, receiver
+from ..notify.test_heartbeat import HEALTHCHECKS
+from ..notify.test_heartbeat import receiver as heart
 from ..staged import ahead
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
-from .observe import BANDERSNATCH, interrupt, lines, needs_ctrl_c
+from .observe import BANDERSNATCH, interrupt, is_fresh, lines, needs_ctrl_c
 
 AM = "alertmanager"
 
@@ -112,16 +115,16 @@ def test_a_run_that_is_interrupted_leaves_telling_to_the_next(start_lab: StartLa
 
 
 def test_a_notification_that_fails_stops_nothing(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Tried again in the next run; and no secret of its URL is in log or state."""
+    """Tried again in the next run, and said once a day; and no secret of its URL is in log or state."""
     lab = start_lab(ONE_STALE, projects=1)
     options = {"notify": "json://user:s3cret@127.0.0.1:1/t0ken"}
     mirror = make_mirror(lab, "freshness", options=options)
     lab.release(["lab-00"])
     with cron(mirror) as runs:
         runs.run(0, MINUTE)
-        for number in (2, 3):
+        for number, is_said in ((2, True), (3, False), (4, False), (27, True)):
             found = runs.run(number * HOUR)
-            assert [line for line in found if "notify line 1 (json): not delivered" in line]
+            assert bool([line for line in found if "notify line 1 (json): not delivered" in line]) is is_said
             assert not [line for line in runs.lines if "s3cret" in line or "t0ken" in line]
     text = (mirror.directory / "freshness.json").read_text()
     assert "s3cret" not in text
@@ -197,3 +200,87 @@ def test_alertmanager_has_what_is_open(start_lab: StartLab, make_mirror: MakeMir
     lab.heal()
     mirror.run()
     assert active_alerts(alertmanager) == []
+
+
+@pytest.mark.smoke
+def test_a_url_that_apprise_does_not_understand_stops_the_run_before_its_first_request(
+    start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """In one line, without the URL, as any other value that is not allowed."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness", options={"notify": "json://127.0.0.1\nmialto://user:s3cret@a/t0ken"})
+    run = mirror.run()
+    assert run.returncode == 2
+    (line,) = lines(run, "ERROR")
+    refused = "(line 2, of 28 characters): not a URL that Apprise understands"
+    allowed = "allowed: Apprise URLs and alertmanager://host:port, one a line"
+    assert f" ERROR: {mirror.config}: [freshness] notify = {refused}; {allowed}" in line
+    assert "s3cret" not in run.output
+    assert "Traceback" not in run.output
+    assert lab.requests == []
+    assert not (mirror.directory / "freshness.run").exists()
+    mirror.configure("freshness", notify="json://127.0.0.1")
+    assert mirror.run().returncode == 0
+    (channel,) = state(mirror)["channels"].values()
+    assert channel == {"understood": True}
+
+
+@pytest.mark.smoke
+def test_a_heartbeat_tells_how_runs_end(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A success once all is there, a failure once something is critical, nothing in between."""
+    lab = start_lab(projects=1)
+    with heart() as server:
+        mirror = make_mirror(lab, "freshness", options={"heartbeat": server.url(HEALTHCHECKS)})
+        with cron(mirror) as runs:
+            runs.run(0)
+            lab.behave(ONE_STALE)
+            lab.release(["lab-00"])
+            runs.run(HOUR, 2 * HOUR)
+            quiet = list(server.asked)
+            runs.run(3 * HOUR, 2 * DAY)
+            lab.heal()
+            runs.run(2 * DAY + HOUR)
+    start, success, fail = (f"{HEALTHCHECKS}{end}" for end in ("/start", "", "/fail"))
+    assert [path for _, path, _ in quiet] == [start, success, start, start]
+    after = server.asked[len(quiet) :]
+    # in quarantine by then, so that the mirror goes on without it
+    assert [path for _, path, _ in after if path != start][-2:] == [fail, success]
+    assert [body for _, path, body in after if path == fail] == ["critical: lab-00"]
+    assert [path for _, path, _ in after].count(start) == 3
+
+
+def test_a_heartbeat_says_that_bandersnatch_failed(make_mirror: MakeMirror) -> None:
+    """As nobody answers; by the other convention, which knows no start."""
+    with heart() as server:
+        with Lab(1) as lab:
+            mirror = make_mirror(lab, "freshness", options={"heartbeat": server.url("/api/push/t0ken")})
+            mirror.run()
+        mirror.run()
+    assert [path.partition("?")[2].partition("&")[0] for _, path, _ in server.asked][:1] == ["status=up"]
+    assert state(mirror)["runs"][-1]["outcome"] == "failed"
+    assert server.asked[-1][1] == "/api/push/t0ken?status=down&msg=Bandersnatch+failed&ping="
+
+
+def test_a_heartbeat_that_hangs_holds_no_run_up(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """It never comes to the end of its answer; the mirror is as a bare one is, and that is said once."""
+    lab = start_lab(projects=2)
+    with heart() as server:
+        server.hangs = True
+        options = {"heartbeat": server.url("/t0ken")}
+        bare, mirror = make_mirror(lab), make_mirror(lab, "freshness", options=options)
+        found = []
+        for _ in range(2):
+            lab.release()
+            bare.run()
+            found.append(mirror.run())
+            assert is_fresh(bare, lab)
+            assert is_fresh(mirror, lab)
+        first, second = found
+        server.hangs = False
+        server.release.set()
+        third = mirror.run()
+    what = "heartbeat (http): not delivered, trying again in the next run: no answer in 2 seconds"
+    assert [what in line for line in lines(first, "heartbeat (")] == [True]
+    assert lines(second, "heartbeat (") == []
+    assert ["what is sent arrives again" in line for line in lines(third, "heartbeat (")] == [True]
+    assert "t0ken" not in first.output + second.output + third.output + str(state(mirror))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import Any
 
@@ -11,9 +12,13 @@ from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level, RunReport, Sighting, Thresholds, advance
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.formatting import timestamp
-from bandersnatch_freshness.notify import notices
+from bandersnatch_freshness.notify import channels, notices
+from bandersnatch_freshness.notify.channels import Channel
+from bandersnatch_freshness.notify.heartbeat import Signal
 from bandersnatch_freshness.notify.notifier import Deliveries, Notifier
-from bandersnatch_freshness.state.document import State, dump, load
+from bandersnatch_freshness.notify.sender import NOT_UNDERSTOOD
+from bandersnatch_freshness.settings import OptionError, read_tracking
+from bandersnatch_freshness.state.document import ChannelRecord, State, dump, load
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NOON = 1_539_691_200
@@ -21,13 +26,24 @@ URL = "json://localhost/secret"
 AM = "alertmanager://localhost:9093"
 
 
+def made(*urls: str, heartbeat: str = "") -> Notifier:
+    """Return the notifier of a mirror with these channels."""
+    options = {"notify": "\n".join(urls), "heartbeat": heartbeat}
+    return Notifier(read_tracking(["freshness"], options), "host", "/srv/pypi")
+
+
+def key(url: str) -> str:
+    """Return what a channel goes by in the state."""
+    return Channel(url, 1).key
+
+
 class Mirror:
     """A mirror with one channel, run after run; the state goes through its document each time."""
 
     def __init__(self, url: str = URL) -> None:
         """Start with nothing remembered."""
-        self.notifier = Notifier([url], "host:/srv/pypi", DAY)
-        self.text = "".join(dump(State("m"), NOON))
+        self.notifier = made(url)
+        self.text = "".join(dump(State("https://pypi.example/"), NOON))
 
     @property
     def state(self) -> State:
@@ -49,7 +65,10 @@ class Mirror:
         """Say what came of it, of all or of each."""
         state = self.state
         came = {
-            channel: arrived if isinstance(arrived, list) else [arrived] * len(sending.parts())
+            channel: [
+                "" if one else "late"
+                for one in (arrived if isinstance(arrived, list) else [arrived] * len(sending.parts()))
+            ]
             for channel, sending in plan.items()
         }
         self.notifier.settle(state, plan, came, now)
@@ -84,7 +103,7 @@ def test_ten_days_are_twelve_messages() -> None:
         (0, "[RESOLVED] foo no longer stale"),
     ]
     assert mirror.run(NOON + 11 * DAY) == []
-    assert mirror.state.notified == {notices.channel_id(URL): {}}
+    assert mirror.state.notified == {key(URL): {}}
     assert (mirror.state.totals.notifications_sent, mirror.state.totals.notifications_failed) == (12, 0)
 
 
@@ -172,7 +191,7 @@ def test_an_end_is_told_only_to_who_heard_of_the_beginning() -> None:
     mirror, now = warned()
     mirror.run(now, "foo", arrived=False)
     assert mirror.run(now + 5 * MINUTE) == []
-    assert mirror.state.notified == {notices.channel_id(URL): {}}
+    assert mirror.state.notified == {key(URL): {}}
 
 
 def test_an_end_that_did_not_arrive_is_sent_again() -> None:
@@ -205,13 +224,20 @@ def test_one_message_for_each_level() -> None:
         mirror.settle(plan, time)
     assert titles(plan) == ["[WARNING] 8 packages stale"]
     (sending,) = plan.values()
-    assert len(sending.messages[0].body.splitlines()) == 8
+    assert sending.messages[0].body.splitlines()[:4] == [
+        "8 are stale, the longest for 1 h, since 2018-10-16T13:00:00Z.",
+        "edge-stale: a cache on the way holds an old copy (8). To do: wait for it to expire, or have it purged by "
+        "whoever runs it; the nodes above name it",
+        "All of it: bandersnatch-freshness status",
+        "",
+    ]
+    assert len(sending.messages[0].body.splitlines()) == 4 + 8
 
     incidents = {
         f"p{number}": Incident(f"p{number}", 0, 0, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING) for number in range(99)
     }
     (message,) = notices.messages(incidents, {}, incidents, "m", NOON)
-    assert len(message.body.splitlines()) == 20 + 1
+    assert len(message.body.splitlines()) == 4 + 20 + 1
     assert message.body.endswith("and 79 more")
 
 
@@ -219,9 +245,9 @@ def test_a_channel_that_is_gone_is_forgotten() -> None:
     """And a new one hears of what is open."""
     mirror, now = warned()
     mirror.run(now, "foo")
-    mirror.notifier = Notifier(["json://elsewhere/"], "m", DAY)
+    mirror.notifier = made("json://elsewhere/")
     assert [title[:9] for title in mirror.run(now + 5 * MINUTE, "foo")] == ["[WARNING]"]
-    assert list(mirror.state.notified) == [notices.channel_id("json://elsewhere/")]
+    assert list(mirror.state.notified) == [key("json://elsewhere/")]
 
 
 def test_what_is_sent_is_counted_and_what_is_not() -> None:
@@ -253,14 +279,19 @@ def test_alerts_outlast_several_runs(gap: int, ahead: int) -> None:
     (alert,) = sending.alerts
     assert alert["labels"] == {
         "alertname": "PyPIMirrorStale",
-        "mirror": "host:/srv/pypi",
+        "host": "host",
+        "mirror": "/srv/pypi",
         "package": "foo",
-        "verdict": "edge-stale",
         "severity": "warning" if gap == 5 * MINUTE else "critical",
     }
     assert alert["startsAt"] == "2018-10-16T12:00:00Z"
     assert alert["endsAt"] == timestamp(now + ahead)
-    assert set(alert["annotations"]) == {"summary", "description", "required_serial", "got_serial"}
+    assert alert["generatorURL"] == "https://pypi.example/simple/foo/"
+    assert alert["annotations"]["verdict"] == "edge-stale"
+    assert alert["annotations"]["runbook_url"].partition("#")[0].endswith(("escalation.md", "escalation.html"))
+    assert set(alert["annotations"]) == {
+        *("summary", "description", "required_serial", "got_serial", "verdict", "runbook_url")
+    }
 
 
 def test_an_outage_does_not_make_alerts_last_for_months() -> None:
@@ -288,9 +319,24 @@ def test_an_alert_with_other_labels_ends_the_old_one() -> None:
     worse = mirror.plan(NOON + DAY, "foo", verdict=Verdict.ORIGIN_STALE)
     (sending,) = worse.values()
     ended, opened = sending.alerts
-    assert (ended["labels"]["severity"], ended["labels"]["verdict"]) == ("warning", "edge-stale")
+    assert ended["labels"]["severity"] == "warning"
     assert ended["endsAt"] == timestamp(NOON + DAY)
-    assert (opened["labels"]["severity"], opened["labels"]["verdict"]) == ("critical", "origin-stale")
+    assert ended["annotations"]["summary"] == "foo is critical now"
+    assert (opened["labels"]["severity"], opened["annotations"]["verdict"]) == ("critical", "origin-stale")
+
+
+def test_a_verdict_that_changes_makes_no_other_alert() -> None:
+    """It is no label: whoever silenced the alert, or was paged for it, goes on with the same one."""
+    mirror, now = warned(AM)
+    plan = mirror.plan(now, "foo")
+    ((before,),) = (sending.alerts for sending in plan.values())
+    mirror.settle(plan, now)
+    plan = mirror.plan(now + MINUTE, "foo", verdict=Verdict.ORIGIN_STALE)
+    ((alert,),) = (sending.alerts for sending in plan.values())
+    assert alert["labels"] == before["labels"]
+    assert [one["annotations"]["verdict"] for one in (before, alert)] == ["edge-stale", "origin-stale"]
+    mirror.settle(plan, now + MINUTE)
+    assert mirror.state.totals.notifications_sent == 1  # the same as before
 
 
 def test_an_alert_that_is_over_is_ended_until_that_was_heard() -> None:
@@ -303,21 +349,24 @@ def test_an_alert_that_is_over_is_ended_until_that_was_heard() -> None:
         mirror.settle(plan, now, arrived=arrived)
         (sending,) = plan.values()
         assert [(alert["labels"]["package"], alert["endsAt"]) for alert in sending.alerts] == [("foo", timestamp(now))]
+        assert sending.alerts[0]["annotations"]["summary"] == "foo is no longer stale"
+        assert "It was warning, since" in sending.alerts[0]["annotations"]["description"]
     assert mirror.plan(now + 5 * MINUTE) == {}
 
 
 @pytest.mark.parametrize(("is_told", "channels"), [(False, 2), (True, 1)])
 def test_a_state_that_can_not_be_written_is_told(is_told: bool, channels: int, mocker: Any) -> None:
     """Once to whom one message will do; to Alertmanager in every run, until it has not heard of it for a while."""
-    notifier = Notifier([URL, AM], "host:/srv/pypi", DAY)
-    deliver = mocker.patch.object(notifier, "deliver", side_effect=lambda plan: {one: [True] for one in plan})
-    assert notifier.alarm(State("m"), "/srv/state.json", NOON, NOON + HOUR, is_told=is_told)
+    notifier = made(URL, AM)
+    deliver = mocker.patch.object(notifier, "deliver", side_effect=lambda plan: {one: [""] for one in plan})
+    assert notifier.alarm(State("https://m"), "/srv/state.json", NOON, NOON + HOUR, is_told=is_told)
     (plan,) = deliver.call_args.args
     assert len(plan) == channels
     (alert,) = [sending.alerts[0] for channel, sending in plan.items() if channel.is_alertmanager]
     assert alert["labels"] == {
         "alertname": "PyPIMirrorStateNotWritten",
-        "mirror": "host:/srv/pypi",
+        "host": "host",
+        "mirror": "/srv/pypi",
         "severity": "critical",
     }
     assert (alert["startsAt"], alert["endsAt"]) == (timestamp(NOON), timestamp(NOON + HOUR + 30 * MINUTE))
@@ -330,6 +379,107 @@ def test_a_state_that_can_not_be_written_is_told(is_told: bool, channels: int, m
 @pytest.mark.parametrize("failing", [URL, AM])
 def test_a_message_that_does_not_arrive_is_not_told(failing: str, mocker: Any) -> None:
     """Alertmanager hears of it again in any case."""
-    notifier = Notifier([URL, AM], "host:/srv/pypi", DAY)
-    mocker.patch.object(notifier, "deliver", side_effect=lambda plan: {one: [one.url != failing] for one in plan})
+    notifier = made(URL, AM)
+    came = {True: "late", False: ""}
+    mocker.patch.object(notifier, "deliver", side_effect=lambda plan: {one: [came[one.url == failing]] for one in plan})
     assert notifier.alarm(State("m"), "x", NOON, NOON, is_told=False) is (failing == AM)
+
+
+def test_a_channel_that_is_dead_is_said_once_a_day_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Its messages are tried in every run, and what each came to is DEBUG."""
+    caplog.set_level(logging.INFO)
+    mirror, now = warned()
+    for minutes in range(0, 3 * 24 * 60, 5):
+        mirror.run(now + minutes * MINUTE, "foo", arrived=False)
+    mirror.run(now + 3 * DAY, "foo")
+    mirror.run(now + 4 * DAY, "foo")
+    what = "notify line 1 (json): not delivered"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"{what}, trying again in the next run: late"),
+        *(
+            ("WARNING", f"{what} for {age}, trying again in the next run: late")
+            for age in ("23 h 50 min", "1 d 23 h", "2 d 23 h")
+        ),
+        ("WARNING", "notify line 1 (json): what is sent arrives again, after 3 d"),
+    ]
+    assert mirror.state.channels == {}
+
+
+def test_a_clock_that_was_ahead_does_not_keep_a_dead_channel_quiet() -> None:
+    """What was said in the future is said again now."""
+    after, is_news = notices.standing(ChannelRecord(failing=NOON + DAY, said=NOON + DAY), "late", NOON)
+    assert is_news
+    assert after.said == NOON
+
+
+def understanding(mocker: Any, problem: str) -> list[list[str]]:
+    """Have Apprise's parser say this of all URLs; return what it is asked, as it is."""
+    asked: list[list[str]] = []
+
+    def deliver(sendings: dict[Channel, list[Any]], seconds: float | None = None) -> dict[Channel, list[str]]:
+        assert all(parts == [None] for parts in sendings.values())
+        asked.append([channel.url for channel in sendings])
+        return {channel: [problem] for channel in sendings}
+
+    mocker.patch.object(channels, "deliver", deliver)
+    return asked
+
+
+def test_urls_are_checked_once_for_all(mocker: Any) -> None:
+    """By Apprise, which takes seconds to load; one that is new, alone. Alertmanager's are none of Apprise's."""
+    asked = understanding(mocker, "")
+    state = State("m")
+    for urls in ([URL, AM], [URL, AM], ["json://new", URL]):
+        made(*urls).check(state)
+        state = load("".join(dump(state, NOON)))
+    assert asked == [[URL], ["json://new"]]
+    made(URL).plan(state, NOON)
+    assert list(state.channels) == [key(URL)]  # what is configured no more is forgotten
+
+
+def test_a_url_that_apprise_does_not_understand_is_refused(mocker: Any) -> None:
+    """By its line, without the URL."""
+    understanding(mocker, NOT_UNDERSTOOD)
+    with pytest.raises(OptionError) as caught:
+        made(AM, URL).check(State("m"))
+    assert str(caught.value) == (
+        "[freshness] notify = (line 2, of 23 characters): not a URL that Apprise understands; "
+        "allowed: Apprise URLs and alertmanager://host:port, one a line"
+    )
+
+
+def test_a_check_that_can_not_be_done_stops_nothing_and_is_done_by_the_next_run(mocker: Any) -> None:
+    """As where there is no memory left for another process."""
+    state = State("m")
+    understanding(mocker, "the sending process ended with 1")
+    made(URL).check(state)
+    assert state.channels == {}
+    asked = understanding(mocker, "")
+    made(URL).check(state)
+    assert asked == [[URL]]
+
+
+def past(outcome: str, *levels: Level) -> State:
+    """Return the state after a run that ended like this, with incidents of these levels."""
+    incidents = {
+        f"p{number}": Incident(f"p{number}", NOON, NOON, 3, 42, 41, Verdict.UNKNOWN, level)
+        for number, level in enumerate(levels)
+    }
+    return State("m", incidents, [PastRun(NOON, NOON, outcome, 41)])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "levels", "told"),
+    [
+        ("fresh", [], (Signal.SUCCESS, "")),
+        ("fresh", [Level.WARNING], (Signal.SUCCESS, "")),
+        ("fresh", [Level.CRITICAL], (Signal.FAILURE, "critical: p0")),
+        ("errors", [Level.CRITICAL] * 3, (Signal.FAILURE, "critical: p0 and 2 more")),
+        ("errors", [Level.WARNING], None),
+        ("failed", [], (Signal.FAILURE, "Bandersnatch failed")),
+        ("overlapping", [Level.CRITICAL], None),
+    ],
+)
+def test_what_the_heartbeat_says(outcome: str, levels: list[Level], told: object) -> None:
+    """Success, failure, or nothing, which alarms by itself if it lasts."""
+    assert notices.beat(past(outcome, *levels)) == told

@@ -22,6 +22,7 @@ from bandersnatch_freshness.core.usefulness import Idle
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.formatting import plain_url, seconds, timestamp
 from bandersnatch_freshness.state.document import (
+    ChannelRecord,
     NewerStateError,
     NotificationRecord,
     State,
@@ -141,6 +142,14 @@ def test_what_only_a_newer_release_knows_is_passed_over() -> None:
     document = json.loads(changed(surprise={"a": [1.5]}))
     document["incidents"]["foo"]["surprise"] = document["runs"][0]["surprise"] = [None]
     assert load(json.dumps(document)) == load(changed())
+
+
+def test_how_channels_stand_is_the_mirrors() -> None:
+    """Read as written; and no other master changes that."""
+    state = State("https://a.example")
+    state.channels = {"1f": ChannelRecord(is_understood=True), "2f": ChannelRecord(failing=NOON, said=NOON + 60)}
+    assert load("".join(dump(state, NOON))) == state
+    assert state.switched_to("https://b.example", NOON).channels == state.channels
 
 
 def test_masters_are_remembered() -> None:

@@ -94,8 +94,8 @@ def test_a_run_with_no_news_reads_and_writes_once(tmp_path: Path, mocker: Any) -
     for urls in ([], ["alertmanager://localhost"]):
         for is_news in (bool(urls), False):
             tracking = read_tracking(["freshness"], {"notify": "\n".join(urls)})
-            notifier = Notifier(urls, "m", tracking.repeat_every)
-            mocker.patch.object(notifier, "deliver", lambda plan: {channel: [True] for channel in plan})
+            notifier = Notifier(tracking, "host", "/srv/pypi")
+            mocker.patch.object(notifier, "deliver", lambda plan: {channel: [""] for channel in plan})
             read, write = (mocker.spy(Store, name) for name in ("read", "write"))
             memory = Memory(records(tmp_path), tracking, lambda: NOON, lambda: notifier)  # noqa: B023
             run = memory.begin()

@@ -1,0 +1,120 @@
+"""Alerts: what Alertmanager is posted about a mirror. No I/O.
+
+Alertmanager identifies an alert by its labels alone, so anything that changes from run to run is in the annotations.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from ..core.incidents import OF_ALL, Incident, Level
+from ..core.wording import ails, describe, title
+from ..formatting import encodable, timestamp
+from ..state.document import NotificationRecord
+
+ALERT_NAME = "PyPIMirrorStale"
+STATE_ALERT_NAME = "PyPIMirrorStateNotWritten"
+TEST_ALERT_NAME = "PyPIMirrorTest"
+
+# The page about each, in the documentation.
+_RUNBOOK = "docs/escalation.md"
+
+Alert = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The mirror that alerts are about. `master` is its upstream's URL, without secrets."""
+
+    host: str
+    directory: str
+    master: str
+
+    def alert(
+        self,
+        name: str,
+        level: Level,
+        since: int,
+        now: int,
+        ends: int,
+        annotations: Mapping[str, str],
+        subject: str = "",
+    ) -> Alert:
+        """Return an alert about a subject, or about the mirror itself; `ends` may be now, or still to come."""
+        # `mirror` has the value that it has in metrics, where it is Prometheus that adds which host that is.
+        labels = {"alertname": name, "host": self.host, "mirror": encodable(self.directory), "severity": str(level)}
+        return {
+            "labels": {**labels, "package": subject} if subject else labels,
+            "annotations": {**annotations, "runbook_url": runbook()},
+            # Alertmanager rejects an alert that ends before it starts, as happens when a clock is set back.
+            "startsAt": timestamp(min(since, now)),
+            "endsAt": timestamp(ends),
+            "generatorURL": self._page(subject),
+        }
+
+    def _page(self, subject: str) -> str:
+        """Return the URL of the page that is stale, for a person to look at."""
+        page = f"{self.master.rstrip('/')}/simple/"
+        return quote(page if subject in ("", *OF_ALL) else f"{page}{subject}/", safe="/:[]%~+")
+
+
+@functools.cache
+def runbook() -> str:
+    """Return where the documentation says what to do: a URL, where the distribution names one."""
+    for line in importlib.metadata.metadata("bandersnatch-freshness").get_all("Project-URL") or ():
+        name, _, url = line.partition(", ")
+        if name == "Documentation":
+            return f"{url.rstrip('/')}/escalation.html"
+    return _RUNBOOK
+
+
+def of_incidents(
+    incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], mirror: Mirror, now: int, ahead: int
+) -> list[Alert]:
+    """Return the alerts for open incidents, and the ended alerts for those that are over.
+
+    When a level changes, which is a label, the alert with the old one is ended. Alertmanager resolves an alert once
+    its `endsAt` has passed, so that is `ahead` seconds from now.
+    """
+    made = []
+    for subject, last in notified.items():
+        incident = incidents.get(subject)
+        if incident is None or incident.level != last.level:
+            made.append(
+                mirror.alert(ALERT_NAME, last.level, last.since, now, now, _ended(subject, last, incident), subject)
+            )
+    for subject, incident in incidents.items():
+        if incident.level is Level.STALE or (incident.is_explained and subject not in notified):
+            continue
+        annotations = {
+            "summary": f"{title(subject)} is {ails(subject, incident.verdict)}",
+            "description": describe(incident, now),
+            "required_serial": str(incident.required_serial),
+            "got_serial": str(incident.got),
+            "verdict": incident.verdict.value,
+        }
+        made.append(mirror.alert(ALERT_NAME, incident.level, incident.since, now, now + ahead, annotations, subject))
+    return made
+
+
+def _ended(subject: str, last: NotificationRecord, incident: Incident | None) -> dict[str, str]:
+    what = f"no longer {ails(subject, last.verdict)}" if incident is None else f"{incident.level} now"
+    summary = f"{title(subject)} is {what}"
+    return {"summary": summary, "description": f"{summary}. It was {last.level}, since {timestamp(last.since)}"}
+
+
+def of_state(text: str, mirror: Mirror, since: int, now: int, ahead: int) -> Alert:
+    """Return the alert for a state that can't be written; Alertmanager resolves it when no run repeats it any more."""
+    annotations = {"summary": "the state can't be written", "description": text}
+    return mirror.alert(STATE_ALERT_NAME, Level.CRITICAL, since, now, now + ahead, annotations)
+
+
+def of_test(text: str, mirror: Mirror, now: int) -> Alert:
+    """Return an alert that is there to see whether it arrives, and is over in five minutes."""
+    annotations = {"summary": "a test: nothing is wrong", "description": text}
+    return mirror.alert(TEST_ALERT_NAME, Level.WARNING, now, now, now + 5 * 60, annotations)
