@@ -70,5 +70,6 @@ def is_of_answer(cause: str) -> bool:
 
 
 def advice(cause: str) -> str:
-    """Return what to do about a cause, which may follow what failed and a colon."""
-    return _ADVICE.get(cause.rpartition(": ")[2], "see what the master answers, by `bandersnatch-freshness probe`")
+    """Return what to do about a cause, which may stand among other words."""
+    found = (text for known, text in _ADVICE.items() if known in cause)
+    return next(found, "see what the master answers, by `bandersnatch-freshness probe`")

@@ -108,7 +108,7 @@ def of_another_master(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 # What each state has to show, so that it is known to be the one that was meant.
 STATES: dict[Callable[..., Mirror], Callable[[dict[str, Any]], Any]] = {
     bare: lambda found: found["status"]["problem"],
-    fresh: lambda found: found["state"]["runs"][0]["cured"] and found["state"]["fresh"],
+    fresh: lambda found: found["state"]["runs"][0]["cured"] and found["state"]["complete"],
     stale: lambda found: found["state"]["incidents"]["*"]["examples"] and found["state"]["told"],
     in_quarantine: lambda found: found["quarantine-list"]["lab-00"]["got"] and found["state"]["incidents"],
     released: lambda found: found["state"]["incidents"]["lab-00"]["released"] and not found["quarantine-list"],

@@ -28,7 +28,7 @@ from bandersnatch_freshness.settings import read_tracking
 from bandersnatch_freshness.state.document import State
 
 from ..monitoring import promtool
-from .test_summary import CRITICAL, DAY, HOUR, NOW, STALE, WARNING, run, summary
+from .examples import CRITICAL, DAY, HOUR, NOW, STALE, WARNING, run, summary
 
 Publish = Callable[[str], None]
 Values = dict[str, dict[tuple[str, ...], float]]
@@ -95,7 +95,7 @@ def test_all_that_is_known(busy: Summary, tmp_path: Path) -> None:
         ("strip+cache-bust",): 3,
     }
     assert requests[("no-cache",)] == 0
-    assert len(incidents) == 9
+    assert len(incidents) == 12
     assert {labels: count for labels, count in incidents.items() if count} == {
         ("stale", "unknown"): 1,
         ("warning", "unknown"): 1,
@@ -125,7 +125,7 @@ def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
 
     As of when the mirror is complete has a value nevertheless, which fires nothing.
     """
-    reported = replace(summary(runs=()), serial=None)
+    reported = summary(runs=(), serial=None, complete_at=0)
     found = written(reported, tmp_path)
     unknown = {
         "mirror_serial",
