@@ -180,12 +180,12 @@ def _origin(allowance: Allowance, now: int) -> str:
 
 def _runs(summary: Summary) -> Table:
     table = Table(title="\nLast runs", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("ended", "outcome", "serial", "fresh", "stale", "gone", "extra requests"):
+    for column in ("ended", "outcome", "serial", "fresh", "stale", "failing", "gone", "extra requests"):
         table.add_column(column)
     for run in reversed(summary.state.runs[-RUNS_SHOWN:]):
         table.add_row(
             f"{duration(max(0, summary.now - run.finished))} ago",
             Text(printable(run.outcome), style=_OUTCOMES.get(run.outcome, "")),
-            *map(str, (run.serial, run.fresh, run.stale, run.gone, run.extra_requests)),
+            *map(str, (run.serial, run.fresh, run.stale, run.failing, run.gone, run.extra_requests)),
         )
     return table

@@ -135,7 +135,7 @@ METRICS = (
     Exported(
         f"{PREFIX}incidents",
         "gauge",
-        "Open incidents, by how bad they are and by who holds the old page.",
+        "Open incidents, by how bad they are and by who holds the old page, or that they fail.",
         ("level", "verdict"),
         lambda summary: _count_incidents(summary),
     ),
@@ -217,7 +217,7 @@ def _duration(summary: Summary) -> int | None:
 
 
 def _count_incidents(summary: Summary) -> _Values:
-    counts = Counter((one.level, one.verdict) for one in summary.state.incidents.values())
+    counts = Counter((one.level, one.verdict) for one in summary.speaking)
     return {
         (str(level), verdict.value): counts[level, verdict]
         for level in Level

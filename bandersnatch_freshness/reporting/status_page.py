@@ -132,33 +132,40 @@ def headline(summary: Summary, only_quarantined: int) -> Headline:
     if found.freshness is Freshness.FRESH:
         return Headline(tone, word, "This mirror has everything that was announced.")
     if found.incident:
-        sentence = _trouble(summary, found.incident, only_quarantined, is_persistent=found.freshness is Freshness.STALE)
+        sentence = _trouble(summary, only_quarantined, is_persistent=found.freshness is Freshness.STALE)
         return Headline(tone, word, sentence, why(found.incident), found.incident.since, to_do)
-    return Headline(tone, word, f"This mirror is behind: {_what_waits(summary, only_quarantined)}.")
+    return Headline(tone, word, _lack(summary, only_quarantined, is_persistent=False))
 
 
-def _trouble(summary: Summary, incident: Incident, only_quarantined: int, *, is_persistent: bool) -> str:
-    """Return the sentence on a mirror with incidents, of which this one is to blame."""
-    if incident.subject == INDEX:
+def _trouble(summary: Summary, only_quarantined: int, *, is_persistent: bool) -> str:
+    """Return the sentence on a mirror with incidents."""
+    if summary.is_first_sync:
+        return "This mirror has not been filled yet."
+    if INDEX in summary.state.incidents:
         return "This mirror cannot see new releases."
+    return _lack(summary, only_quarantined, is_persistent=is_persistent)
+
+
+def _lack(summary: Summary, only_quarantined: int, *, is_persistent: bool) -> str:
+    """Return the sentence on what the mirror lacks."""
+    incidents = summary.state.incidents
+    waiting = sum(subject not in OF_ALL for subject in incidents) + only_quarantined
+    if waiting and not left(summary) and all(one.in_quarantine for one in incidents.values()):
+        return f"This mirror has everything that was announced, but for {_many(waiting, 'package')}."
     catches_up = " and not catching up" if is_persistent else ""
-    what = "most of what it asks for is old" if EDGE in summary.state.incidents else ""
-    if incident.subject == EDGE and incident.cause:
-        what = "most of what it asks for fails"
-    return f"This mirror is behind{catches_up}: {what or _what_waits(summary, only_quarantined)}."
+    return f"This mirror is behind{catches_up}: {_what_waits(summary, waiting)}."
 
 
-def _what_waits(summary: Summary, only_quarantined: int) -> str:
-    """Return what the mirror lacks."""
-    waiting = sum(subject not in OF_ALL for subject in summary.state.incidents) + only_quarantined
+def _what_waits(summary: Summary, waiting: int) -> str:
+    """Return what is missing; so many packages are `waiting` for their pages."""
+    edge = summary.state.incidents.get(EDGE)
+    if edge:
+        return "most of what it asks for " + ("fails" if edge.cause else "is old")
     if waiting:
-        return (
-            "1 package waits for its newest page"
-            if waiting == 1
-            else f"{waiting:,} packages wait for their newest page"
-        )
+        verb = "waits for its" if waiting == 1 else "wait for their"
+        return f"{_many(waiting, 'package')} {verb} newest page"
     if left(summary):
-        return "1 package is left to sync" if left(summary) == 1 else f"{left(summary):,} packages are left to sync"
+        return f"{_many(left(summary), 'package')} {'is' if left(summary) == 1 else 'are'} left to sync"
     return f"by {_many(summary.serial_lag, 'change')}" if summary.serial_lag else "what is new is not known"
 
 

@@ -67,8 +67,8 @@ class Summary:
         return None if announced is None else max(0, announced - (self.serial or 0))
 
     def counts(self) -> Counter[Level]:
-        """Return how many incidents are at each level."""
-        return Counter(incident.level for incident in self.state.incidents.values())
+        """Return how many incidents are at each level; what others explain is not counted twice."""
+        return Counter(incident.level for incident in self.speaking)
 
     def oldest(self) -> int:
         """Return how long the oldest incident has been open, in seconds; 0 if there is none."""

@@ -28,7 +28,7 @@ from bandersnatch_freshness.settings import read_tracking
 from bandersnatch_freshness.state.document import State
 
 from ..monitoring import promtool
-from .examples import CRITICAL, DAY, HOUR, NOW, STALE, WARNING, run, summary
+from .examples import CRITICAL, DAY, HOUR, NOW, STALE, WARNING, of_mirror, run, summary
 
 Publish = Callable[[str], None]
 Values = dict[str, dict[tuple[str, ...], float]]
@@ -111,7 +111,8 @@ def test_incidents_are_counted_by_level_and_verdict(tmp_path: Path) -> None:
         for level in (Level.WARNING, Level.CRITICAL)
         for number in range(count * level)
     ]
-    incidents = written(summary(*many), tmp_path)["incidents"]
+    explained = of_mirror(Level.CRITICAL, is_explained=True)
+    incidents = written(summary(*many, explained), tmp_path)["incidents"]
     assert {labels: count for labels, count in incidents.items() if count} == {
         ("warning", "edge-stale"): 6,
         ("warning", "origin-stale"): 4,

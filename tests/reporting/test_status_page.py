@@ -119,13 +119,13 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
         pytest.param(
             summary(quarantine={"foo": ASIDE}),
             "behind",
-            "This mirror is behind: 1 package waits for its newest page.",
+            "This mirror has everything that was announced, but for 1 package.",
             id="quarantine-without-an-incident",
         ),
         pytest.param(
-            summary(incident(in_quarantine=True), quarantine={"foo": ASIDE}),
+            summary(incident(in_quarantine=True), incident("bar"), quarantine={"foo": ASIDE}),
             "behind",
-            "This mirror is behind: 1 package waits for its newest page.",
+            "This mirror is behind: 2 packages wait for their newest page.",
             id="quarantine-with-an-incident",
         ),
         pytest.param(
@@ -164,6 +164,12 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
             "behind",
             "This mirror is being filled for the first time.",
             id="first-sync",
+        ),
+        pytest.param(
+            summary(incident(level=Level.WARNING), serial=None, complete_at=0),
+            "stale",
+            "This mirror has not been filled yet.",
+            id="first-sync-that-is-stuck",
         ),
         pytest.param(
             summary(complete_at=0), "behind", "This mirror is behind: what is new is not known.", id="not-complete-yet"
