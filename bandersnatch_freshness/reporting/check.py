@@ -38,7 +38,7 @@ def _figures(summary: Summary) -> str:
     complete_at = None if summary.problem else summary.complete_at
     figures: list[tuple[str, str | None, str]] = [
         *((str(level), None if summary.problem else str(counts[level]), ";") for level in Level),
-        ("quarantined", str(len(summary.state.quarantine)), ";"),
+        ("quarantined", str(len(summary.quarantine)), ";"),
         ("oldest", None if summary.problem else f"{summary.oldest()}s", ages),
         ("serial_lag", None if summary.serial_lag is None else str(summary.serial_lag), ";"),
         ("complete_age", None if complete_at is None else f"{max(0, now - complete_at)}s", ages),

@@ -146,13 +146,13 @@ METRICS = (
     ),
     _gauge(
         "quarantined_packages",
-        "Packages that are in quarantine.",
-        lambda summary: len(summary.state.quarantine),
+        "Packages that are in quarantine, but for those that were accepted by hand.",
+        lambda summary: len(summary.quarantine),
     ),
     _gauge(
         "oldest_quarantined_age_seconds",
         "How long the oldest entry in quarantine had been there when this was written; 0 if there is none.",
-        lambda summary: max(0, 0, *(summary.now - one.since for one in summary.state.quarantine.values())),
+        lambda summary: max(0, 0, *(summary.now - one.since for one in summary.quarantine.values())),
     ),
     _counter(
         "notifications_sent_total",

@@ -90,7 +90,7 @@ def completeness(summary: Summary) -> str:
     """Return how complete the mirror is, as of when."""
     state = summary.state
     if state.complete_at:
-        but = len(state.quarantine)
+        but = len(summary.quarantine)
         apart = f", but for {but} package{'' if but == 1 else 's'} in quarantine" if but else ""
         return f"complete as of {duration(max(0, summary.now - state.complete_at))} ago{apart}"
     return _first_sync(summary) if summary.is_first_sync else "not known to be complete yet"
@@ -168,5 +168,5 @@ def _well(summary: Summary) -> Standing:
     """Return the standing of a mirror whose runs get on, and that has no incidents."""
     if summary.is_first_sync:
         return Standing(Freshness.FIRST_SYNC, CheckExit.OK, completeness(summary))
-    is_fresh = summary.state.complete_at and not (left(summary) or summary.serial_lag or summary.state.quarantine)
+    is_fresh = summary.state.complete_at and not (left(summary) or summary.serial_lag or summary.quarantine)
     return Standing(Freshness.FRESH if is_fresh else Freshness.BEHIND, CheckExit.OK, completeness(summary))

@@ -78,7 +78,7 @@ class Row:
 def render(summary: Summary) -> str:
     """Return the page as HTML."""
     counts = summary.counts()
-    only_quarantined = summary.state.quarantine.keys() - summary.state.incidents.keys()
+    only_quarantined = summary.quarantine.keys() - summary.state.incidents.keys()
     rows = _rows(summary, only_quarantined)
     last = summary.state.runs[-1] if summary.state.runs else None
     style, script = _part("css"), _part("js")

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..core.incidents import MIRROR, Incident, Level, Thresholds
+from ..core.quarantine import QuarantineEntry
 from ..state.document import State
 
 
@@ -65,6 +66,11 @@ class Summary:
         """How many serials the mirror is behind what the index announced last, None if that is unknown."""
         announced = self.state.announced()
         return None if announced is None else max(0, announced - (self.serial or 0))
+
+    @property
+    def quarantine(self) -> dict[str, QuarantineEntry]:
+        """What is in quarantine, but for what was accepted by hand, of which nobody is told."""
+        return {name: one for name, one in self.state.quarantine.items() if not one.is_accepted}
 
     def counts(self) -> Counter[Level]:
         """Return how many incidents are at each level; what others explain is not counted twice."""

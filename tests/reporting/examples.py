@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import MIRROR, Incident, Level, Thresholds
+from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.reporting.summary import Summary
 from bandersnatch_freshness.state.document import State
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NOW = 1_539_691_200
+
+
+ASIDE = QuarantineEntry(42, NOW, NOW)
+ACCEPTED = ASIDE._replace(is_accepted=True)
 
 
 def incident(subject: str, level: Level = Level.STALE, age: int = MINUTE, **more: object) -> Incident:

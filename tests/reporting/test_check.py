@@ -8,15 +8,29 @@ import pytest
 
 from bandersnatch_freshness.core.history import Batch
 from bandersnatch_freshness.core.incidents import EDGE, INDEX, Level
-from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.reporting.check import check
 from bandersnatch_freshness.reporting.summary import Summary
 
-from .examples import CRITICAL, DAY, HOUR, MINUTE, NOW, STALE, WARNING, incident, of_mirror, run, runs, summary
+from .examples import (
+    ACCEPTED,
+    ASIDE,
+    CRITICAL,
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    STALE,
+    WARNING,
+    incident,
+    of_mirror,
+    run,
+    runs,
+    summary,
+)
 
-ASIDE = QuarantineEntry(42, NOW, NOW)
 FIRST: dict[str, Any] = {"serial": None, "complete_at": 0}
+FAILING: dict[str, Any] = {"verdict": Verdict.FAILING, "cause": "no answer in time"}
 COMPLETE = "complete as of 3 min ago"
 LAST = "last run 5 min ago: fresh |"
 
@@ -26,7 +40,7 @@ LAST = "last run 5 min ago: fresh |"
     [
         pytest.param(summary(), 0, f"OK - {COMPLETE}; {LAST}", id="complete"),
         pytest.param(
-            summary(quarantine={"foo": ASIDE}),
+            summary(quarantine={"foo": ASIDE, "bar": ACCEPTED}),
             0,
             f"OK - {COMPLETE}, but for 1 package in quarantine; {LAST}",
             id="quarantine",
@@ -72,7 +86,7 @@ LAST = "last run 5 min ago: fresh |"
             id="what-is-explained-is-not-named",
         ),
         pytest.param(
-            summary(incident(EDGE, Level.WARNING, HOUR, count=40, examples=("a", "b"), cause="no answer in time")),
+            summary(incident(EDGE, Level.WARNING, HOUR, count=40, examples=("a", "b"), **FAILING)),
             1,
             "WARNING - most of what was asked for (40 packages, such as a, b) has been failing for 1 h: no answer in",
             id="edge-in-words",

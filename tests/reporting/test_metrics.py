@@ -60,6 +60,7 @@ def busy() -> Summary:
     state.index = Index(51, NOW - HOUR, 8)
     state.complete_at = NOW - DAY
     state.quarantine = {"bar": QuarantineEntry(42, NOW - HOUR, NOW), "baz": QuarantineEntry(42, NOW - DAY, NOW)}
+    state.quarantine["accepted"] = QuarantineEntry(42, NOW - 9 * DAY, NOW, is_accepted=True)
     state.totals.runs.update(fresh=7, failed=2)
     state.totals.requests.update({"plain": 90, "strip+cache-bust": 3})
     state.totals.notifications_sent, state.totals.notifications_failed = 5, 4

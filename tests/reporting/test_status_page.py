@@ -106,6 +106,12 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
     ("shown", "tone", "said"),
     [
         pytest.param(summary(), "fresh", "This mirror has everything that was announced.", id="fresh"),
+        pytest.param(
+            summary(quarantine={"foo": ASIDE._replace(is_accepted=True)}),
+            "fresh",
+            "This mirror has everything that was announced.",
+            id="accepted",
+        ),
         pytest.param(summary(serial=4872849), "behind", "This mirror is behind: by 1 change.", id="behind"),
         pytest.param(
             summary(incident()), "behind", "This mirror is behind: 1 package waits for its newest page.", id="stale"
