@@ -31,13 +31,17 @@ class CommonExit(ExitCode):
 class CheckExit(ExitCode):
     """The exit codes of `check`, as monitoring systems expect them of a plugin."""
 
-    OK = 0, "no incident is a warning or worse"
+    OK = 0, "no incident is a warning or worse, and runs go on; during a first sync too, while it gets on"
     WARNING = 1, "an incident is a warning"
-    CRITICAL = 2, "an incident is critical, or the state can't be written, so that nothing is remembered"
+    CRITICAL = (
+        2,
+        "an incident is critical; or there was no run, or one hangs, for three times the usual interval and at least "
+        "`critical_after`; or the state can't be written, so that nothing is remembered",
+    )
     UNKNOWN = (
         3,
-        "no run has finished for longer than `critical_after`, the last one finished in the future (a clock was "
-        "wrong), no run is remembered, or `check` failed for another reason, such as a usage error",
+        "no run is remembered, the last one ended in the future (a clock was wrong), or `check` failed for another "
+        "reason, such as a usage error",
     )
 
 
@@ -52,9 +56,9 @@ class NotifyExit(ExitCode):
 class RunExit(ExitCode):
     """The exit codes of `run`."""
 
-    FRESH = 0, "all is fresh, or will be soon: only stale pages have failed, and none is critical"
-    FAILED = 1, "Bandersnatch failed, or a package failed for a reason other than staleness"
-    CRITICAL = 2, "there are critical incidents"
+    FRESH = 0, "nothing is critical, and Bandersnatch itself did not fail: what did is remembered, and told if it lasts"
+    FAILED = 1, "Bandersnatch itself failed"
+    CRITICAL = 2, "an incident is critical, or the state can't be written"
     USAGE = 64, "no command of Bandersnatch was named"
 
 

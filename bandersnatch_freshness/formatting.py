@@ -13,12 +13,12 @@ _UNPRINTABLE = re.compile(r"[^ -~]")
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-def printable(value: str) -> str:
-    """Return an untrusted value in a form safe to log: printable ASCII, at most 100 characters and an ellipsis."""
+def printable(value: str, longest: int = LONGEST_VALUE) -> str:
+    """Return an untrusted value in a form safe to log: printable ASCII, at most so many characters and an ellipsis."""
     safe = value
     if not (value.isascii() and value.isprintable()):
         safe = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
-    return safe if len(safe) <= LONGEST_VALUE else f"{safe[:LONGEST_VALUE]}…"
+    return safe if len(safe) <= longest else f"{safe[:longest]}…"
 
 
 def encodable(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from ..formatting import timestamp
+from ..reporting import facts
 from ..state.records import QUARANTINE_FILE
 from . import status, terminal
 
@@ -28,7 +29,7 @@ def _list(options: argparse.Namespace) -> int:
         raise ValueError(summary.problem)
     console = terminal.console()
     if options.json:
-        document = summary.as_json()["quarantine"]
+        document = facts.as_json(summary)["quarantine"]
         for name, entry in summary.state.quarantine.items():
             incident = summary.state.incidents.get(name)
             document[name] |= {

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..core.incidents import Level
+from ..core import wording
+from ..core.incidents import EDGE, Level
 from ..core.origin import Allowance
-from ..core.wording import title
 from ..exit_codes import CheckExit
 from ..formatting import duration, printable, timestamp
-from ..reporting import summary as summaries
+from ..reporting import check as checks
+from ..reporting import facts
+from ..reporting.standing import Freshness, Standing, completeness, nodes, standing
 from ..reporting.summary import Summary
 from ..state import second_copy
 from ..state.document import State, StateError, load
@@ -25,6 +28,12 @@ RUNS_SHOWN = 5
 INCIDENTS_SHOWN = 50
 
 _STYLES = {Level.STALE: "", Level.WARNING: "yellow", Level.CRITICAL: "bold red"}
+_STYLE_OF = {
+    CheckExit.OK: "yellow",
+    CheckExit.WARNING: "bold yellow",
+    CheckExit.CRITICAL: "bold red",
+    CheckExit.UNKNOWN: "yellow",
+}
 _OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted": "yellow", "overlapping": "yellow"}
 
 
@@ -32,21 +41,19 @@ def status(options: argparse.Namespace) -> int:
     """Show how fresh the mirror is; return 0."""
     summary = summarize(options)
     if options.json:
-        print(json.dumps(summary.as_json(), indent=2))  # noqa: T201
+        print(json.dumps(facts.as_json(summary), indent=2))  # noqa: T201
         return 0
     console = terminal.console()
-    console.print(f"[bold]{escape(summary.directory)}[/], a mirror of {escape(summary.master)}", soft_wrap=True)
+    found = standing(summary)
+    for line in _verdict(found):
+        console.print(line, soft_wrap=True)
+    console.print(f"\n[bold]{escape(summary.directory)}[/], a mirror of {escape(summary.master)}", soft_wrap=True)
     serial = "not synced yet" if summary.serial is None else f"serial {summary.serial}"
-    behind = f", {summary.serial_lag} behind" if summary.serial_lag else ""
+    behind = f", {summary.serial_lag} behind" if summary.serial and summary.serial_lag else ""
     waiting = f", {summary.waiting} packages to sync" if summary.waiting else ""
-    complete = summary.state.complete_at
-    since = f", complete as of {duration(max(0, summary.now - complete))} ago" if complete else ""
-    console.print(f"{serial}{behind}{waiting}{since}\n")
-    if summary.obstacle:
-        console.print(f"[bold red]{escape(summary.obstacle)}[/]\n", soft_wrap=True)
-    if summary.problem:
-        console.print(f"[yellow]{escape(summary.problem)}[/]", soft_wrap=True)
-    else:
+    since = f", {completeness(summary)}" if found.incident else ""  # else the verdict says so
+    console.print(f"{serial}{behind}{waiting}{since}\n", soft_wrap=True)
+    if summary.state.incidents:
         console.print(_incidents(summary))
     if summary.state.quarantine:
         console.print(quarantined(summary))
@@ -60,12 +67,12 @@ def status(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Print one line with figures for a monitoring system; return its exit code."""
     try:
-        code, line = summaries.check(summarize(options))
+        code, line = checks.check(summarize(options))
     except (OSError, ValueError) as error:
-        code, line = CheckExit.UNKNOWN, summaries.line(CheckExit.UNKNOWN, str(error))
+        code, line = CheckExit.UNKNOWN, checks.line(CheckExit.UNKNOWN, str(error))
     except Exception as error:  # noqa: BLE001 - a traceback would exit with 1, which means WARNING
         text = f"an error inside bandersnatch-freshness: {type(error).__name__}"
-        code, line = CheckExit.UNKNOWN, summaries.line(CheckExit.UNKNOWN, text)
+        code, line = CheckExit.UNKNOWN, checks.line(CheckExit.UNKNOWN, text)
     print(json.dumps({"exit_code": code, "line": line}) if options.json else line)  # noqa: T201
     return code
 
@@ -84,10 +91,10 @@ def summarize(options: argparse.Namespace) -> Summary:
     store = files.store(files.tracking.state)
     try:
         content = store.read()
-        if content is None:
-            problem = f"{store.path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
-        else:
+        if content is not None:
             state = load(content)
+        elif files.trace().left() is None:  # else the first run is under way
+            problem = f"{store.path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
     except (OSError, StateError) as error:
         problem = f"{store.path}: {error}"
     copied = files.store(QUARANTINE_FILE)
@@ -99,24 +106,37 @@ def summarize(options: argparse.Namespace) -> Summary:
     return files.summary(state, now, problem, files.obstacle(state, now))
 
 
-def _incidents(summary: Summary) -> Table | Text:
-    if not summary.incidents:
-        return Text("Nothing is stale.\n", style="green")
-    table = Table(title="Stale", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("package", "level", "for", "runs", "wanted", "got", "verdict"):
+def _verdict(found: Standing) -> Iterator[Text]:
+    """Yield the lines that say how fresh the mirror is, why, who holds the old page, and what to do."""
+    style = "bold green" if found.freshness in (Freshness.FRESH, Freshness.FIRST_SYNC) else _STYLE_OF[found.severity]
+    seen_at = nodes(found.incident.evidence) if found.incident else ()
+    word = found.freshness.value.replace("-", " ").upper()
+    yield Text.assemble((word, style), f": {found.reason}", f"; seen at {', '.join(seen_at)}" if seen_at else "")
+    if found.to_do:
+        yield Text(f"To do: {found.to_do}")
+
+
+def _incidents(summary: Summary) -> Table:
+    title = "Not as it should be"
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("what", "level", "for", "runs", "wanted", "got", "why"):
         table.add_column(column, overflow="fold")
-    for incident in summary.incidents[:INCIDENTS_SHOWN]:
+    shown = summary.worst(INCIDENTS_SHOWN)
+    for incident in shown:
         table.add_row(
-            escape(printable(title(incident.subject)) + (f" ({incident.count})" if incident.examples else "")),
+            escape(
+                printable(wording.title(incident.subject))
+                + (f" ({incident.count})" if incident.subject == EDGE else "")
+            ),
             str(incident.level),
             duration(incident.age(summary.now)),
             str(incident.runs),
             str(incident.required_serial),
             "none" if incident.got is None else str(incident.got),
-            incident.verdict.value,
+            escape(printable(incident.cause or incident.verdict.value)),
             style=_STYLES[incident.level],
         )
-    more = len(summary.incidents) - INCIDENTS_SHOWN
+    more = len(summary.speaking) - len(shown)
     if more > 0:
         table.caption = f"and {more} more; all of them with --json"
     return table
@@ -160,12 +180,12 @@ def _origin(allowance: Allowance, now: int) -> str:
 
 def _runs(summary: Summary) -> Table:
     table = Table(title="\nLast runs", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("ended", "outcome", "serial", "fresh", "stale", "gone", "extra requests"):
+    for column in ("ended", "outcome", "serial", "fresh", "stale", "failing", "gone", "extra requests"):
         table.add_column(column)
     for run in reversed(summary.state.runs[-RUNS_SHOWN:]):
         table.add_row(
             f"{duration(max(0, summary.now - run.finished))} ago",
             Text(printable(run.outcome), style=_OUTCOMES.get(run.outcome, "")),
-            *map(str, (run.serial, run.fresh, run.stale, run.gone, run.extra_requests)),
+            *map(str, (run.serial, run.fresh, run.stale, run.failing, run.gone, run.extra_requests)),
         )
     return table

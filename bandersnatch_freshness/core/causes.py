@@ -11,6 +11,7 @@ from collections.abc import Mapping
 DISK_FULL, READ_ONLY, NO_PERMISSION = "the disk is full", "the disk is read-only", "no permission to write"
 NO_ANSWER, NO_CONNECTION, CUT_OFF = "no answer in time", "no connection", "the connection breaks off"
 NO_JSON, CHECKSUM, REDIRECTS = "it is no JSON", "a wrong checksum", "endless redirects"
+KILLED, ENDED = "a run was killed, or the machine went down", "it was ended before it was done"
 
 _BY_NUMBER = {
     errno.ENOSPC: DISK_FULL,
@@ -39,11 +40,15 @@ _BY_CLASS: Mapping[str, str] = {
     "ConnectionError": NO_CONNECTION,
 }
 
+_ENDS = "see what ends the runs: a time limit of what starts them, the memory of this host, or somebody by hand"
+
 _ADVICE: Mapping[str, str] = {
     DISK_FULL: "make room on the mirror's disk, or enlarge it",
     READ_ONLY: "see why the mirror's disk is read-only, and mount it to be written",
     NO_PERMISSION: "make the mirror's directory the property of the user that runs Bandersnatch",
     NO_CONNECTION: "see whether this host reaches the master: network, DNS, proxy, firewall",
+    KILLED: _ENDS,
+    ENDED: _ENDS,
     CHECKSUM: "nothing on the mirror: the master's file differs from its page, which may be an attack; report it there",
 }
 
@@ -70,5 +75,6 @@ def is_of_answer(cause: str) -> bool:
 
 
 def advice(cause: str) -> str:
-    """Return what to do about a cause, which may follow what failed and a colon."""
-    return _ADVICE.get(cause.rpartition(": ")[2], "see what the master answers, by `bandersnatch-freshness probe`")
+    """Return what to do about a cause, which may stand among other words."""
+    found = (text for known, text in _ADVICE.items() if known in cause)
+    return next(found, "see what the master answers, by `bandersnatch-freshness probe`")

@@ -70,11 +70,16 @@ def complete_at(
     return max(before, batch.at)
 
 
+def usual_interval(runs: Sequence[PastRun]) -> int | None:
+    """Return the usual time from the start of a run to that of the next, in seconds; None if that is unknown."""
+    starts = sorted(run.started for run in runs[-LEARNED_FROM - 1 :])
+    intervals = [later - earlier for earlier, later in itertools.pairwise(starts) if later > earlier]
+    return int(median(intervals)) if intervals else None
+
+
 def longest_silence(runs: Sequence[PastRun], critical_after: int) -> int:
     """Return how long no run may begin until that is critical, in seconds: three times the usual interval.
 
     It is at least `critical_after`, which stands too where the interval is unknown.
     """
-    starts = sorted(run.started for run in runs[-LEARNED_FROM - 1 :])
-    intervals = [later - earlier for earlier, later in itertools.pairwise(starts) if later > earlier]
-    return max(critical_after, int(INTERVALS * median(intervals))) if intervals else critical_after
+    return max(critical_after, INTERVALS * (usual_interval(runs) or 0))

@@ -70,7 +70,7 @@ class Hour(NamedTuple):
 def after_run(history: Sequence[Hour], now: int, lag: int, incidents: Mapping[str, Incident]) -> list[Hour]:
     """Return the history after a run that ended `now`, `lag` serials behind, with these incidents open."""
     at = now - now % HOUR
-    by_level = Counter(one.level for one in incidents.values())
+    by_level = Counter(one.level for one in incidents.values() if not one.is_explained)
     counts = [by_level[level] for level in Level]
     # Hours recorded by a clock that was ahead must not stay forever.
     kept = [hour for hour in history if at - HOURS_KEPT * HOUR < hour.at <= at]

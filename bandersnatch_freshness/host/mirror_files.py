@@ -63,6 +63,7 @@ class MirrorFiles(NamedTuple):
         from ..reporting.summary import Summary  # which few runs need
 
         status, todo = (self.store(name).read() for name in (STATUS, TODO))
+        left = self.trace().left()
         return Summary(
             directory=self.directory,
             master=self.master,
@@ -73,6 +74,8 @@ class MirrorFiles(NamedTuple):
             state=state,
             problem=problem,
             obstacle=obstacle,
+            begun=left.begun if left and not left.is_lost else 0,
+            touched=self.store(TODO).modified(),
         )
 
     def records(self, clock: Callable[[], int]) -> Records:

@@ -16,7 +16,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ..core.causes import cause_of
+from ..core.causes import ENDED, cause_of
 from ..core.guard import IndexGuard
 from ..core.incidents import INDEX, MIRROR
 from ..core.index import IndexRefusedError, Listing
@@ -114,7 +114,7 @@ class Suite:
         # Ctrl-C and an error that stops it leave the coroutines of Bandersnatch 4.4 where they are: nothing else ends
         # this.
         atexit.register(end, "interrupted")
-        outcome, problem = "interrupted", "it was ended before it was done"
+        outcome, problem = "interrupted", ENDED
         try:
             yield
             outcome = "errors" if mirror.errors or (context.guard and context.guard.refusal) else "fresh"

@@ -136,7 +136,7 @@ METRICS = (
     Exported(
         f"{PREFIX}incidents",
         "gauge",
-        "Open incidents, by how bad they are and by who holds the old page.",
+        "Open incidents, by how bad they are and by who holds the old page, or that they fail.",
         ("level", "verdict"),
         lambda summary: _count_incidents(summary),
     ),
@@ -147,13 +147,13 @@ METRICS = (
     ),
     _gauge(
         "quarantined_packages",
-        "Packages that are in quarantine.",
-        lambda summary: len(summary.state.quarantine),
+        "Packages that are in quarantine, but for those that were accepted by hand.",
+        lambda summary: len(summary.quarantine),
     ),
     _gauge(
         "oldest_quarantined_age_seconds",
         "How long the oldest entry in quarantine had been there when this was written; 0 if there is none.",
-        lambda summary: max(0, 0, *(summary.now - one.since for one in summary.state.quarantine.values())),
+        lambda summary: max(0, 0, *(summary.now - one.since for one in summary.quarantine.values())),
     ),
     _counter(
         "notifications_sent_total",
@@ -218,7 +218,7 @@ def _duration(summary: Summary) -> int | None:
 
 
 def _count_incidents(summary: Summary) -> _Values:
-    counts = Counter((one.level, one.verdict) for one in summary.state.incidents.values())
+    counts = Counter((one.level, one.verdict) for one in summary.speaking)
     return {
         (str(level), verdict.value): counts[level, verdict]
         for level in Level

@@ -17,15 +17,14 @@ from markupsafe import Markup
 
 from .. import __version__
 from ..core import wording as words
-from ..core.incidents import EDGE, INDEX, Incident, Level
-from ..core.observations import Evidence
+from ..core.incidents import EDGE, INDEX, OF_ALL, Incident, Level
 from ..core.quarantine import QuarantineEntry
 from ..formatting import duration, printable, timestamp
 from . import chart
+from .standing import LONGEST_CAUSE, Freshness, left, nodes, quiet_until, standing, why
 from .summary import Summary
 
 ROWS_SHOWN = 100
-NODES_SHOWN = 3
 
 _OUTCOMES = {
     "fresh": "got everything it asked for",
@@ -34,17 +33,29 @@ _OUTCOMES = {
     "interrupted": "was interrupted",
     "overlapping": "completed while another one was under way",
 }
-_STOPPED = "No run has completed for a long time: this page is out of date."
+_STOPPED = "No run has ended for a long time: this page is out of date."
+
+_TONES = {
+    Freshness.FRESH: "fresh",
+    Freshness.STALE: "stale",
+    Freshness.STOPPED: "unknown",
+    Freshness.UNKNOWN: "unknown",
+}
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What the reader sees first. `tone` is one of fresh, behind, stale, unknown."""
+    """What the reader sees first. `tone` is one of fresh, behind, stale, unknown.
+
+    `since` is when it began, in seconds since 1970, None if that is not to be told; `to_do` is empty where nothing is.
+    """
 
     tone: str
     word: str
     sentence: str
     detail: str = ""
+    since: int | None = None
+    to_do: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,15 +78,14 @@ class Row:
 def render(summary: Summary) -> str:
     """Return the page as HTML."""
     counts = summary.counts()
-    only_quarantined = summary.state.quarantine.keys() - summary.state.incidents.keys()
+    only_quarantined = summary.quarantine.keys() - summary.state.incidents.keys()
     rows = _rows(summary, only_quarantined)
-    shown = headline(summary, counts[Level.WARNING] + counts[Level.CRITICAL], len(only_quarantined))
     last = summary.state.runs[-1] if summary.state.runs else None
     style, script = _part("css"), _part("js")
     return _template().render(
-        headline=shown,
+        headline=headline(summary, len(only_quarantined)),
         stopped=_STOPPED,
-        until=_silent_since(summary) + summary.thresholds.critical_after,
+        until=quiet_until(summary),
         summary=summary,
         master=printable(summary.master),
         lag=summary.serial_lag,
@@ -84,7 +94,7 @@ def render(summary: Summary) -> str:
         outcome=_OUTCOMES.get(last.outcome, printable(last.outcome)) if last else "",
         counts=[(str(level), counts[level]) for level in sorted(Level, reverse=True) if counts[level]],
         rows=rows,
-        more=len(summary.state.incidents) + len(only_quarantined) - len(rows),
+        more=len(summary.speaking) + len(only_quarantined) - len(rows),
         charts=(
             chart.lag_chart(summary.state.history, summary.now),
             chart.incident_chart(summary.state.history, summary.now),
@@ -107,42 +117,56 @@ def render(summary: Summary) -> str:
     )
 
 
-def headline(summary: Summary, persistent: int, only_quarantined: int) -> Headline:
-    """Return how fresh the mirror is; `persistent` is the number of incidents worse than stale."""
-    state, last, lag = summary.state, summary.last_run, summary.serial_lag
-    if summary.problem:
-        return Headline("unknown", "Unknown", "The freshness of this mirror is unknown.", printable(summary.problem))
-    if not summary.serial:
-        return Headline("unknown", "Not filled", "This mirror has not been filled yet.")
-    if last is None:
-        return Headline("unknown", "Unknown", "The freshness of this mirror is unknown.", "No run has completed yet.")
-    if summary.now - last.finished > summary.thresholds.critical_after:
-        return Headline("unknown", "Unknown", _STOPPED)
-    if INDEX in state.incidents:
-        why = "The index, which lists what there is to sync, is broken or old."
-        return Headline("stale", "Stale", "This mirror cannot see new releases.", why)
-    detail = "" if state.runs[-1].is_whole else "The last run ended early; this is as of the one before."
-    waiting = len(state.incidents) + only_quarantined
-    if EDGE in state.incidents:
-        what = "most of what it asks for is old"
-    elif waiting:
-        what = (
-            "1 package waits for its newest page"
-            if waiting == 1
-            else f"{waiting:,} packages wait for their newest page"
-        )
-    elif lag:
-        what = f"by {_many(lag, 'change')}"
-    else:
-        return Headline("fresh", "Fresh", "This mirror has everything that was announced.", detail)
-    if persistent:
-        return Headline("stale", "Stale", f"This mirror is behind and not catching up: {what}.", detail)
-    return Headline("behind", "Behind", f"This mirror is behind: {what}.", detail)
+def headline(summary: Summary, only_quarantined: int) -> Headline:
+    """Return how fresh the mirror is; `only_quarantined` is how many packages without an incident are in quarantine."""
+    found = standing(summary)
+    tone = _TONES.get(found.freshness, "behind")
+    word = found.freshness.value.replace("-", " ").capitalize()
+    detail, to_do = printable(found.reason, LONGEST_CAUSE), found.to_do
+    if found.freshness is Freshness.STOPPED:
+        return Headline(tone, "Unknown", _STOPPED, detail, to_do=to_do)
+    if found.freshness is Freshness.UNKNOWN:
+        return Headline(tone, word, "The freshness of this mirror is unknown.", detail, to_do=to_do)
+    if found.freshness is Freshness.FIRST_SYNC:
+        return Headline(tone, word, "This mirror is being filled for the first time.", detail)
+    if found.freshness is Freshness.FRESH:
+        return Headline(tone, word, "This mirror has everything that was announced.")
+    if found.incident:
+        sentence = _trouble(summary, only_quarantined, is_persistent=found.freshness is Freshness.STALE)
+        return Headline(tone, word, sentence, why(found.incident), found.incident.since, to_do)
+    return Headline(tone, word, _lack(summary, only_quarantined, is_persistent=False))
 
 
-def _silent_since(summary: Summary) -> int:
-    """Return the time of the latest information on this page, in seconds since 1970."""
-    return summary.last_run.finished if summary.last_run else summary.now
+def _trouble(summary: Summary, only_quarantined: int, *, is_persistent: bool) -> str:
+    """Return the sentence on a mirror with incidents."""
+    if summary.is_first_sync:
+        return "This mirror has not been filled yet."
+    if INDEX in summary.state.incidents:
+        return "This mirror cannot see new releases."
+    return _lack(summary, only_quarantined, is_persistent=is_persistent)
+
+
+def _lack(summary: Summary, only_quarantined: int, *, is_persistent: bool) -> str:
+    """Return the sentence on what the mirror lacks."""
+    incidents = summary.state.incidents
+    waiting = sum(subject not in OF_ALL for subject in incidents) + only_quarantined
+    if waiting and not left(summary) and all(one.in_quarantine for one in incidents.values()):
+        return f"This mirror has everything that was announced, but for {_many(waiting, 'package')}."
+    catches_up = " and not catching up" if is_persistent else ""
+    return f"This mirror is behind{catches_up}: {_what_waits(summary, waiting)}."
+
+
+def _what_waits(summary: Summary, waiting: int) -> str:
+    """Return what is missing; so many packages are `waiting` for their pages."""
+    edge = summary.state.incidents.get(EDGE)
+    if edge:
+        return "most of what it asks for " + ("fails" if edge.cause else "is old")
+    if waiting:
+        verb = "waits for its" if waiting == 1 else "wait for their"
+        return f"{_many(waiting, 'package')} {verb} newest page"
+    if left(summary):
+        return f"{_many(left(summary), 'package')} {'is' if left(summary) == 1 else 'are'} left to sync"
+    return f"by {_many(summary.serial_lag, 'change')}" if summary.serial_lag else "what is new is not known"
 
 
 def _rows(summary: Summary, only_quarantined: Iterable[str]) -> list[Row]:
@@ -163,10 +187,10 @@ def _incident_row(incident: Incident, now: int) -> Row:
         age=duration(incident.age(now)),
         wanted=incident.required_serial,
         got=incident.got,
-        why=words.meaning(incident.verdict),
+        why=why(incident),
         verdict=incident.verdict.value,
         in_quarantine=incident.in_quarantine,
-        nodes=_nodes(incident.evidence),
+        nodes=nodes(incident.evidence),
     )
 
 
@@ -184,12 +208,6 @@ def _quarantined_row(name: str, entry: QuarantineEntry, now: int) -> Row:
         in_quarantine=True,
         nodes=(),
     )
-
-
-def _nodes(evidence: Iterable[Evidence]) -> tuple[str, ...]:
-    """Return the nodes that answered, each from the first header that names one."""
-    names = (next((one[key] for key in ("served_by", "via", "cache_status") if one.get(key)), "") for one in evidence)
-    return tuple(printable(str(name)) for name in list(dict.fromkeys(filter(None, names)))[:NODES_SHOWN])
 
 
 def _many(count: int, noun: str) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from ..core import missing, quarantine
+from ..core.causes import KILLED
 from ..core.completeness import Todo, complete_at, shortfall
 from ..core.guard import IndexGuard
 from ..core.history import Batch
@@ -16,7 +17,7 @@ from ..settings import TrackingSettings
 from .document import State
 from .trace import Left
 
-KILLED, LOST = "a run was killed, or the machine went down", "a run could not be remembered"
+LOST = "a run could not be remembered"
 
 
 class RunEnd(NamedTuple):

@@ -74,6 +74,13 @@ class Store:
             return None
         return status.st_ino, status.st_mtime_ns
 
+    def modified(self) -> int:
+        """Return when the file was last written, in seconds since 1970; 0 if that is unknown, as in an object store."""
+        try:
+            return int(self._local.stat().st_mtime) if self._local else 0
+        except OSError:
+            return 0
+
     def write(self, text: Iterable[str], mode: int = 0o600) -> None:
         """Replace the content with these pieces, so that a reader sees either the old content or the new.
 

@@ -31,16 +31,20 @@ def command(name: str, mirror: Mirror, *arguments: str) -> subprocess.CompletedP
 
 @pytest.mark.smoke
 def test_shows_a_mirror_at_a_glance(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Serial, what is stale and why, the last runs; plain text where it is piped."""
+    """A verdict, serial, what is stale and why, the last runs; plain text where it is piped."""
     lab = start_lab("origin-stale", projects=5)
     mirror = make_mirror(lab, "freshness")
     lab.release(["lab-04"])
     mirror.run()
     shown = command("status", mirror)
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert f"{mirror.directory}, a mirror of {lab.https_url}\n" in shown.stdout
-    assert "not synced yet" in shown.stdout
-    assert "1 packages to sync" in shown.stdout
+    verdict, to_do, _, name, serial, *_ = shown.stdout.splitlines()
+    assert re.fullmatch(
+        r"BEHIND: lab-04 has been stale for \d s: the origin itself is behind; seen at [a-z0-9, -]+", verdict
+    )
+    assert to_do.startswith("To do: report it to whoever runs it")
+    assert name == f"{mirror.directory}, a mirror of {lab.https_url}"
+    assert serial == "not synced yet, 1 packages to sync, first sync, 4 of 5"
     (row,) = [line.split() for line in shown.stdout.splitlines() if line.startswith("lab-04")]
     assert row[1] == "stale"
     assert row[-3:] == [str(lab.serial), str(lab.serial - 1), "origin-stale"]
@@ -58,6 +62,8 @@ def test_json_has_it_all(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     assert set(document) == {
         "directory",
         "master",
+        "verdict",
+        "complete_at",
         "serial",
         "serial_lag",
         "waiting",
@@ -68,6 +74,8 @@ def test_json_has_it_all(start_lab: StartLab, make_mirror: MakeMirror) -> None:
         "runs",
     }
     assert (document["serial"], document["serial_lag"], document["incidents"]) == (lab.serial, 0, {})
+    assert document["verdict"] == "fresh"
+    assert document["complete_at"] == document["runs"][-1]["started"]
     checked = command("check", mirror, "--json")
     assert json.loads(checked.stdout)["exit_code"] == checked.returncode == 0
 
@@ -126,10 +134,9 @@ def test_works_with_a_state_it_can_not_read(content: str, start_lab: StartLab, m
 
 
 def test_works_while_a_run_is_under_way(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Reading takes no lock."""
+    """Reading takes no lock; and the first run that does not tell its end for days is at work meanwhile."""
     lab = start_lab("silent", projects=1)
     mirror = make_mirror(lab, "freshness", mirror={"timeout": "0.2"})
-    mirror.run()
     mirror.configure(timeout="10")
     arrived = lab.expect("/pypi/lab-00/json")
     process = subprocess.Popen(
@@ -137,8 +144,8 @@ def test_works_while_a_run_is_under_way(start_lab: StartLab, make_mirror: MakeMi
     )
     try:
         assert arrived.wait(30)
-        assert command("status", mirror).returncode == 0
-        assert command("check", mirror).stdout.startswith("FRESHNESS OK - ")
+        assert command("status", mirror).stdout.startswith("FIRST SYNC: first sync\n")
+        assert command("check", mirror).stdout.startswith("FRESHNESS OK - first sync | ")
     finally:
         process.kill()
         process.wait(30)

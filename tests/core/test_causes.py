@@ -58,6 +58,8 @@ def test_says_what_an_error_means(error: Exception, cause: str) -> None:
 def test_says_what_to_do() -> None:
     """By what failed; a cause may follow the thing that has it."""
     assert advice("the disk is full") == advice("something: the disk is full") != advice("status 503")
+    assert advice("foo (its file: the disk is full), bar (status 503)") == advice("the disk is full")
+    assert "see what ends the runs" in advice("it was ended before it was done: foo (its page is stale)")
 
 
 @pytest.mark.parametrize(

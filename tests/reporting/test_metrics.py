@@ -28,7 +28,7 @@ from bandersnatch_freshness.settings import read_tracking
 from bandersnatch_freshness.state.document import State
 
 from ..monitoring import promtool
-from .test_summary import CRITICAL, DAY, HOUR, NOW, STALE, WARNING, run, summary
+from .examples import CRITICAL, DAY, HOUR, NOW, STALE, WARNING, of_mirror, run, summary
 
 Publish = Callable[[str], None]
 Values = dict[str, dict[tuple[str, ...], float]]
@@ -60,6 +60,7 @@ def busy() -> Summary:
     state.index = Index(51, NOW - HOUR, 8)
     state.complete_at = NOW - DAY
     state.quarantine = {"bar": QuarantineEntry(42, NOW - HOUR, NOW), "baz": QuarantineEntry(42, NOW - DAY, NOW)}
+    state.quarantine["accepted"] = QuarantineEntry(42, NOW - 9 * DAY, NOW, is_accepted=True)
     state.totals.runs.update(fresh=7, failed=2)
     state.totals.requests.update({"plain": 90, "strip+cache-bust": 3})
     state.totals.notifications_sent, state.totals.notifications_failed = 5, 4
@@ -95,7 +96,7 @@ def test_all_that_is_known(busy: Summary, tmp_path: Path) -> None:
         ("strip+cache-bust",): 3,
     }
     assert requests[("no-cache",)] == 0
-    assert len(incidents) == 9
+    assert len(incidents) == 12
     assert {labels: count for labels, count in incidents.items() if count} == {
         ("stale", "unknown"): 1,
         ("warning", "unknown"): 1,
@@ -111,7 +112,8 @@ def test_incidents_are_counted_by_level_and_verdict(tmp_path: Path) -> None:
         for level in (Level.WARNING, Level.CRITICAL)
         for number in range(count * level)
     ]
-    incidents = written(summary(*many), tmp_path)["incidents"]
+    explained = of_mirror(Level.CRITICAL, is_explained=True)
+    incidents = written(summary(*many, explained), tmp_path)["incidents"]
     assert {labels: count for labels, count in incidents.items() if count} == {
         ("warning", "edge-stale"): 6,
         ("warning", "origin-stale"): 4,
@@ -125,7 +127,7 @@ def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
 
     As of when the mirror is complete has a value nevertheless, which fires nothing.
     """
-    reported = replace(summary(runs=()), serial=None)
+    reported = summary(runs=(), serial=None, complete_at=0)
     found = written(reported, tmp_path)
     unknown = {
         "mirror_serial",

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from bandersnatch_freshness.core.history import HOUR, Hour, PastRun
-from bandersnatch_freshness.core.incidents import EDGE, INDEX, Incident, Level, Thresholds
+from bandersnatch_freshness.core.history import HOUR, Batch, Hour, PastRun
+from bandersnatch_freshness.core.incidents import EDGE, INDEX, MIRROR, Incident, Level, Thresholds
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.reporting.status_page import render
@@ -94,8 +93,9 @@ def summary(
     **state: object,
 ) -> Summary:
     """Return a summary of a mirror."""
-    known = State(master, {one.subject: one for one in incidents}, list(runs), **state)  # type: ignore[arg-type]
-    return Summary("/srv/pypi", master, serial, 0, NOW, Thresholds(HOUR, DAY), known, problem)
+    waiting, since = state.pop("waiting", 0), {"complete_at": NOW - 305, **state}
+    known = State(master, {one.subject: one for one in incidents}, list(runs), **since)  # type: ignore[arg-type]
+    return Summary("/srv/pypi", master, serial, waiting, NOW, Thresholds(HOUR, DAY), known, problem)  # type: ignore[arg-type]
 
 
 ASIDE = QuarantineEntry(43, NOW - DAY, NOW - HOUR, 2)
@@ -106,6 +106,12 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
     ("shown", "tone", "said"),
     [
         pytest.param(summary(), "fresh", "This mirror has everything that was announced.", id="fresh"),
+        pytest.param(
+            summary(quarantine={"foo": ASIDE._replace(is_accepted=True)}),
+            "fresh",
+            "This mirror has everything that was announced.",
+            id="accepted",
+        ),
         pytest.param(summary(serial=4872849), "behind", "This mirror is behind: by 1 change.", id="behind"),
         pytest.param(
             summary(incident()), "behind", "This mirror is behind: 1 package waits for its newest page.", id="stale"
@@ -119,13 +125,13 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
         pytest.param(
             summary(quarantine={"foo": ASIDE}),
             "behind",
-            "This mirror is behind: 1 package waits for its newest page.",
+            "This mirror has everything that was announced, but for 1 package.",
             id="quarantine-without-an-incident",
         ),
         pytest.param(
-            summary(incident(in_quarantine=True), quarantine={"foo": ASIDE}),
+            summary(incident(in_quarantine=True), incident("bar"), quarantine={"foo": ASIDE}),
             "behind",
-            "This mirror is behind: 1 package waits for its newest page.",
+            "This mirror is behind: 2 packages wait for their newest page.",
             id="quarantine-with-an-incident",
         ),
         pytest.param(
@@ -134,10 +140,47 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
             "This mirror is behind: most of what it asks for is old.",
             id="edge",
         ),
-        pytest.param(summary(incident(INDEX)), "stale", "This mirror cannot see new releases.", id="index-refused"),
-        pytest.param(summary(serial=None), "unknown", "This mirror has not been filled yet.", id="never-synced"),
+        pytest.param(
+            summary(incident(EDGE, count=40, cause="no answer in time")),
+            "behind",
+            "This mirror is behind: most of what it asks for fails.",
+            id="edge-fails",
+        ),
+        pytest.param(summary(incident(INDEX)), "behind", "This mirror cannot see new releases.", id="index-refused"),
+        pytest.param(
+            summary(incident(INDEX, Level.WARNING)), "stale", "This mirror cannot see new releases.", id="for-long"
+        ),
+        pytest.param(
+            summary(incident(MIRROR, cause="the disk is full")),
+            "behind",
+            "This mirror is behind: what is new is not known.",
+            id="a-run-failed",
+        ),
+        pytest.param(
+            summary(incident(MIRROR, Level.WARNING, cause="a run was killed"), waiting=812),
+            "stale",
+            "This mirror is behind and not catching up: 812 packages are left to sync.",
+            id="runs-fail",
+        ),
+        pytest.param(
+            summary(waiting=1), "behind", "This mirror is behind: 1 package is left to sync.", id="a-run-is-not-done"
+        ),
+        pytest.param(
+            summary(serial=None, complete_at=0, batch=Batch(42, 900, NOW, 850)),
+            "behind",
+            "This mirror is being filled for the first time.",
+            id="first-sync",
+        ),
+        pytest.param(
+            summary(incident(level=Level.WARNING), serial=None, complete_at=0),
+            "stale",
+            "This mirror has not been filled yet.",
+            id="first-sync-that-is-stuck",
+        ),
+        pytest.param(
+            summary(complete_at=0), "behind", "This mirror is behind: what is new is not known.", id="not-complete-yet"
+        ),
         pytest.param(summary(runs=()), "unknown", "The freshness of this mirror is unknown.", id="nothing-remembered"),
-        pytest.param(summary(runs=(FAILED,)), "unknown", "The freshness of this mirror is unknown.", id="no-whole-run"),
         pytest.param(
             summary(problem="/srv/x: not a state file"),
             "unknown",
@@ -145,10 +188,10 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
             id="problem",
         ),
         pytest.param(
-            summary(runs=(PastRun(NOW - 2 * DAY, NOW - DAY - 1, "fresh", 1, 1), FAILED)),
+            summary(runs=(PastRun(NOW - 2 * DAY, NOW - DAY - 1, "fresh", 1, 1),)),
             "unknown",
-            "No run has completed for a long time: this page is out of date.",
-            id="runs-fail-for-long",
+            "No run has ended for a long time: this page is out of date.",
+            id="stopped",
         ),
     ],
 )
@@ -161,18 +204,37 @@ def test_says_first_how_fresh_the_mirror_is(shown: Summary, tone: str, said: str
     assert any(one.get("class") == f"icon {tone}" for one in page.of("svg"))
     (title,) = [text for text in page.words("title") if text.endswith(": mirror status")]
     assert title.startswith(
-        {"fresh": "Fresh", "behind": "Behind", "stale": "Stale"}.get(tone, ("Unknown", "Not filled"))
+        {"fresh": "Fresh", "behind": ("Behind", "First sync"), "stale": "Stale"}.get(tone, "Unknown")  # type: ignore[arg-type]
     )
     if shown.problem:
         assert shown.problem in page.words("section")[0]
 
 
-def test_a_run_that_broke_off_is_said() -> None:
-    """The mirror is as the run before it left it."""
-    text = Page(render(replace(summary(), state=replace(summary().state, runs=[*summary().state.runs, FAILED]))))
-    assert text.words("h1") == ["This mirror has everything that was announced."]
-    assert "The last run ended early; this is as of the one before." in text.words("section")[0]
-    assert any("ended early with an error, in 10 s" in words for words in text.words("dd"))
+def test_a_day_of_failed_runs_is_no_fresh_mirror() -> None:
+    """Although each left the serial where it was, at what the index announced last; and why, since when, what to do."""
+    failed = tuple(PastRun(NOW - ago - 10, NOW - ago, "failed", 4872850) for ago in range(22 * HOUR, 0, -HOUR))
+    trouble = incident(MIRROR, Level.WARNING, 22 * HOUR, verdict=Verdict.FAILING, cause="the disk is full")
+    shown = Page(render(summary(trouble, runs=failed, complete_at=NOW - 22 * HOUR)))
+    assert shown.words("title")[0] == "Stale: mirror status"
+    section = shown.words("section")[0]
+    assert "This mirror is behind and not catching up: what is new is not known." in section
+    assert "Since 2018-10-15 14:30 UTC, for 22 h: the disk is full." in section
+    assert "To do: make room on the mirror's disk, or enlarge it." in section
+    assert shown.rows()[0].startswith("the mirror warning 2018-10-15 14:30 UTC for 22 h")
+
+
+def test_a_first_sync_says_how_far_it_is() -> None:
+    """By what is left to do."""
+    shown = Page(render(summary(serial=None, complete_at=0, batch=Batch(42, 900, NOW, 850))))
+    assert "first sync, 50 of 900" in shown.words("section")[0]
+
+
+def test_the_page_is_good_for_as_long_as_runs_may_be_silent() -> None:
+    """Three times the usual interval, and at least `critical_after`."""
+    daily = tuple(PastRun(NOW - days * DAY - 10, NOW - days * DAY, "fresh", 4872850) for days in (2, 1, 0))
+    for runs, until in ((daily, NOW + 3 * DAY), (daily[-1:], NOW + DAY)):
+        (verdict,) = [one for one in Page(render(summary(runs=runs))).of("section") if one.get("id") == "verdict"]
+        assert verdict["data-until"] == str(until)
 
 
 def test_says_since_when_and_by_how_much() -> None:
