@@ -199,9 +199,11 @@ class Memory:
         try:
             with self._records.lock():
                 if self._records.state is not state:  # another run has written in the meantime
-                    state = self._records.state
+                    known, state = before, self._records.state
                     before = state.quarantine
                     plan = self._plan(state, announced, others, now, after, most)
+                    # What an audit has put there since is not what the mirror's filters have dropped.
+                    plan.quarantine.update((name, one) for name, one in before.items() if name not in known)
                 state.quarantine = plan.quarantine
                 try:
                     self._records.write()
