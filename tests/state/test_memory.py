@@ -10,6 +10,7 @@ import pytest
 from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident
 from bandersnatch_freshness.core.observations import Observation
+from bandersnatch_freshness.core.quarantine import QuarantineEntry, with_lost
 from bandersnatch_freshness.core.run import Run
 from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.settings import read_tracking
@@ -250,3 +251,23 @@ def test_a_run_that_can_not_read_the_state_leaves_that_too(tmp_path: Path, clock
     mocker.patch.object(Store, "lock", side_effect=OSError("no room"))
     assert memory(tmp_path, clock).begin() is None
     assert trace(tmp_path).left() == Left(NOON, is_lost=True)
+
+
+def test_what_an_audit_repairs_stays_while_a_run_plans(tmp_path: Path, clock: Clock) -> None:
+    """Its list was made before, so that has not been dropped by the mirror's filters; at the end it is there still."""
+    one = memory(tmp_path, clock)
+    run = begun(one)
+    state = one._records.state
+    state.quarantine["old"] = QuarantineEntry(40, NOON - DAY, NOON - DAY)
+    assert one._records.update(lambda _: None)
+    audit = records(tmp_path)
+    with audit.lock():
+        audit.state.quarantine = with_lost(audit.state.quarantine, {"lost": 42}, NOON)
+        audit.write()
+    plan = one.plan(run, {"old": 41}, 0)
+    assert (plan.ask.keys(), plan.hold) == ({"old"}, set())
+    run.follow(plan, {})
+    one.end(run, None, "fresh", 42)
+    kept = records(tmp_path)
+    with kept.lock():
+        assert kept.state.quarantine.keys() == {"lost", "old"}
