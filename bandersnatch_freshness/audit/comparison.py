@@ -81,8 +81,7 @@ class Terms(NamedTuple):
     is_filtered: bool = False
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What a mirror knows at one moment of what it has not synced yet.
 
     `serial` is its own, None if it has none; `target` the one that its todo list leads to, None where there is no list.
