@@ -42,6 +42,7 @@ def _audited(place: Path, projects: int, what: str, *, has: int | None = None, j
         found = cost(command, place, mirror.mirror.environment(), lab, code)
     shutil.rmtree(place)  # there is no room for several
     yield _row(f"`audit`, {what}", "wall", f"{found.wall:.1f} s", found.wall, MOST_SECONDS, f"≤ {MOST_SECONDS} s")
+    yield _row(f"`audit`, {what}", "cpu", f"{found.cpu:.1f} s", found.cpu, MOST_SECONDS, f"≤ {MOST_SECONDS} s")
     memory = f"{found.memory / 2**20:.0f} MiB"
     yield _row(f"`audit`, {what}", "memory", memory, found.memory, MOST_BYTES, f"≤ {MOST_BYTES >> 20} MiB")
     yield _row(f"`audit`, {what}", "requests", f"{found.requests}", found.requests, 1, "1")

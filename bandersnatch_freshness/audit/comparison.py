@@ -170,13 +170,10 @@ class Tally:
         """Whether the mirror has all that was announced, but for what is on record."""
         return not any(kind.is_finding for kind in self.counts)
 
-    def lost(self, missing: Container[str]) -> dict[str, int]:
+    def lost(self, missing: Mapping[str, Missing]) -> dict[str, int]:
         """Return the projects that a repair is to bring, with their serials; runs ask for `missing` ones anyway."""
-        return {
-            one.project: one.announced or ANY_SERIAL
-            for one in self.named
-            if one.kind.is_lost and one.project not in missing
-        }
+        lost = {one.project: one.announced or ANY_SERIAL for one in self.named if one.kind.is_lost}
+        return {name: serial for name, serial in lost.items() if name not in missing or missing[name].serial < serial}
 
 
 def seconds_to_sync(packages: int, runs: Iterable[PastRun]) -> int | None:

@@ -150,10 +150,10 @@ class Auditor:
         for name in unannounced:
             self._add(tally, self.compare(name, None, announced.serial))
         while left:
-            for _ in range(min(STEP, len(left))):
+            some = min(STEP, len(left))
+            for _ in range(some):
                 self._add(tally, self.compare(*left.popitem(), announced.serial))
-            advance(STEP)
-        tally.named.sort()
+            advance(some)
         return tally
 
     @staticmethod

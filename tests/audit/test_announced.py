@@ -32,7 +32,7 @@ def test_a_serial_that_can_not_be_true_counts_for_nothing() -> None:
 def test_what_has_no_serial_is_never_synced() -> None:
     """Bandersnatch skips it, so it is not missing here."""
     found = read(index(("a", 10), ("B", None), ("c", -1)))
-    assert (found.projects, found.dropped) == ({"a": 10}, {"b", "c"})
+    assert (found.projects, found.dropped) == ({"a": 10}, frozenset({"b", "c"}))
 
 
 def test_the_mirrors_filters_get_names_as_they_are_listed() -> None:
@@ -45,7 +45,7 @@ def test_the_mirrors_filters_get_names_as_they_are_listed() -> None:
 
     found = read(index(("Foo.Bar", 10), ("zope", 7)), drop)
     assert seen == ["Foo.Bar", "zope"]
-    assert (found.listed, found.projects, found.dropped) == (2, {"zope": 7}, {"foo-bar"})
+    assert (found.listed, found.projects, found.dropped) == (2, {"zope": 7}, frozenset({"foo-bar"}))
 
 
 @pytest.mark.parametrize(

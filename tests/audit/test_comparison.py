@@ -119,7 +119,8 @@ def test_the_tally_tells_whether_all_is_there() -> None:
     tally.add(compare("a-404", 30, OLDER, SYNCED, TERMS, NOW))
     tally.add(compare("taken-down", None, OLDER, SYNCED, TERMS, NOW))
     assert not tally.is_complete
-    assert tally.lost({"a-404"}) == {"lost": 30, "nonsense": ANY_SERIAL}
+    missing = {"a-404": Missing(30, NOW, NOW), "lost": Missing(29, NOW, NOW)}
+    assert tally.lost(missing) == {"lost": 30, "nonsense": ANY_SERIAL}
 
 
 def test_past_runs_tell_how_long_a_repair_takes() -> None:

@@ -143,6 +143,11 @@ def test_what_a_filter_kept_out_comes_back(start_lab: StartLab, make_mirror: Mak
         assert not simple(one, "lab-01").exists()
         if one is mirror:
             assert audit(one) == (0, {})
+            explained = command("audit", one, "lab-01")
+            assert (explained.returncode, explained.stdout.splitlines()[0]) == (
+                0,
+                "lab-01: dropped by the mirror's filters",
+            )
         one.configure("plugins", enabled=plugin)
     assert_heals(lab, bare, mirror, {"lab-01": "missing"})
 

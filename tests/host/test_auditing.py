@@ -99,7 +99,7 @@ def test_what_went_from_the_todo_list_into_quarantine_is_not_lost(mirror: Path) 
 
 def test_it_is_told_how_far_it_is(mirror: Path) -> None:
     """Of all that is announced, whatever is found of it."""
-    for number in range(1500):
+    for number in range(1100):
         write(mirror, f"p-{number}", 40)
     seen: list[int] = []
     auditor(mirror).audit(announced(**{f"p-{number}": 40 for number in range(1500)}), seen.append)
