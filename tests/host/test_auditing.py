@@ -97,6 +97,22 @@ def test_what_went_from_the_todo_list_into_quarantine_is_not_lost(mirror: Path) 
     assert named(audits.audit(announced(foo=40)).named) == {"foo": Kind.QUARANTINED}
 
 
+def test_what_is_handed_back_meanwhile_is_not_lost(mirror: Path) -> None:
+    """From the state it goes to the todo list, which is looked at before and after."""
+    write(mirror, "foo", 30)
+    (mirror / "freshness.quarantine").write_text("foo 40\n")
+    audits = auditor(mirror)
+    read_state = audits._state
+
+    def hand_back() -> Any:
+        (mirror / "todo").write_text("50\nfoo 40")
+        (mirror / "freshness.quarantine").write_text("")
+        return read_state()
+
+    audits._state = hand_back  # type: ignore[method-assign]
+    assert audits.audit(announced(foo=40)).counts[Kind.TO_SYNC] == 1
+
+
 def test_it_is_told_how_far_it_is(mirror: Path) -> None:
     """Of all that is announced, whatever is found of it."""
     for number in range(1100):
