@@ -74,6 +74,14 @@ class ProbeExit(ExitCode):
     UNDETERMINED = 3, "freshness is unknown: no answer, no serial, or the command line was wrong"
 
 
+class AuditExit(ExitCode):
+    """The exit codes of `audit`."""
+
+    COMPLETE = 0, "the mirror has everything up to its serial, but for what is in quarantine"
+    FINDINGS = 1, "something is missing, older, or otherwise not as announced"
+    UNDETERMINED = 3, "it could not tell: no index to compare with, or the command line was wrong"
+
+
 class DemoExit(ExitCode):
     """The exit codes of `demo`."""
 
@@ -90,5 +98,6 @@ BY_COMMAND: Mapping[str, type[ExitCode]] = {
     "notify": NotifyExit,
     "run": RunExit,
     "probe": ProbeExit,
+    "audit": AuditExit,
     "demo": DemoExit,
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyperf
 
-from . import environments, pages, runs
+from . import audits, environments, pages, runs
 from .mirrors import scratch
 from .rows import Row, table
 from .sizes import LONG, SHORT, Size
@@ -34,6 +34,8 @@ BENCHMARKS: Mapping[str, Callable[[Size, Path], Iterator[Row]]] = {
     "indexes": runs.indexes,
     "incidents": runs.incidents,
     "verify": runs.verify,
+    "audits": audits.audits,
+    "force-check": audits.force_check,
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import __version__
-from ..exit_codes import INTERRUPTED, CheckExit, CommonExit, ProbeExit
+from ..exit_codes import INTERRUPTED, AuditExit, CheckExit, CommonExit, ProbeExit
 from .epilogs import epilog
 
 CONFIG = "/etc/bandersnatch.conf"
@@ -145,7 +145,23 @@ def _parser() -> argparse.ArgumentParser:
     forms.add_argument("--curl", action="store_true", help="print each request as a curl command")
     forms.add_argument("--markdown", action="store_true", help="print a report to paste into an issue")
     forms.add_argument("--json", action="store_true", help="print JSON")
-    for command in (status, check, quarantine, listing, release, accept, notify, probe):
+    audit = commands.add_parser(
+        "audit",
+        **_taught("audit"),
+        help="is the mirror complete? Its own pages against the index",
+        description="Compare what the index announces with the mirror's own pages, by their serials; name what is "
+        "missing, older, or not announced any more. Makes one request, and may be used during a run.",
+    )
+    audit.add_argument(
+        "packages", nargs="*", metavar="PACKAGE", help="explain these: what each place has, and since when"
+    )
+    audit.add_argument(
+        "--repair", action="store_true", help="put what is missing or older into quarantine: the next runs sync it"
+    )
+    shown = audit.add_mutually_exclusive_group()
+    shown.add_argument("--list", action="store_true", help="print a line for each finding, its fields parted by tabs")
+    shown.add_argument("--json", action="store_true", help="print JSON")
+    for command in (status, check, quarantine, listing, release, accept, notify, probe, audit):
         _add_config(command, argparse.SUPPRESS)  # a default would override an option given before the command
     for reporting in (status, check, listing, notify):
         reporting.add_argument("--json", action="store_true", help="print JSON")
@@ -255,6 +271,12 @@ def _probe(options: argparse.Namespace) -> int:
     return command.main(options)
 
 
+def _audit(options: argparse.Namespace) -> int:
+    from . import audit as command
+
+    return command.main(options)
+
+
 def _run(options: argparse.Namespace) -> int:
     from . import run as run_command
 
@@ -280,9 +302,14 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "notify": _notify,
     "run": _run,
     "probe": _probe,
+    "audit": _audit,
     "lab": _lab,
     "demo": _demo,
 }
 
 # Exit codes for usage errors and failures, of commands in which the usual 1 and 2 mean something else.
-_FAILURES = {"check": CheckExit.UNKNOWN, "probe": ProbeExit.UNDETERMINED}
+_FAILURES = {
+    "check": CheckExit.UNKNOWN,
+    "probe": ProbeExit.UNDETERMINED,
+    "audit": AuditExit.UNDETERMINED,
+}

@@ -144,6 +144,14 @@ def plan(
     return QuarantinePlan(after, changed, ask, frozenset(after) - set(ask))
 
 
+def with_lost(
+    quarantine: Mapping[str, QuarantineEntry], lost: Mapping[str, int], now: int
+) -> dict[str, QuarantineEntry]:
+    """Return the quarantine with what an audit found lost, with the serials that it needs; due at once."""
+    new = {name: QuarantineEntry(serial, now, now) for name, serial in lost.items() if name not in quarantine}
+    return {**quarantine, **new}
+
+
 def is_over(rechecked: Set[str], left: Set[str], held: int) -> bool:
     """Return whether the trouble seems to be over, as most of the packages that a run asked for again have `left`.
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bandersnatch.utils
 
@@ -29,11 +29,15 @@ from .protocols import HostAdapter
 from .seams import lacking
 from .suite import Suite, clock, files_of
 
+if TYPE_CHECKING:
+    from .auditing import Auditor
+
 __all__ = [
     "USER_AGENT",
     "UnderWayError",
     "Upstream",
     "accept",
+    "auditor",
     "check_names",
     "clock",
     "config_file",
@@ -171,6 +175,18 @@ def files(config_file: str) -> MirrorFiles:
         raise ValueError(f"{config_file}: {error}") from error
     except configparser.Error as error:
         raise ValueError(f"{config_file}: {_configuration.problem_of(error)}") from None
+
+
+def auditor(config_file: str) -> Auditor:
+    """Return what audits a mirror.
+
+    Raises:
+        OSError, ValueError: as `files`.
+    """
+    found = files(config_file)
+    from .auditing import Auditor  # which only an audit needs
+
+    return Auditor(found, _configuration.read_configuration(config_file), suite().adapter, clock)
 
 
 def upstream(config_file: str) -> Upstream:

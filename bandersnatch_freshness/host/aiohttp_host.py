@@ -25,6 +25,7 @@ from ..transports.climber import AdaptiveClimber
 from . import pages
 from .configuration import has_proxy
 from .index_judge import IndexJudge
+from .layout import simple_directory
 from .log_lines import QuietFailures, at_warning, level_in
 from .protocols import HostMirror
 from .seams import AIOHTTP, Hooks, Stage
@@ -63,16 +64,22 @@ class AiohttpHost:
 
     def simple_directory(self, mirror: HostMirror, project: str) -> str:
         """Return where the mirror's own pages of a project lie."""
-        return pages.simple_directory(f"{mirror.homedir}/web", project, hashed=mirror.hash_index)
+        return simple_directory(f"{mirror.homedir}/web", project, hashed=mirror.hash_index)
 
     def climber(self, master: Any) -> AdaptiveClimber | None:
         """Return what climbs for a master; None where what that asks for is not the suite's business."""
         session = self._fresh_session(master, vars(master).get("session"))
         return session.climber if session is not None else None
 
-    def spelled(self, mirror: HostMirror, projects: Collection[str]) -> Mapping[str, str]:
+    def spelled(self, mirror: HostMirror, projects: Collection[str] | None = None) -> Mapping[str, str]:
         """Return nothing: this Bandersnatch asks for projects, and stores them, by their normalized names."""
         return {}
+
+    def fetch_index(self, configuration: Any) -> bytes:
+        """Return the body of the master's index."""
+        from .index_request import fetch_by_aiohttp  # which only an audit needs
+
+        return fetch_by_aiohttp(configuration)
 
     def run_command(self, start: Callable[[Any], None], *, quiet: bool) -> object:
         """Run the command `bandersnatch`, with its configuration started first; return its exit code."""

@@ -40,14 +40,6 @@ def own_serial(adapter: HostAdapter, storage: Any, mirror: HostMirror, project: 
     return serial_of_simple(storage, simple) or serial_of_document(storage, f"{mirror.webdir}/json/{project}")
 
 
-def simple_directory(web: Any, project: str, *, hashed: bool) -> str:
-    """Return where a project's own simple pages lie, below the mirror's `web`; `hashed` is Bandersnatch's `hash-index`.
-
-    As text: a path object for each page would take longer to make than the page to read.
-    """
-    return f"{web}/simple/{project[0]}/{project}" if hashed else f"{web}/simple/{project}"
-
-
 def serial_of_simple(storage: Any, directory: Any) -> int:
     """Return the serial of a project's own simple pages, 0 if they have none."""
     serial = serial_in_html(_read(storage, f"{directory}/{HTML_PAGE}", HTML_END))

@@ -57,8 +57,15 @@ class HostAdapter(Protocol):
     def climber(self, master: Any) -> AdaptiveClimber | None:
         """Return what climbs for a master; None where what that asks for is not the suite's business."""
 
-    def spelled(self, mirror: Any, projects: Collection[str]) -> Mapping[str, str]:
-        """Return how Bandersnatch spells projects, where that differs from their normalized names."""
+    def spelled(self, mirror: Any, projects: Collection[str] | None = None) -> Mapping[str, str]:
+        """Return how Bandersnatch spells projects (None: all), where that differs from their normalized names."""
+
+    def fetch_index(self, configuration: Any) -> bytes:
+        """Return the body of the master's index, by one request.
+
+        Raises:
+            NoIndexError: if it can't be had.
+        """
 
     def run_command(self, start: Callable[[Any], None], *, quiet: bool) -> object:
         """Run the command `bandersnatch`, with its configuration started first; return its exit code.

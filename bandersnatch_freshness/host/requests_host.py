@@ -100,7 +100,7 @@ class RequestsHost:
         adapter = self._fresh_adapter(master)
         return adapter.climber if adapter is not None else None
 
-    def spelled(self, mirror: HostMirror, projects: Collection[str]) -> Mapping[str, str]:
+    def spelled(self, mirror: HostMirror, projects: Collection[str] | None = None) -> Mapping[str, str]:
         """Return how projects spell their names, by the JSON documents that the mirror has of them.
 
         Asked for by another name, the mirror would get a second document, and keep the old one.
@@ -109,7 +109,13 @@ class RequestsHost:
         if not directory.is_dir():
             return {}
         names = ((canonicalize_name(entry.name), entry.name) for entry in os.scandir(directory))
-        return {name: raw for name, raw in names if name in projects}
+        return {name: raw for name, raw in names if name != raw and (projects is None or name in projects)}
+
+    def fetch_index(self, configuration: Any) -> bytes:
+        """Return the body of the master's index."""
+        from .index_request import fetch_by_requests  # which only an audit needs
+
+        return fetch_by_requests(configuration)
 
     def run_command(self, start: Callable[[Any], None], *, quiet: bool) -> object:
         """Run the command `bandersnatch`, with its configuration started first; return its exit code."""

@@ -34,7 +34,7 @@ from ..transports.climber import AdaptiveClimber
 from . import package_list, pages
 from .configuration import read_tracking, stop
 from .handing_back import hand_back_all
-from .layout import STATUS, TODO
+from .layout import STATUS, TODO, simple_directory
 from .log_lines import level_in
 from .mirror_files import MirrorFiles
 from .protocols import HostAdapter, HostMirror
@@ -279,7 +279,7 @@ class Suite:
         own = serial_in_body(document.read_bytes()) or 0
         if tracking and not own:  # damaged: the simple page knows
             hashed = self.configuration.getboolean("mirror", "hash-index", fallback=False)
-            simple = pages.simple_directory(document.parent.parent, project, hashed=hashed)
+            simple = simple_directory(document.parent.parent, project, hashed=hashed)
             own = pages.serial_of_simple(self.files(tracking).storage, simple)
         if self._known_pages is None and tracking:  # `verify` has no mirror object: read once
             self._known_pages = Memory(self.files(tracking).records(clock), tracking, clock).look()

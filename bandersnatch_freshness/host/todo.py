@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -11,6 +12,26 @@ from ..core.observations import parse_serial
 
 class TodoError(ValueError):
     """The text is no todo list."""
+
+
+class Listed(NamedTuple):
+    """What a todo list has: the serial that it leads to, None where there is no list, and some of its packages."""
+
+    target: int | None = None
+    listed: frozenset[str] = frozenset()
+
+
+def find(text: str, packages: Collection[str]) -> Listed:
+    """Return where a todo list leads to, and which of these packages are on it, by their normalized names.
+
+    One that can't be understood is none: Bandersnatch deletes it.
+    """
+    first, *lines = text.splitlines() or [""]
+    target = parse_serial(first)
+    if target is None:
+        return Listed()
+    names = (canonicalize_name(line.partition(" ")[0]) for line in lines)
+    return Listed(target, frozenset(name for name in names if name in packages))
 
 
 def add(text: str | None, packages: Mapping[str, int], reached: int) -> str:

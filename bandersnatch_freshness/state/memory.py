@@ -226,9 +226,11 @@ class Memory:
         try:
             with self._records.lock():
                 if self._records.state is not state:  # another run has written in the meantime
-                    state = self._records.state
+                    known, state = before, self._records.state
                     before = state.quarantine
                     plan = self._plan(state, announced, others, now, after, most)
+                    # What an audit has put there since is not what the mirror's filters have dropped.
+                    plan.quarantine.update((name, one) for name, one in before.items() if name not in known)
                     may_ask = self._may_ask_origin(state, plan, announced, now, after)
                 state.quarantine, was_asked = plan.quarantine, state.origin
                 if may_ask.most:  # that counts, should the run be killed before its end

@@ -55,6 +55,7 @@ def test_bad_arguments_are_named(arguments: list[str], message: str, capsys: pyt
         (["check", "--nonsense"], 3),
         (["-c", "x.conf", "check", "--nonsense"], 3),
         (["probe", "--expect", "x"], 3),
+        (["audit", "--nonsense"], 3),
         (["status", "--nonsense"], 2),
         (["nonsense"], 2),
         (["check", "--help"], 0),

@@ -56,6 +56,10 @@ class Bucket:
         """Put an object of the mirror."""
         self._client.put_object(Bucket=self._bucket, Key=f"{self._key}/{name}", Body=content)
 
+    def delete(self, name: str) -> None:
+        """Delete an object of the mirror."""
+        self._client.delete_object(Bucket=self._bucket, Key=f"{self._key}/{name}")
+
     def names(self, prefix: str) -> list[str]:
         """Return the objects of the mirror that begin so."""
         found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._key}/{prefix}")
@@ -190,3 +194,23 @@ def test_the_status_page_lies_there_too(bucket: Bucket, start_lab: StartLab, mak
     run = mirror.run()
     assert lines(run, "can't be written") == []
     assert b"This mirror has everything that was announced." in bucket.read("web/status.html")
+
+
+def test_an_audit_reads_it_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """What is deleted or older is found, repaired, and synced by the next run."""
+    lab = start_lab(projects=3)
+    mirror = bucket.mirror(make_mirror, lab)
+    mirror.run()
+    old = bucket.read("web/simple/lab-01/index.html")
+    lab.release()
+    mirror.run()
+    assert command("audit", mirror).returncode == 0
+    bucket.delete("web/simple/lab-00/index.html")
+    bucket.write("web/simple/lab-01/index.html", old)
+    found = command("audit", mirror, "--list", "--repair").stdout.splitlines()
+    assert [line.split("\t")[:2] for line in found] == [["lab-00", "places disagree"], ["lab-01", "places disagree"]]
+    assert "lab-00" in json.loads(bucket.read("freshness.json"))["quarantine"]
+    assert mirror.run().returncode == 0
+    assert command("audit", mirror).returncode == 0
+    explained = command("audit", mirror, "lab-00").stdout
+    assert explained.count(f"serial {lab.serial - 2}") == 5

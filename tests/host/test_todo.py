@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bandersnatch_freshness.host.todo import TodoError, add
+from bandersnatch_freshness.host.todo import Listed, TodoError, add, find
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,15 @@ def test_refuses_what_is_none(text: str) -> None:
     """Bandersnatch would delete it, and what we add with it."""
     with pytest.raises(TodoError):
         add(text, {"foo": 42}, 50)
+
+
+def test_finds_packages() -> None:
+    """By their normalized names, with where the list leads to."""
+    assert find("60\nFoo_Bar 55\nbaz 56\n", {"foo-bar", "other"}) == Listed(60, frozenset({"foo-bar"}))
+    assert find("60", {"foo"}) == Listed(60)
+
+
+@pytest.mark.parametrize("text", ["", "x\nfoo 1"])
+def test_finds_nothing_in_what_is_none(text: str) -> None:
+    """Bandersnatch deletes it."""
+    assert find(text, {"foo"}) == Listed()

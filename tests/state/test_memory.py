@@ -12,7 +12,7 @@ from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import EDGE, MIRROR, Incident
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.origin import Allowance, OriginPlan, Turn
-from bandersnatch_freshness.core.quarantine import QuarantineEntry
+from bandersnatch_freshness.core.quarantine import QuarantineEntry, with_lost
 from bandersnatch_freshness.core.refusals import Refusal
 from bandersnatch_freshness.core.run import PageRequirement, Run
 from bandersnatch_freshness.core.variants import LADDER, ORIGIN
@@ -381,3 +381,24 @@ def test_of_a_flood_the_origin_is_asked_before_it_is_critical(tmp_path: Path, cl
     assert state(tmp_path).origin == Allowance(NOON, 2, 1, pages={"foo": Turn(NOON, 1)})
     assert state(tmp_path).quarantine == {}
     assert may_ask(tmp_path, clock, [])[1].origin.plan.resting == {"foo"}
+
+
+def test_what_an_audit_repairs_stays_while_a_run_plans(tmp_path: Path, clock: Clock) -> None:
+    """Its list was made before, so that has not been dropped by the mirror's filters; at the end it is there still."""
+    one = memory(tmp_path, clock)
+    run = begun(one)
+    state = one._records.state
+    state.quarantine["old"] = QuarantineEntry(40, NOON - DAY, NOON - DAY)
+    assert one._records.update(lambda _: None)
+    audit = records(tmp_path)
+    with audit.lock():
+        audit.state.quarantine = with_lost(audit.state.quarantine, {"lost": 42}, NOON)
+        audit.write()
+    plan = one.plan(run, {"old": 41}, 0)
+    assert plan.ask.keys() == {"old"}
+    assert not plan.hold
+    run.follow(plan, {})
+    one.end(run, None, "fresh", 42)
+    kept = records(tmp_path)
+    with kept.lock():
+        assert kept.state.quarantine.keys() == {"lost", "old"}

@@ -1,0 +1,1 @@
+"""The audit: what the index announces against the mirror's own copies."""

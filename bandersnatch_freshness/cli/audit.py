@@ -1,0 +1,142 @@
+"""The command `bandersnatch-freshness audit`: is the mirror complete?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from .. import host
+from ..audit.announced import Announced, NoIndexError
+from ..audit.comparison import Tally
+from ..audit.report import AuditReport, finding_as_json
+from ..exit_codes import AuditExit
+from ..formatting import printable, timestamp
+from . import terminal
+
+if TYPE_CHECKING:
+    from ..host.auditing import Auditor, Explained
+
+
+def main(options: argparse.Namespace) -> int:
+    """Audit the mirror, or explain some packages of it, and return the exit code.
+
+    Raises:
+        OSError, ValueError: if that can't be.
+    """
+    if options.packages and (options.repair or options.list):
+        raise ValueError("--repair and --list go without a PACKAGE: they are of the whole mirror")
+    logging.getLogger("bandersnatch.freshness").addHandler(logging.StreamHandler())
+    auditor = host.auditor(options.config)
+    if options.repair:
+        auditor.check_repair()
+    try:
+        announced = auditor.announced()
+    except NoIndexError as error:
+        raise ValueError(f"the index of {auditor.files.master} is nothing to compare with: {error}") from error
+    if options.packages:
+        return _explain(auditor, announced, options)
+    report = _report(auditor, announced, options)
+    _print(report, options)
+    return report.outcome
+
+
+def _report(auditor: Auditor, announced: Announced, options: argparse.Namespace) -> AuditReport:
+    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    console = Console(stderr=True, emoji=False)
+    with Progress(
+        TextColumn("audit"), *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("audit", total=len(announced.projects))
+        tally = auditor.audit(announced, lambda more: bar.advance(task, more))
+    repaired = auditor.repair(tally) if options.repair else None
+    return AuditReport(
+        auditor.files.directory,
+        auditor.files.master,
+        auditor.known.serial,
+        announced.serial,
+        tuple(map(str, auditor.copies.places)),
+        tally,
+        repaired.packages if repaired else None,
+        repaired.seconds if repaired else None,
+        auditor.problem,
+    )
+
+
+def _print(report: AuditReport, options: argparse.Namespace) -> None:
+    console = terminal.console()
+    if options.json:
+        print(json.dumps(report.as_json(), indent=2))  # noqa: T201
+        return
+    if options.list:
+        for line in report.lines():
+            print(line)  # noqa: T201
+        return
+    console.print(f"[bold]{escape(report.directory)}[/], a mirror of {escape(report.master)}", soft_wrap=True)
+    serial = "no serial yet" if report.serial is None else f"serial {report.serial}"
+    console.print(f"{serial}, compared with the index of serial {report.index}\n", soft_wrap=True)
+    console.print(report.summary())
+    findings = report.findings()
+    if findings is not None:
+        console.print("", findings, sep="\n")
+    console.print()
+    for sentence in report.conclusion():
+        console.print(sentence, soft_wrap=True, markup=False)
+
+
+def _explain(auditor: Auditor, announced: Announced, options: argparse.Namespace) -> int:
+    found = auditor.explain(announced, options.packages)
+    if options.json:
+        places = tuple(map(str, auditor.copies.places))
+        print(json.dumps([_explained_as_json(one, places) for one in found], indent=2))  # noqa: T201
+    else:
+        for one in found:
+            _show(one, auditor)
+    tally = Tally()
+    for one in found:
+        if not one.is_dropped:
+            tally.add(one.finding)
+    return AuditExit.COMPLETE if tally.is_complete else AuditExit.FINDINGS
+
+
+def _show(one: Explained, auditor: Auditor) -> None:
+    console, finding = terminal.console(), one.finding
+    what = "dropped by the mirror's filters" if one.is_dropped else finding.kind.value
+    console.print(f"[bold]{escape(printable(finding.project))}[/]: {what}")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    announced = "not at all" if finding.announced is None else f"serial {finding.announced or 'unknown'}"
+    if not one.is_dropped:
+        table.add_row("announced", announced)
+    table.add_row("the mirror", "no serial yet" if auditor.known.serial is None else f"serial {auditor.known.serial}")
+    for path, serial, time in one.places:
+        what = "none" if serial is None else f"serial {serial}" if serial else "unreadable"
+        table.add_row(escape(path), what, timestamp(time) if time is not None else "")
+    if one.required is not None:
+        table.add_row("in quarantine", f"until it has serial {one.required}")
+    if one.is_missing:
+        table.add_row("a 404", "in an earlier run")
+    table.add_row("todo list", "is on it" if one.is_on_todo else "is not on it")
+    console.print(table, "", sep="\n")
+
+
+def _explained_as_json(one: Explained, places: tuple[str, ...]) -> dict[str, Any]:
+    document = finding_as_json(one.finding, places)
+    times = {
+        place: timestamp(time) if time is not None else None
+        for place, (*_, time) in zip(places, one.places, strict=True)
+    }
+    return {
+        **document,
+        "finding": None if one.is_dropped else document["finding"],
+        "times": times,
+        "required": one.required,
+        "on_todo": one.is_on_todo,
+        "missing": one.is_missing,
+        "dropped": one.is_dropped,
+    }

@@ -1,0 +1,270 @@
+"""Auditing a mirror: all that the comparison takes, from the index to the mirror's files, and the repair.
+
+Reads only, but for the repair, and a run may be under way: what is found is looked at again before it is called so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import bandersnatch.filter
+import bandersnatch.mirror
+import filelock
+from packaging.utils import canonicalize_name
+
+from ..audit.announced import Announced, Filter, NoIndexError, read
+from ..audit.comparison import Finding, Kind, Known, Tally, Terms, compare, is_current, seconds_to_sync
+from ..core import quarantine
+from ..core.index import how_fewer
+from ..core.observations import parse_serial
+from ..core.scope import same_master
+from ..state import second_copy
+from ..state.document import State, StateError, load
+from ..state.records import QUARANTINE_FILE
+from . import todo
+from .configuration import read_settings
+from .layout import STATUS, TODO
+from .mirror_files import MirrorFiles
+from .own_copies import DOCUMENT, HTML, HTML_V1, JSON, OwnCopies
+from .protocols import HostAdapter
+
+# How often it is told how far an audit is: each so many projects.
+STEP = 1000
+
+
+class RepairError(ValueError):
+    """Nothing was repaired; the text says why."""
+
+
+class UnknownProjectError(ValueError):
+    """A project is neither announced nor here; the text says which."""
+
+
+class Explained(NamedTuple):
+    """A project, and all that tells what it was found to be.
+
+    `places` has where each copy is, its serial as in `Copies`, and when it was written, in seconds since 1970.
+    """
+
+    finding: Finding
+    places: tuple[tuple[str, int | None, int | None], ...]
+    required: int | None
+    is_on_todo: bool
+    is_missing: bool
+    is_dropped: bool
+
+
+class Repair(NamedTuple):
+    """How many projects went into quarantine, to be synced by the next runs, and how many seconds these will take."""
+
+    packages: int
+    seconds: int | None
+
+
+class Auditor:
+    """Audits one mirror, as its configuration has it."""
+
+    def __init__(self, files: MirrorFiles, configuration: Any, adapter: HostAdapter, clock: Callable[[], int]) -> None:
+        """`clock` returns seconds since 1970."""
+        self.files = files
+        self.state, self.problem = State(files.master), ""
+        self.known = Known()
+        self._configuration = configuration
+        self._adapter = adapter
+        self._clock = clock
+        self._is_filtered = _has_metadata_filters()
+        self.copies = own_copies(files.storage, files.directory, configuration, adapter)
+
+    def announced(self) -> Announced:
+        """Return what the index announces, by one request.
+
+        Raises:
+            NoIndexError: if it is none to compare with.
+        """
+        found = read(self._adapter.fetch_index(self._configuration), _project_filter())
+        self.look()
+        seen = self.state.index if same_master(self.state.master, self.files.master) else None
+        fewer = how_fewer(found.listed, seen.projects if seen else 0, lambda: sum(1 for _ in self.copies.names()))
+        if fewer:
+            raise NoIndexError(fewer)
+        return found
+
+    def look(self, projects: Collection[str] = ()) -> None:
+        """Look at what the mirror knows at this moment; of its todo list, at these projects.
+
+        In this order, so that nothing is missed that moves meanwhile: from the serial or the todo list into the state,
+        and from there to the todo list.
+        """
+        serial = parse_serial((self.files.store(STATUS).read() or b"").decode("ascii", "replace").strip())
+        before = self._todo(projects)
+        self.state, self.problem = self._state()
+        after = self._todo(projects)
+        target = max((one.target for one in (before, after) if one.target is not None), default=None)
+        listed = before.listed | after.listed
+        self.known = Known(serial or None, target, listed, self.state.quarantine.keys(), self.state.missing)
+
+    def _todo(self, projects: Collection[str]) -> todo.Listed:
+        content = self.files.store(TODO).read()
+        return todo.find(content.decode("utf-8", "replace"), projects) if content else todo.Listed()
+
+    def _state(self) -> tuple[State, str]:
+        """Return what is remembered, and why it may not be all."""
+        store, copied = self.files.store(self.files.tracking.state), self.files.store(QUARANTINE_FILE)
+        state, problem = State(self.files.master), ""
+        try:
+            content = store.read()
+            state = load(content) if content is not None else state
+        except (OSError, StateError) as error:
+            problem = f"{store.path}: {error}"
+        try:
+            second_copy.recover(state, (copied.read() or b"").decode("utf-8", "replace"), self._clock())
+        except OSError as error:
+            problem = problem or f"{copied.path}: {error}"
+        return state, problem
+
+    def audit(self, announced: Announced, advance: Callable[[int], None] = lambda _: None) -> Tally:
+        """Compare all that is announced with the mirror's own copies, and empty `announced.projects` by that.
+
+        `advance` is called with how many projects have been looked at since.
+        """
+        left, tally, seen = announced.projects, Tally(), 0
+        unannounced: list[str] = []
+        for name in self.copies.names():
+            serial = left.get(name)
+            if serial is None:
+                if name not in announced.dropped:
+                    unannounced.append(name)
+            elif is_current(serial, self.copies.read(name)):
+                del left[name]
+                seen += 1
+                if seen % STEP == 0:
+                    advance(STEP)
+        advance(seen % STEP)
+        tally.counts[Kind.CURRENT] += seen
+        # All else is looked at again: a run may have synced it meanwhile.
+        self.look(left)
+        for name in unannounced:
+            self._add(tally, self.compare(name, None, announced.serial))
+        while left:
+            some = min(STEP, len(left))
+            for _ in range(some):
+                self._add(tally, self.compare(*left.popitem(), announced.serial))
+            advance(some)
+        return tally
+
+    @staticmethod
+    def _add(tally: Tally, finding: Finding) -> None:
+        if finding.announced is not None or finding.kind.is_finding:
+            tally.add(finding)
+
+    def compare(self, project: str, announced: int | None, index: int) -> Finding:
+        """Compare one project, by what the mirror knows since it last looked; `index` is the serial of the index."""
+        terms = Terms(index, self.copies.pages, self._is_filtered)
+        return compare(project, announced, self.copies.read(project), self.known, terms, self._clock())
+
+    def explain(self, announced: Announced, projects: Iterable[str]) -> list[Explained]:
+        """Return all that tells what each of these projects is found to be.
+
+        Raises:
+            UnknownProjectError: if one is neither announced nor here.
+        """
+        names = [canonicalize_name(name) for name in projects]
+        self.look(names)
+        return [self._explain(announced, name) for name in names]
+
+    def _explain(self, announced: Announced, name: str) -> Explained:
+        finding = self.compare(name, announced.projects.get(name), announced.serial)
+        if finding.announced is None and name not in announced.dropped and not any(finding.copies):
+            raise UnknownProjectError(f"{name}: neither announced nor here")
+        entry = self.state.quarantine.get(name)
+        return Explained(
+            finding,
+            tuple(zip(self.copies.paths(name), finding.copies, self.copies.times(name), strict=True)),
+            entry.required_serial if entry else None,
+            name in self.known.todo,
+            name in self.state.missing,
+            name in announced.dropped,
+        )
+
+    def check_repair(self) -> None:
+        """Check that runs mind what a repair puts into quarantine.
+
+        Raises:
+            RepairError: if they don't.
+        """
+        if not read_settings(self._configuration).quarantines:
+            raise RepairError(
+                "--repair: no enabled plugin minds the quarantine; enable freshness or freshness_quarantine"
+            )
+
+    def repair(self, tally: Tally) -> Repair:
+        """Put what is lost into quarantine, all of it due, so that the next runs sync it; a run may be under way.
+
+        Bandersnatch's own lock guards a run's start alone, and a run writes its todo list anew for each package: the
+        state is where nothing is lost.
+
+        Raises:
+            RepairError: if that can't be; says why.
+        """
+        self.check_repair()
+        records = self.files.records(self._clock)
+        try:
+            with records.lock():
+                state = records.state
+                before = len(state.quarantine)
+                lost = tally.lost(state.missing)
+                state.quarantine = quarantine.with_lost(state.quarantine, lost, self._clock())
+                added = len(state.quarantine) - before
+                if added:
+                    state.drains = True
+                    records.write()
+        except (OSError, StateError, filelock.Timeout) as error:
+            raise RepairError(f"{records.store.path}: {error}") from error
+        return Repair(added, seconds_to_sync(added, state.runs))
+
+
+def own_copies(storage: Any, directory: str, configuration: Any, adapter: HostAdapter) -> OwnCopies:
+    """Return the mirror's own copies, in those places that this configuration has written."""
+    section = configuration["mirror"]
+    web, places = f"{directory}/web", [HTML]
+    if importlib.util.find_spec("bandersnatch.simple"):
+        chosen = section.get("simple-format", fallback="ALL").upper()
+        places = [HTML, HTML_V1] * (chosen != "JSON") + [JSON] * (chosen != "HTML")
+    if section.getboolean("json", fallback=False):
+        places.append(DOCUMENT)
+    return OwnCopies(
+        storage,
+        web,
+        places,
+        hashed=section.getboolean("hash-index", fallback=False),
+        spelled=lambda: adapter.spelled(SimpleNamespace(webdir=Path(web))),
+    )
+
+
+def _project_filter() -> Filter | None:
+    """Return the mirror's own filters as Bandersnatch applies them to a listing, None where it has none."""
+    loaded = _loaded_filters()
+    plugins = loaded.filter_project_plugins()
+    if not plugins:
+        return None
+
+    def drop(projects: dict[str, int]) -> None:
+        bandersnatch.mirror.Mirror._filter_packages(SimpleNamespace(packages_to_sync=projects, filters=loaded))
+
+    return drop
+
+
+def _has_metadata_filters() -> bool:
+    """Return whether filters may keep a page from being written, by what it says; Bandersnatch 3.6 has none."""
+    find = getattr(_loaded_filters(), "filter_metadata_plugins", None)
+    return bool(find and find())
+
+
+def _loaded_filters() -> Any:
+    """Return what has the filters that are enabled; of the suite's own plugins, none is loaded by that."""
+    loaded = getattr(bandersnatch.filter, "LoadedFilters", None)
+    return loaded() if loaded else bandersnatch.filter
