@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,11 @@ from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.cli import status
 from bandersnatch_freshness.formatting import timestamp
 from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.state.store import Store
+from bandersnatch_freshness.state.trace import TRACE_FILE, Trace
 
 from ..conftest import MakeMirror, StartLab
+from ..end_to_end.cron import MINUTE, cron
 from ..end_to_end.observe import BANDERSNATCH
 
 
@@ -149,6 +153,26 @@ def test_works_while_a_run_is_under_way(start_lab: StartLab, make_mirror: MakeMi
     finally:
         process.kill()
         process.wait(30)
+
+
+def test_runs_that_have_stopped(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Critical, in both; a todo list that is written to, or a run that has left its trace, is a sign of life."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    with cron(mirror) as runs:
+        runs.run(0, 5 * MINUTE, 10 * MINUTE)
+    checked = command("check", mirror)
+    assert checked.returncode == 2
+    assert re.match(
+        r"FRESHNESS CRITICAL - no run for \d+ d \d+ (h|min|s); usually every 5 min; last run ", checked.stdout
+    )
+    shown = command("status", mirror).stdout.splitlines()
+    assert shown[0].startswith("STOPPED: no run for ")
+    assert shown[1].startswith("To do: see whether cron or a timer starts it")
+    Trace(Store(SimpleNamespace(PATH_BACKEND=Path), mirror.directory, TRACE_FILE)).begin(int(time.time()))
+    assert command("check", mirror).returncode == 0
+    (mirror.directory / TRACE_FILE).unlink()
+    (mirror.directory / "todo").write_text("42\n")
+    assert command("check", mirror).returncode == 0
 
 
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:

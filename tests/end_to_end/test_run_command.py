@@ -31,8 +31,6 @@ def test_run_tells_by_its_exit_code(start_lab: StartLab, make_mirror: MakeMirror
     lab.behave(Behaviour("one fails", fault="error", every=1000))
     lab.release(["lab-00"])
     assert command("run", mirror, "mirror").returncode == 0
-    lab.behave(Behaviour("one is stale", origin_behind=1, every=1000))
-    lab.release(["lab-00"])
     with cron(mirror) as runs:
         runs.run(0, MINUTE, HOUR)
     assert command("run", mirror, "mirror").returncode == 2

@@ -73,7 +73,7 @@ def test_all_may_read_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
 
 
 def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """One package stays stale, is a warning, is in quarantine, is critical; in the end it is over."""
+    """One package stays stale, is a warning, is in quarantine, where nobody can mend it; in the end it is over."""
     lab = start_lab(ONE_STALE, projects=3)
     mirror = make_mirror(lab, "freshness", options=OPTION)
     said = []
@@ -94,14 +94,14 @@ def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> Non
         f"This mirror is behind and not catching up: {waits}",
         *["This mirror has everything that was announced, but for 1 package."] * 3,
     ]
-    assert row.startswith("lab-00 critical in quarantine 2025-10-16 12:00 UTC for 1 d ")
+    assert row.startswith("lab-00 warning in quarantine 2025-10-16 12:00 UTC for 1 d ")
     assert figures[1].startswith("2025-10-17 12:00 UTC ")  # but for what is in quarantine
     read = page(mirror)
     assert read.words("h1") == ["This mirror has everything that was announced."]
     assert read.rows() == []
     # the runs at noon were two in one hour; what was an incident is still drawn
     assert [one["class"] for one in read.of("rect") if one["class"] not in ("lag", "none")] == [
-        *("stale", "warning", "warning", "warning", "critical")
+        *("stale", "warning", "warning", "warning", "warning")
     ]
     assert "with runs in 8 of 168 hours." in read.words("desc")[0]
 
