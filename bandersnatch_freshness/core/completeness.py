@@ -19,9 +19,9 @@ QUARANTINED_PACKAGES = 10
 
 NAMED = 3
 
-# So many times the usual interval without a run means that cron has stopped; that is learned from so many runs.
+# So many times the usual interval without a run means that cron has stopped; that is learned from so many intervals.
 INTERVALS = 3
-LEARNED_FROM = 20
+LEARNED_FROM, LEAST_INTERVALS = 20, 2
 
 
 class Todo(NamedTuple):
@@ -74,7 +74,7 @@ def usual_interval(runs: Sequence[PastRun]) -> int | None:
     """Return the usual time from the start of a run to that of the next, in seconds; None if that is unknown."""
     starts = sorted(run.started for run in runs[-LEARNED_FROM - 1 :])
     intervals = [later - earlier for earlier, later in itertools.pairwise(starts) if later > earlier]
-    return int(median(intervals)) if intervals else None
+    return int(median(intervals)) if len(intervals) >= LEAST_INTERVALS else None
 
 
 def longest_silence(runs: Sequence[PastRun], critical_after: int) -> int:

@@ -48,7 +48,7 @@ def text(page: Path) -> str:
 
 def plain(markdown: str) -> str:
     """Return a text of the code as a page shows it."""
-    return markdown.replace("`", "").replace("'", "\u2019")
+    return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", markdown).replace("`", "").replace("'", "\u2019")
 
 
 def test_every_option_and_plugin_is_there(built: Path) -> None:
