@@ -113,13 +113,13 @@ class Notifier:
                 self._heartbeat.rest()
         return plan
 
-    def deliver(self, plan: Deliveries) -> Problems:
-        """Send everything, and return the problem of each part."""
+    def deliver(self, plan: Deliveries, seconds: float | None = None) -> Problems:
+        """Send everything, within `seconds` or the usual time, and return the problem of each part."""
         beat = plan[self._heart].beat if self._heart in plan else None
         if self._heartbeat and beat:
             self._heartbeat.tell(*beat)
         sendings = {channel: sending.parts() for channel, sending in plan.items() if not sending.beat}
-        problems = notify.deliver(sendings) if sendings else {}
+        problems = notify.deliver(sendings, seconds) if sendings else {}
         return {**problems, self._heart: [self._heartbeat.answer()]} if self._heartbeat and beat else problems
 
     def settle(self, state: State, plan: Deliveries, problems: Problems, now: int) -> bool:
@@ -182,7 +182,7 @@ class Notifier:
         }
         if beats:
             plan[self._heart] = Sending(beat=(Signal.SUCCESS, ""))
-        return self.deliver(plan)
+        return self.deliver(plan, notify.CHECK_SECONDS)
 
     def _mirror(self, state: State) -> alerts.Mirror:
         return alerts.Mirror(self._host, self._directory, state.master)

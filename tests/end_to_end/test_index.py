@@ -7,6 +7,7 @@ import json
 import pytest
 from packaging.version import Version
 
+from bandersnatch_freshness.core.incidents import INDEX, MIRROR
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 from bandersnatch_freshness.lab.documents import SIMPLE_JSON
 from bandersnatch_freshness.lab.server import Lab
@@ -134,7 +135,7 @@ def test_a_broken_index_is_never_acted_on(
     assert reason in "".join(lines(run, "The index"))
     assert untouched(mirror) == before
     assert run.returncode == bare.run().returncode == (behaviour in ("index-html", "index-truncated"))
-    assert state(mirror)["incidents"].keys() == {"/simple/"}
+    assert state(mirror)["incidents"].keys() == {INDEX, MIRROR}
     assert pages(lab) == {}
     lab.heal()
     mirror.run()
@@ -317,7 +318,7 @@ def test_a_backend_of_xml_rpc_that_is_behind_is_noticed(start_lab: StartLab, mak
     run = mirror.run()
     assert len(lines(run, f"its serial {lab.serial} is older than the mirror's own, {lab.serial + 1}")) == 1
     assert untouched(mirror) == before
-    assert state(mirror)["incidents"].keys() == {"/simple/"}
+    assert state(mirror)["incidents"].keys() == {INDEX, MIRROR}
 
 
 @needs_simple

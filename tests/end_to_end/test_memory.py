@@ -275,7 +275,7 @@ OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_index:GuardedInd
         "core.guard:IndexGuard.expect",
         "core.known_pages:KnownPages.floor",
         "host.suite:Suite._begin_run",
-        "host.suite:_end",
+        "host.suite:end_run",
         "host.package_list:plan",
         "host.pages:own_serial",
         "state.memory:Memory.begin",
@@ -283,11 +283,11 @@ OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_index:GuardedInd
         "state.memory:Memory.end",
         "state.memory:Memory.guard",
         "state.memory:Memory.plan",
-        "host.log_lines:QuietStaleSerials._project",
+        "host.log_lines:QuietFailures._of",
         "state.records:dump",
         "core.run:Run.is_persistent",
         "core.run:decide",
-        "core.run:Run.is_quiet",
+        "core.run:Run.is_said",
         "core.run:Run.saw",
         "core.scope:Scope.covers",
         *OF_THIS_HOST,
@@ -328,7 +328,7 @@ def test_a_killed_run_leaves_a_whole_state(
     process.send_signal(ending)
     assert process.wait(30) == -ending
     assert (mirror.directory / "freshness.json").read_text() == overlapped
-    assert state(mirror)["incidents"] == {}
+    assert {one["runs"] for one in state(mirror)["incidents"].values()} == {1}
     mirror.run()
     runs = state(mirror)["runs"]
     assert [past["outcome"] for past in runs] == ["errors", "overlapping", "interrupted", "errors"]
