@@ -28,9 +28,9 @@ from ..end_to_end.observe import BANDERSNATCH
 def command(name: str, mirror: Mirror, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command on a mirror."""
     line = [sys.executable, "-m", "bandersnatch_freshness", name, "-c", str(mirror.config), *arguments]
-    return subprocess.run(
-        line, env=mirror.environment(), cwd=mirror.config.parent, capture_output=True, text=True, check=False
-    )
+    # xdist's workers have a width
+    environment = {key: value for key, value in mirror.environment().items() if key != "COLUMNS"}
+    return subprocess.run(line, env=environment, cwd=mirror.config.parent, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.smoke
