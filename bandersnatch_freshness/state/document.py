@@ -97,6 +97,7 @@ def dump(state: State, now: int) -> Iterator[str]:
         ("complete", timestamp(state.complete_at) if state.complete_at else None),
         ("drains", state.drains or None),
         ("stalled", timestamp(state.stalled_at) if state.stalled_at else None),
+        ("unpublished", timestamp(state.unpublished_at) if state.unpublished_at else None),
         ("totals", _part(parts.Totals, state.totals)),
     ):
         if value is not None:
@@ -284,6 +285,7 @@ def load(text: str | bytes) -> State:
         complete_at=0 if document.complete is UNSET else document.complete,
         drains=document.drains,
         stalled_at=0 if document.stalled is UNSET else document.stalled,
+        unpublished_at=0 if document.unpublished is UNSET else document.unpublished,
         totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),
         others=[OtherMaster(left=one.left, **_taken(one)) for one in document.others],
     )
