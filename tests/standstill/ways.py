@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from packaging.version import Version
+
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
 
 from ..end_to_end.observe import BANDERSNATCH
@@ -14,8 +16,6 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 # The lab's first project, of four, or of twelve where so many must fail that it is the whole edge.
 _ONE = 4
 _MANY = 12
-
-_SEES_NO_INDEX = BANDERSNATCH.major < 8  # unless asked to by `api-method`
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _page(title: str, *, by: int | None = DAY, mirror: Mapping[str, str] | None 
     return Way(title, Behaviour(title, every=_ONE, **broken), critical_by=by, mirror=mirror or {})  # type: ignore[arg-type]
 
 
-_OF_XMLRPC = "Bandersnatch up to 7 asks for no index, but by XML-RPC"
+_NO_INDEX = "Bandersnatch before 6.8 takes changes from XML-RPC" * (Version("6.8") > BANDERSNATCH)
 
 WAYS = {
     "page-503": _page("The page of one package answers 503", fault="error"),
@@ -67,24 +67,20 @@ WAYS = {
     ),
     "all-503": Way("Every page answers 503", Behaviour("every page is a 503", fault="error"), _MANY),
     "edge-stale": Way("Every page is stale in every copy", Behaviour("purging is broken", stuck=ALL_COPIES), _MANY),
-    "index-503": Way(
-        "The index answers 503", Behaviour("the index is a 503", index="error"), not_here=_OF_XMLRPC * _SEES_NO_INDEX
-    ),
-    "index-html": Way(
-        "The index is HTML", Behaviour("the index is HTML", index="html"), not_here=_OF_XMLRPC * _SEES_NO_INDEX
-    ),
+    "index-503": Way("The index answers 503", Behaviour("the index is a 503", index="error"), not_here=_NO_INDEX),
+    "index-html": Way("The index is HTML", Behaviour("the index is HTML", index="html"), not_here=_NO_INDEX),
     "index-cut": Way(
         "The index breaks off",
         Behaviour("the index breaks off", index="truncated"),
-        not_here=_OF_XMLRPC * _SEES_NO_INDEX,
+        not_here=_NO_INDEX,
     ),
     "index-stands": Way(
         "The index never moves while others release, and there is no XML-RPC to tell",
         Behaviour("the index never moves", stuck_index=ALL_COPIES, refuses_xmlrpc=True),
         tells_bare_nothing=True,
         warned_by=8 * HOUR,  # healthy for `index_max_age`
-        critical_by=None,  # TODO
-        not_here=_OF_XMLRPC * _SEES_NO_INDEX,
+        critical_by=None,  # a day after that: it is mended before
+        not_here=_NO_INDEX,
     ),
     "nobody-answers": Way("Nobody answers", is_gone=True),
     "disk-full": Way("The disk is full", faults={"full": "mirror"}, warned_by=None, critical_by=5 * MINUTE),
