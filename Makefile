@@ -5,7 +5,7 @@ PYTHON ?= python3
 # Nothing is compiled at installation by uv; what each of a thousand processes would compile anew is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check demo test test-all incidents matrix soak bench docs schemas lint clean
+.PHONY: check demo test test-all incidents standstill matrix soak bench docs schemas lint clean
 
 TESTS ?= tests
 
@@ -23,6 +23,10 @@ test-all: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
 
 incidents: .venv/nox  ## every known incident on real caches, for the table in docs/incidents.md
 	.venv/bin/nox -s incidents
+
+standstill: .venv/tested  ## every way in which a mirror can stand still, for docs/standing-still.md: an hour and a half
+	.venv/bin/python -m tests.standstill
+	.venv/bin/python -m tests.standstill days
 
 matrix: .venv/nox  ## the tests on every Bandersnatch and Python, for the table in docs/compatibility.md
 	rm -rf build/matrix

@@ -15,7 +15,7 @@ from .back_off import BackOff
 from .causes import cause_of
 from .climb import PageResult, RecheckBudget
 from .history import Batch, PastRun
-from .incidents import EDGE, Incident, Level, RunReport, Sighting
+from .incidents import EDGE, Incident, RunReport, Sighting
 from .missing import Missing, MissingPlan, NotFound
 from .missing import after_run as after_missing
 from .observations import Observation
@@ -317,10 +317,9 @@ class Run:
         """Whether nobody must read what Bandersnatch says of its failures, as the suite tells what persists."""
         return self._quiets
 
-    def is_said(self, *subjects: str) -> bool:
-        """Return whether somebody was told of the trouble with one of these subjects, or with the whole edge."""
-        known = (self._known.get(subject) for subject in (*subjects, EDGE))
-        return any(one is not None and one.level > Level.STALE for one in known)
+    def is_known(self, *subjects: str) -> bool:
+        """Return whether an earlier run met the trouble with one of these subjects, or with the whole edge."""
+        return any(subject in self._known for subject in (*subjects, EDGE))
 
     def is_persistent(self, project: str) -> bool:
         """Return whether waiting within a run is no use: the origin was proved to be behind, or many runs met it."""

@@ -235,6 +235,8 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
     except SystemExit as ended:
         code = ended.code
     except Exception as error:
+        if has_begun and "mirror" in arguments:
+            suite().end_early(error)
         if not suite().tells:
             raise
         # An incident of the mirror itself, which is told once it persists.

@@ -1,7 +1,7 @@
-"""Bandersnatch's own log lines about what fails: at INFO while nobody must act, at DEBUG once the suite has told it.
+"""Bandersnatch's own log lines about what fails: at INFO in the first run that meets it, at DEBUG in those after.
 
-The level of a line changes; no line is lost. The first of three attempts is at DEBUG: a page that is old once, as
-within stale-while-revalidate, is fresh in the next.
+The suite tells what persists. The level of a line changes; no line is lost. The first of three attempts is at DEBUG: a
+page that is old once, as within stale-while-revalidate, is fresh in the next.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _ATTEMPT = re.compile(
     r"(?:- Attempt (?P<attempt>\d+)|\(\d+\) not updating\.)"
 )
 _PACKAGE = re.compile(r"Error syncing package: (?P<project>\S+)@\d+")
+# Of each package, whether it fails or not.
+_PROGRESS = re.compile(r"(?:Fetching metadata for package|Storing index page\(s\)): (?P<project>\S+) ")
 _OTHERS = re.compile(
     r"Continuing to next file after error downloading: |Exiting early after error\.|Unable to write json"
 )
@@ -39,7 +41,7 @@ class QuietFailures(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lower the level where it applies; false where the new one is not to be shown."""
-        if record.levelno <= logging.INFO:
+        if record.levelno < logging.INFO:
             return True
         try:
             level = self._of(record)
@@ -54,6 +56,9 @@ class QuietFailures(logging.Filter):
     def _of(self, record: logging.LogRecord) -> int:
         """Return the level that a line is to have."""
         message = record.getMessage()
+        if record.levelno == logging.INFO:
+            found = _PROGRESS.match(message)
+            return self._level(canonicalize_name(found["project"])) if found else record.levelno
         if found := _ATTEMPT.match(message):
             level = self._level(canonicalize_name(found["project"]))
             return min(level, logging.DEBUG) if found["attempt"] == "1" and level <= logging.INFO else level
@@ -73,7 +78,7 @@ def level_in(suite: _HasContext) -> Callable[..., int]:
         run = suite.context.run if suite.context else None
         if run is None or not run.is_quiet:
             return logging.ERROR
-        return logging.DEBUG if run.is_said(*subjects) else logging.INFO
+        return logging.DEBUG if run.is_known(*subjects) else logging.INFO
 
     return level
 

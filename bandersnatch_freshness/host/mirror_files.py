@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +12,8 @@ from ..core.observations import parse_serial
 from ..formatting import duration
 from ..settings import TrackingSettings
 from ..state.document import State
+from ..state.memory import Memory
+from ..state.notifies import Notifies
 from ..state.records import QUARANTINE_FILE, Records
 from ..state.store import Store
 from ..state.trace import TRACE_FILE, Trace
@@ -81,6 +85,25 @@ class MirrorFiles(NamedTuple):
     def records(self, clock: Callable[[], int]) -> Records:
         """Return what is remembered of the mirror; `clock` returns seconds since 1970."""
         return Records(self.store(self.tracking.state), self.store(QUARANTINE_FILE), self.master, clock)
+
+    def memory(self, clock: Callable[[], int]) -> Memory:
+        """Return the memory of the mirror; `clock` returns seconds since 1970."""
+        tracking = self.tracking
+
+        # Imported by the runs that need it: nearly all of a cron job's have nothing to do, and are to be quick.
+        def notifier() -> Notifies:
+            from ..notify.notifier import Notifier
+
+            return Notifier(tracking, socket.gethostname(), self.directory)
+
+        def publish(state: State, now: int, level: int) -> bool:
+            from ..reporting.publisher import publish
+
+            summarize = functools.partial(self.summary, state, now)
+            return publish(tracking, self.storage, self.directory, summarize, level=level)
+
+        shows = publish if tracking.metrics_file or tracking.status_page else None
+        return Memory(self.records(clock), tracking, clock, notifier, shows, self.trace())
 
     def trace(self) -> Trace:
         """Return what a run leaves when it begins."""

@@ -99,4 +99,4 @@ def note_failure(run: Run, project: str, serial: int, error: BaseException) -> N
 def log_waits(run: Run, project: str, reason: object) -> None:
     """Log that a package in quarantine, or one that is missing, is still not to be had."""
     where = "stays in quarantine" if project in run.rechecks else "is still missing"
-    log.info("%s %s: %s", project, where, printable(str(reason)), extra=log_fields(project=project))
+    log.debug("%s %s: %s", project, where, printable(str(reason)), extra=log_fields(project=project))

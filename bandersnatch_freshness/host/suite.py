@@ -7,7 +7,6 @@ import contextlib
 import functools
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,13 +21,12 @@ from ..core.incidents import INDEX, MIRROR
 from ..core.index import IndexRefusedError, Listing
 from ..core.known_pages import KnownPages
 from ..core.log_fields import log_fields
-from ..core.observations import serial_in_body
+from ..core.observations import parse_serial, serial_in_body
 from ..core.run import Run
 from ..fail_open import begin_run, fail_open, log_error
 from ..formatting import plain_url
 from ..settings import OptionError, Settings, TrackingSettings
-from ..state.document import State
-from ..state.memory import Memory, Notifies
+from ..state.memory import Memory
 from ..state.store import Store
 from ..transports.climber import AdaptiveClimber
 from . import package_list, pages
@@ -64,6 +62,7 @@ class Suite:
         self.context: RunContext | None = None
         self.has_failed = False
         self.tells = False
+        self._has_begun = False
         self.hooks = Hooks(adapter)
         self._known_pages: KnownPages | None = None
 
@@ -99,6 +98,7 @@ class Suite:
     def remembered(self, mirror: HostMirror, *, is_of_all: bool = True) -> Iterator[None]:
         """Remember what a run saw, unless it is of single packages."""
         begin_run()
+        self._has_begun = True
         if is_of_all:
             fail_open(None, self._hand_back, mirror)
         begin = self._begin_run if is_of_all else self._begin_sync
@@ -177,21 +177,25 @@ class Suite:
         tracking = self.settings.tracking if self.settings else None
         if tracking is None or not _is_url(mirror.master.url) or self.adapter.climber(mirror.master) is None:
             return None
-        files = MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, storage)
+        return MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, storage).memory(clock)
 
-        # Imported by the runs that need it: nearly all of a cron job's have nothing to do, and are to be quick.
-        def notifier() -> Notifies:
-            from ..notify.notifier import Notifier
+    def end_early(self, error: Exception) -> None:
+        """Remember a run that Bandersnatch ended by an error before it began, as where the disk is full."""
+        tracking = self.settings.tracking if self.settings else None
+        if tracking is not None and not self._has_begun:
+            begin_run()
+            self.tells = fail_open(False, self._end_early, tracking, error)
 
-            return Notifier(tracking, socket.gethostname(), files.directory)
-
-        def publish(state: State, now: int) -> None:
-            from ..reporting.publisher import publish
-
-            publish(tracking, files.storage, files.directory, functools.partial(files.summary, state, now))
-
-        shows = publish if tracking.metrics_file or tracking.status_page else None
-        return Memory(files.records(clock), tracking, clock, notifier, shows, files.trace())
+    def _end_early(self, tracking: TrackingSettings, error: Exception) -> bool:
+        files = self.files(tracking)
+        memory = files.memory(clock)
+        run = memory.begin()
+        if run is None:
+            return memory.has_told_loss()
+        run.report.reached = parse_serial((files.store(STATUS).read() or b"").decode("ascii", "replace")) or 0
+        run.report.is_whole = False
+        memory.end(run, None, "failed", run.report.reached, problem=cause_of(error))
+        return run.is_quiet
 
     @contextlib.contextmanager
     def guarded_index(self, mirror: HostMirror) -> Iterator[None]:

@@ -23,8 +23,8 @@ class Behaviour:
     stuck_index: frozenset[str] = frozenset()
     # Copies of the index that every purge reaches one release late.
     late_index: frozenset[str] = frozenset()
-    # What is wrong with the origin's index: "empty", "half", "html", "no-serial", "truncated"
-    # or "static" (like the index a mirror writes, without the projects' serials).
+    # What is wrong with the origin's index: "empty", "half", "html", "no-serial", "truncated", "error"
+    # (a 503) or "static" (like the index a mirror writes, without the projects' serials).
     index: str = ""
     # The edge answers HEAD with 405.
     refuses_head: bool = False
@@ -54,6 +54,8 @@ class Behaviour:
     origin_down: bool = False
     # What goes wrong with requests for pages: "error", "reset", "truncated", "silent" or "garbled".
     fault: str = ""
+    # What is wrong with release files: "missing" (a 404) or "altered", so that their checksum is wrong.
+    file_fault: str = ""
 
 
 BEHAVIOURS = {

@@ -166,6 +166,14 @@ class Lab:
         """All requests since the start or the last `forget()`."""
         return self._call(lambda: list(self._requests))
 
+    def hang_up(self) -> None:
+        """Refuse every connection, as a host does whose server has stopped; caches and releases stay."""
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result()
+
+    def pick_up(self) -> None:
+        """Accept connections again, at the same ports."""
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+
     def forget(self) -> None:
         """Empty the list of requests."""
         self._call(self._requests.clear)
@@ -259,13 +267,11 @@ class Lab:
         application.router.add_post("/+lab/release", self._control)
         application.router.add_post("/+lab/switch", self._switch)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        self._context = self._tls()
+        await self._runner.setup()
         try:
-            for scheme, context in (("http", None), ("https", self._tls())):
-                site = web.TCPSite(runner, HOST, self._ports[scheme], ssl_context=context)
-                await site.start()
-                self._ports[scheme] = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+            await self._listen()
             self._origin = Origin(self._listed, self._lifetimes)
             self._calls = Calls(self._origin, self._clock, self._limits)
             self._edge = self._made_edge()
@@ -278,7 +284,17 @@ class Lab:
             self._started.set()
             await self._stopping.wait()
         finally:
-            await runner.cleanup()
+            await self._runner.cleanup()
+
+    async def _listen(self) -> None:
+        for scheme, context in (("http", None), ("https", self._context)):
+            site = web.TCPSite(self._runner, HOST, self._ports[scheme], ssl_context=context)
+            await site.start()
+            self._ports[scheme] = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+
+    async def _hang_up(self) -> None:
+        for site in list(self._runner.sites):
+            await site.stop()
 
     def _made_edge(self) -> Edge:
         if self._kind.is_pypis:
@@ -314,7 +330,7 @@ class Lab:
         if request.method == "POST" and path in calls.PATHS:
             answer = self._calls.answer(body, self._edge.behaviour)
         elif request.method in ("GET", "HEAD") and path.startswith("/packages/"):
-            answer = self._origin.file(path)
+            answer = self._file(path)
         elif request.method == "HEAD" and self._edge.behaviour.refuses_head:
             answer = Answer(405)
         elif request.method in ("GET", "HEAD"):
@@ -322,7 +338,7 @@ class Lab:
         else:
             answer, cache = self._edge.pass_on(asked, request.method)
         fault = self._edge.behaviour.fault if path.startswith("/pypi/") and self._edge.affects(path) else ""
-        if fault == "error":
+        if fault == "error" or (self._edge.behaviour.index == "error" and path == INDEX):
             answer = Answer(503, {"Content-Type": "text/plain"}, b"503 Service Unavailable")
         elif fault == "garbled":
             answer = replace(answer, body=b"{" + answer.body)
@@ -335,8 +351,15 @@ class Lab:
             await self._stopping.wait()
         if fault == "reset":
             _reset(request)
-        truncated = fault == "truncated" or (self._edge.behaviour.index == "truncated" and path == "/simple/")
+        truncated = fault == "truncated" or (self._edge.behaviour.index == "truncated" and path == INDEX)
         return await _respond(request, answer, truncated=truncated)
+
+    def _file(self, path: str) -> Answer:
+        answer = self._origin.file(path)
+        fault = self._edge.behaviour.file_fault if self._edge.affects(path.rpartition("/")[2]) else ""
+        if fault == "missing":
+            return Answer(404)
+        return replace(answer, body=answer.body[::-1]) if fault == "altered" else answer
 
     def _encoded(self, accept_encoding: str, answer: Answer) -> Answer:
         copy = self._edge.copy_for(accept_encoding)

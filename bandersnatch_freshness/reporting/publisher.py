@@ -15,11 +15,20 @@ from .summary import Summary
 log = logging.getLogger("bandersnatch.freshness")
 
 
-def publish(tracking: TrackingSettings, storage: Any, directory: str, summarize: Callable[[], Summary]) -> None:
-    """Write the files that are configured, with the state's lock held. If one can't be written, that is logged.
+def publish(
+    tracking: TrackingSettings,
+    storage: Any,
+    directory: str,
+    summarize: Callable[[], Summary],
+    *,
+    level: int = logging.ERROR,
+) -> bool:
+    """Write the files that are configured, with the state's lock held; return whether all are written.
 
-    The old file then stays. `summarize` returns the summary of the mirror in this directory.
+    What can't be is logged at this `level`, and the old file stays. `summarize` returns the summary of the mirror in
+    this directory.
     """
+    is_written = True
     summary = functools.cache(summarize)  # both files use the same one
     for option, path, write in (
         ("metrics_file", tracking.metrics_file, _write_metrics),
@@ -30,7 +39,10 @@ def publish(tracking: TrackingSettings, storage: Any, directory: str, summarize:
         try:
             write(summary(), path, storage, directory)
         except Exception as error:  # noqa: BLE001 - logged, and failed open: the run itself is not affected
-            log.error("[freshness] %s = %s can't be written: %s: %s", option, path, type(error).__name__, error)
+            text = "[freshness] %s = %s can't be written: %s: %s"
+            log.log(level, text, option, path, type(error).__name__, error)
+            is_written = False
+    return is_written
 
 
 def _write_metrics(summary: Summary, path: str, storage: Any, directory: str) -> None:

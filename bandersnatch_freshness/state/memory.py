@@ -9,7 +9,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import filelock
 
@@ -28,33 +28,12 @@ from ..settings import TrackingSettings
 from . import telling
 from .document import NewerStateError, State, StateError
 from .missing import MissingPackages
+from .notifies import Notifies
 from .records import Records
 from .run_end import News, RunEnd, note_end, note_untold
 from .trace import Left, Trace
 
 log = logging.getLogger("bandersnatch.freshness")
-
-
-class Notifies(Protocol):
-    """Sends the notifications after a run: plans them, delivers them and records what arrived."""
-
-    def check(self, state: State) -> None:
-        """Record in the state that the channels' URLs can be used, or raise an OptionError."""
-
-    def begin(self) -> None:
-        """Say, without waiting, that a run begins."""
-
-    def plan(self, state: State, now: int) -> dict[Any, Any]:
-        """Return what to send, and record in the state that it is under way."""
-
-    def deliver(self, plan: Any) -> Any:
-        """Send it, and return which parts arrived."""
-
-    def settle(self, state: State, plan: Any, arrived: Any, now: int) -> bool:
-        """Record in the state what arrived, and return whether that changed anything."""
-
-    def alarm(self, state: State, file: str, since: int, now: int, *, is_told: bool) -> bool:
-        """Send that the state can't be written, and return whether all messages arrived."""
 
 
 class Memory:
@@ -66,14 +45,14 @@ class Memory:
         tracking: TrackingSettings,
         clock: Callable[[], int],
         notifier: Callable[[], Notifies] | None = None,
-        publish: Callable[[State, int], None] | None = None,
+        publish: Callable[[State, int, int], bool] | None = None,
         trace: Trace | None = None,
     ) -> None:
         """`clock` returns seconds since 1970.
 
         `notifier` makes the object that sends notifications, if there are any to send. `publish`
-        is called after a run with the state and the time, to write what others read. `trace` is
-        what a run leaves when it begins.
+        is called after a run with the state, the time and the level to log at, to write what others read; it returns
+        whether that could be written. `trace` is what a run leaves when it begins.
         """
         self._records = records
         self._tracking = tracking
@@ -99,7 +78,8 @@ class Memory:
             log.error("%s is left unchanged, and this run is not remembered: %s", self._records.store.path, error)
             return None
         except (OSError, filelock.Timeout) as error:
-            log.error("%s can't be read, this run is not remembered: %s", self._records.store.path, error)
+            level = logging.DEBUG if self.has_told_loss() else logging.CRITICAL
+            log.log(level, "%s can't be read, this run is not remembered: %s", self._records.store.path, error)
             self._trace.lose(self._clock())
             return None
         if notifier := self._notifier():
@@ -135,11 +115,18 @@ class Memory:
                 if state.add_untold(left.begun, "failed" if left.is_lost else "interrupted"):
                     changes = note_untold(state, left, todo, now, self._tracking.thresholds)
                     self._records.write()
+                    if left.is_lost:
+                        log.warning("%s can be written again", self._records.store.path)
                     if self._tracking.escalates:
                         telling.log_changes(changes, now)
         except (OSError, StateError, filelock.Timeout):  # the end of this run tries again, and tells
             return False
         return True
+
+    def has_told_loss(self) -> bool:
+        """Return whether a run has said that it can't be remembered, and none has been remembered since."""
+        left = self._trace.left()
+        return left is not None and left.is_lost
 
     def guard(self, run: Run | None = None) -> IndexGuard:
         """Return the index guard of a run, or of another command, made from what is known about the master."""
@@ -241,7 +228,9 @@ class Memory:
                     state.quarantine, state.origin = before, was_asked
                     raise
         except (OSError, StateError, filelock.Timeout) as error:
-            log.error("%s can't be written, no more packages go into quarantine: %s", self._records.store.path, error)
+            level = logging.DEBUG if self.has_told_loss() else logging.ERROR
+            text = "%s can't be written, no more packages go into quarantine: %s"
+            log.log(level, text, self._records.store.path, error)
             return plan.without(plan.changed, before)
         telling.log_plan(plan.quarantine, before, state.incidents, now, is_news=not self._tracking.escalates)
         run.origin = origin.OriginTurns(may_ask)
@@ -362,10 +351,22 @@ class Memory:
             elif notifier and not run.report.overlaps:
                 self._alarm(notifier, now)
             if self._publish:
-                with contextlib.ExitStack() as locked:
-                    with contextlib.suppress(OSError, StateError, filelock.Timeout):
-                        locked.enter_context(self._records.lock())
-                    self._publish(self._records.state, now)
+                self._show(self._publish, now)
+
+    def _show(self, publish: Callable[[State, int, int], bool], now: int) -> None:
+        """Write what others read; if that can't be written, log it now and then."""
+        with contextlib.ExitStack() as locked:
+            with contextlib.suppress(OSError, StateError, filelock.Timeout):
+                locked.enter_context(self._records.lock())
+            state = self._records.state
+            was_said = state.unpublished_at <= now < state.unpublished_at + self._tracking.repeat_every
+            is_quiet = was_said or self.has_told_loss()
+            is_written = publish(state, now, logging.DEBUG if is_quiet else logging.ERROR)
+            said_at = 0 if is_written else state.unpublished_at if is_quiet else now
+            if said_at != state.unpublished_at:
+                state.unpublished_at = said_at
+                with contextlib.suppress(OSError):  # the next run says it again
+                    self._records.write()
 
     def _notifier(self) -> Notifies | None:
         """Return the notifier, None if there is no channel to notify and none to forget."""
@@ -375,7 +376,7 @@ class Memory:
 
     def _remember(self, run: Run, change: Callable[[State], None]) -> bool:
         """Change the state and write it; return False if that fails, which the trace tells `check`."""
-        is_written = self._records.update(change)
+        is_written = self._records.update(change, level=logging.DEBUG if self.has_told_loss() else logging.CRITICAL)
         if not run.report.overlaps:
             if is_written:
                 self._trace.end()

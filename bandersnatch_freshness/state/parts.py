@@ -353,6 +353,10 @@ class Document(Remembered, kw_only=True):
             description="everything in quarantine is due, as most of what the last run asked for again came back fresh"
         ),
     ] = False
+    unpublished: (
+        Annotated[Seconds, Meta(description="when it was last logged that status page or metrics can't be written")]
+        | UnsetType
+    ) = UNSET
     stalled: (
         Annotated[
             Seconds,

@@ -73,14 +73,17 @@ class Records:
         except OSError as error:
             log.error("%s can't be written: %s", self._copy.path, error)
 
-    def update(self, change: Callable[[State], bool | None]) -> bool:
-        """Change the state, and write it unless `change` returns False; return False if that fails, which is logged."""
+    def update(self, change: Callable[[State], bool | None], *, level: int = logging.CRITICAL) -> bool:
+        """Change the state, and write it unless `change` returns False; return False if that fails.
+
+        That is logged at this `level`.
+        """
         try:
             with self.lock():
                 if change(self.state) is not False:
                     self.write()
         except (OSError, StateError, filelock.Timeout) as error:
-            log.error("%s can't be written, this run is not remembered: %s", self.store.path, error)
+            log.log(level, "%s can't be written, this run is not remembered: %s", self.store.path, error)
             return False
         return True
 

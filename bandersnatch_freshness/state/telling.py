@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from ..core import wording as words
@@ -14,8 +13,18 @@ from ..core.origin import OriginTurns
 log = logging.getLogger("bandersnatch.freshness")
 
 
-# What has changed is said in at most so many lines of each level; at INFO in as many as it takes.
-LINES = 20
+# Of each kind, so many lines at WARNING and above, and so many at INFO; then how many more there are.
+LINES, QUIET_LINES = 20, 10
+
+
+def _log_each(level: int, lines: Iterable[tuple[str, Mapping[str, object]]]) -> None:
+    """Log texts with their fields, in a summary where they are many."""
+    most, count = LINES if level > logging.INFO else QUIET_LINES, 0
+    for count, (text, fields) in enumerate(lines, 1):
+        if count <= most:
+            log.log(level, "%s", text, extra=fields)
+    if count > most:
+        log.log(level, "and %d more: see `bandersnatch-freshness status`", count - most)
 
 
 def log_plan(
@@ -30,20 +39,21 @@ def log_plan(
 
     It `is_news` where nobody was told of the incident.
     """
+    entered = [incidents[name] for name in sorted(after.keys() - before.keys())]
     level = logging.WARNING if is_news else logging.INFO
-    for name in sorted(after.keys() - before.keys()):
-        incident = incidents[name]
-        log.log(level, "%s", words.in_quarantine(incident, now), extra=incident_fields(incident))
-    for name in sorted(before.keys() - after.keys()):
-        log.info(
-            "%s is dropped by the mirror's filters, and no longer in quarantine", name, extra=log_fields(project=name)
-        )
+    _log_each(level, ((words.in_quarantine(one, now), incident_fields(one)) for one in entered))
+    dropped = "is dropped by the mirror's filters, and no longer in quarantine"
+    _log_each(
+        logging.INFO,
+        ((f"{name} {dropped}", log_fields(project=name)) for name in sorted(before.keys() - after.keys())),
+    )
 
 
 def log_left(names: Iterable[str]) -> None:
     """Log what has left the quarantine."""
-    for name in sorted(names):
-        log.info("%s is no longer in quarantine", name, extra=log_fields(project=name))
+    _log_each(
+        logging.INFO, ((f"{name} is no longer in quarantine", log_fields(project=name)) for name in sorted(names))
+    )
 
 
 def log_no_use(traits: Iterable[str]) -> None:
@@ -62,15 +72,11 @@ def log_origin(turns: OriginTurns) -> None:
 
 def log_changes(changes: Iterable[Change], now: int) -> None:
     """Log which incidents have worsened or ended."""
-    said: Counter[int] = Counter()
+    by_level: dict[int, list[Change]] = {}
     for change in changes:
-        level = _level(change)
-        said[level] += 1
-        if level == logging.INFO or said[level] <= LINES:
-            log.log(level, "%s", words.describe_change(change, now), extra=change_fields(change))
-    for level, count in said.items():
-        if level > logging.INFO and count > LINES:
-            log.log(level, "and %d more: see `bandersnatch-freshness status`", count - LINES)
+        by_level.setdefault(_level(change), []).append(change)
+    for level, found in by_level.items():
+        _log_each(level, ((words.describe_change(one, now), change_fields(one)) for one in found))
 
 
 def _level(change: Change) -> int:

@@ -72,12 +72,11 @@ def test_counts_requests_and_cures() -> None:
     assert past.cured == {"strip": 1}
 
 
-def test_news_is_what_nobody_was_told_of_yet() -> None:
-    """Said once it is worse than stale; persistent once three runs saw it, or once the origin is known to be behind."""
-    assert not known().is_said("foo")
-    assert not known(Level.WARNING).is_said("bar")
-    assert known(Level.WARNING).is_said("foo")
-    assert known(Level.WARNING).is_said("bar", "foo")
+def test_what_earlier_runs_met_is_no_news() -> None:
+    """Known once a run saw it; persistent once three did, or once the origin is known to be behind."""
+    assert known().is_known("foo")
+    assert not known().is_known("bar")
+    assert known().is_known("bar", "foo")
     assert not known(runs=2, seen=HOUR).is_persistent("foo")
     assert not known(runs=3, seen=HOUR - 1).is_persistent("foo")
     assert known(runs=3, seen=HOUR).is_persistent("foo")
@@ -91,8 +90,7 @@ def test_where_the_whole_edge_is_stale_waiting_is_no_use_for_any_page() -> None:
     edge = Incident(EDGE, 0, HOUR, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING)
     run = Run(0, {EDGE: edge})
     assert run.is_persistent("foo")
-    assert run.is_said("foo")
-    assert not Run(0, {EDGE: edge._replace(level=Level.STALE)}).is_said("foo")
+    assert run.is_known("foo")
 
 
 def following(verdict: Verdict = Verdict.ORIGIN_STALE, synced: int | None = None, copy: int = 0) -> Run:

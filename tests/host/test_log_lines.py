@@ -51,6 +51,18 @@ def test_lowers_lines_about_stale_serials(
     assert record.levelno == getattr(logging, level)
 
 
+@pytest.mark.parametrize("line", ["Fetching metadata for package: {} (serial 42)", "Storing index page(s): {} - in /x"])
+@pytest.mark.parametrize(("project", "shows"), [("foo", True), ("told", False), ("bar", True)])
+def test_progress_of_what_is_known_is_not_shown(
+    line: str, project: str, shows: bool, logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There may be thousands that are stale for days."""
+    caplog.set_level(logging.INFO)
+    logger.setLevel(logging.INFO)
+    logger.info(line.format(project))
+    assert [record.levelname for record in caplog.records] == ["INFO"] * shows
+
+
 @pytest.mark.parametrize(("project", "level"), [("foo", "INFO"), ("told", "DEBUG"), ("bar", "ERROR")])
 def test_lowers_tracebacks(project: str, level: str, logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever failed; the traceback is still in them."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import configparser
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ..zygote import Zygote
 from .world import World, release_file
 
 BANDERSNATCH = Version(version("bandersnatch"))
@@ -39,43 +36,6 @@ _DEFAULTS = {
     "verifiers": "1",
     "allow-non-https": "true",
 }
-
-
-class Zygote:
-    """The process that forks a child for each run; a context manager."""
-
-    def __init__(self, ca_file: Path) -> None:
-        """Its children trust the certificates of this authority."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.model.zygote"],
-            cwd=Path(__file__).parents[2],
-            env={
-                **os.environ,
-                **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(ca_file)),
-                "PYTHONHASHSEED": "0",
-            },
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        """Do nothing more."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """End it."""
-        self._process.communicate()
-
-    def run(self, **order: str | int) -> int:
-        """Run what is ordered, and return its exit code, or minus the signal that ended it."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(f"{json.dumps(order)}\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
 
 
 class Mirror:
@@ -108,7 +68,8 @@ class Mirror:
         It is killed at its n-th file operation that writes, `kill_at`, unless that is 0.
         """
         self.log.write_text("")
-        return self._zygote.run(command=command, config=str(self.config), log=str(self.log), now=now, kill_at=kill_at)
+        line = [command] if command == "mirror" else ["bandersnatch-freshness", command]
+        return self._zygote.run(line, self.config, self.log, now, kill_at=kill_at)
 
     @property
     def serial(self) -> int:

@@ -9,10 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 
+from ..zygote import Zygote
 from . import faults, invariants
 from .edge import Edge
 from .faults import COPIES, Fault
-from .mirrors import HAS_BOTH_WAYS, IS_OF_REQUESTS, Mirror, Zygote
+from .mirrors import HAS_BOTH_WAYS, IS_OF_REQUESTS, Mirror
 from .server import Server
 from .world import DAY, HOUR, MINUTE, World
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -215,22 +216,46 @@ def test_a_trace_that_is_no_trace_is_none(content: bytes, tmp_path: Path) -> Non
 def test_a_run_that_can_not_write_the_state_leaves_that(
     tmp_path: Path, clock: Clock, mocker: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once, with the time of the first; when there is room again it is remembered, and the trace is gone."""
+    """Said once, with the time of the first; when there is room again, too, it is remembered, the trace is gone."""
     before = memory(tmp_path, clock)
     before.end(begun(before), None, "fresh", 42)
     mocker.patch.object(Store, "write", side_effect=OSError("no room"))
-    for minutes in (5, 10):
+    for minutes, levels in ((5, ["CRITICAL"]), (10, [])):
         clock.now = NOON + minutes * 60
         lost = memory(tmp_path, clock)
         caplog.clear()
         lost.end(begun(lost), None, "errors", 42)
-        assert len(caplog.messages) == 1
+        assert [record.levelname for record in caplog.records] == levels
         assert trace(tmp_path).left() == Left(NOON + 300, is_lost=True)
     mocker.stopall()
     after = memory(tmp_path, clock)
     after.end(begun(after), None, "fresh", 42)
+    assert any(message.endswith("can be written again") for message in caplog.messages), caplog.messages
     assert trace(tmp_path).left() is None
     assert [run.outcome for run in state(tmp_path).runs] == ["fresh", "failed", "fresh"]
+
+
+def test_what_others_read_is_missed_once_a_day(tmp_path: Path, clock: Clock) -> None:
+    """That page or metrics can't be written is said again after `repeat_every`; and anew, once they could be."""
+    levels: list[int] = []
+
+    def run(*, is_written: bool) -> int:
+        def publish(_: State, __: int, level: int) -> bool:
+            levels.append(level)
+            return is_written
+
+        tracking = read_tracking(["freshness"], {"repeat_every": "1d"})
+        one = Memory(records(tmp_path), tracking, clock, publish=publish)
+        one.end(begun(one), None, "fresh", 42)
+        return levels[-1]
+
+    assert run(is_written=False) == logging.ERROR
+    clock.now += 60
+    assert run(is_written=False) == logging.DEBUG
+    clock.now += 24 * 3600
+    assert run(is_written=False) == logging.ERROR
+    assert run(is_written=True) == logging.DEBUG
+    assert run(is_written=False) == logging.ERROR
 
 
 def test_that_it_can_not_be_written_is_told_until_it_has_arrived(tmp_path: Path, clock: Clock, mocker: Any) -> None:

@@ -25,3 +25,14 @@ def test_asking_the_origin_is_said_once(caplog: pytest.LogCaptureFixture) -> Non
         "Asked the origin itself for 2 pages, of which 1 are fresh",
         "The origin refuses to be asked by OPTIONS: origin got status 405. It is not asked again for a day",
     ]
+
+
+@pytest.mark.parametrize(("count", "lines"), [(10, 10), (11, 11), (2000, 11)])
+def test_many_of_a_kind_are_a_summary(count: int, lines: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Its last line says how many more there are."""
+    caplog.set_level(logging.INFO, "bandersnatch.freshness")
+    telling.log_left(f"p{number:04}" for number in range(count))
+    assert len(caplog.messages) == lines
+    assert caplog.messages[0] == "p0000 is no longer in quarantine"
+    if count > 10:
+        assert caplog.messages[-1] == f"and {count - 10} more: see `bandersnatch-freshness status`"

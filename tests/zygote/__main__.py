@@ -3,12 +3,16 @@
 Reads a run from each line of its input, an object in JSON, and answers with one line: the child's exit code, or
 minus the signal that ended it. Time is faked and pauses are skipped, all else is real. Every run is a process of
 its own, but costs no start of Python's.
+
+A run may have faults of the mirror's machine: `kill_at`, the number of its file operations at which it is killed;
+`kill_in`, a part of a path, where it is killed when it opens one to write; `full`, a directory whose disk has no room.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import importlib
 import importlib.metadata
@@ -25,10 +29,13 @@ from typing import Any
 
 import bandersnatch.configuration
 import bandersnatch.filter
+import bandersnatch.main
 import bandersnatch.mirror
 
 import bandersnatch_freshness.cli
+import bandersnatch_freshness.cli.run
 import bandersnatch_freshness.cli.status
+import bandersnatch_freshness.notify.channels
 
 # Of what changes files: what is opened to be read is not.
 _WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.copyfile"}
@@ -53,7 +60,14 @@ def import_all() -> None:
     for name in ("aiohttp_host", "requests_host"):
         with contextlib.suppress(ImportError):
             importlib.import_module(f"bandersnatch_freshness.host.{name}")
-    for name in ("bandersnatch_freshness.notify.notifier", "encodings.idna", "concurrent.futures.thread"):
+    for name in (
+        "bandersnatch_freshness.notify.notifier",
+        "bandersnatch_freshness.reporting.metrics",
+        "bandersnatch_freshness.reporting.publisher",
+        "bandersnatch_freshness.reporting.status_page",
+        "encodings.idna",
+        "concurrent.futures.thread",
+    ):
         importlib.import_module(name)
 
 
@@ -72,22 +86,73 @@ class Mortal:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Reaper:
+    """Kills the process when it opens a file to write."""
+
+    def __init__(self, part: str) -> None:
+        """`part` is in the file's path."""
+        self._part = part
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        """Hear of an event that Python audits."""
+        if event == "open" and self._part in str(args[0]) and int(args[2] or 0) & (os.O_WRONLY | os.O_RDWR):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FullDisk:
+    """Refuses new files, and new content: what is there can only be written over where it lies."""
+
+    def __init__(self, directory: str) -> None:
+        """All below this directory is on it."""
+        self._directory = directory
+        self._statvfs = os.statvfs
+        os.statvfs = self.statvfs
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        """Hear of an event that Python audits."""
+        if event not in ("open", "os.mkdir") or not str(args[0]).startswith(self._directory):
+            return
+        flags, is_there = 0 if event == "os.mkdir" else int(args[2] or 0), os.path.exists(args[0])
+        is_made = not is_there and (event == "os.mkdir" or flags & os.O_CREAT)
+        is_replaced = flags & (os.O_TRUNC | os.O_APPEND) and not str(args[0]).endswith("lock")
+        if is_made or is_replaced:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(args[0]))
+
+    def statvfs(self, path: Any) -> os.statvfs_result:
+        """Take the place of `os.statvfs`."""
+        found = self._statvfs(path)
+        if not str(path).startswith(self._directory):
+            return found
+        return os.statvfs_result((*found[:3], 0, 0, *found[5:]))
+
+
 async def no_pause(delay: float, result: Any = None) -> Any:
     """Take the place of `asyncio.sleep`."""
     return result
 
 
 def run(order: dict[str, Any]) -> object:
-    """Run `bandersnatch mirror`, or the command `check`, and return its exit code."""
+    """Run a command, and return its exit code."""
     now = float(order["now"])
     time.time = lambda: now
     asyncio.sleep = no_pause
     time.sleep = lambda _: None
     os.fsync = lambda fd: None  # no power fails
-    if order["kill_at"]:
+    if order.get("kill_at"):
         sys.addaudithook(Mortal(order["kill_at"]))
-    if order["command"] == "check":
-        return bandersnatch_freshness.cli.main(["check", "--config", order["config"]])
+    if order.get("kill_in"):
+        sys.addaudithook(Reaper(order["kill_in"]))
+    if order.get("full"):
+        sys.addaudithook(FullDisk(order["full"]))
+    bandersnatch_freshness.notify.channels.SECONDS = 120  # a busy machine has its time
+    name, *arguments = order["command"]
+    if name == "bandersnatch-freshness":
+        asyncio.set_event_loop(asyncio.new_event_loop())  # storage plugins want one
+        return bandersnatch_freshness.cli.main(["--config", order["config"], *arguments])
+    if name == "bandersnatch":
+        sys.argv = [name, "--config", order["config"], *arguments]
+        return bandersnatch.main.main()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     loaded = bandersnatch.configuration.BandersnatchConfig(Path(order["config"]))
     ended = bandersnatch.mirror.mirror(getattr(loaded, "config", loaded))
     if inspect.isawaitable(ended):
@@ -105,7 +170,6 @@ def child(order: dict[str, Any]) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir(Path(order["config"]).parent)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     try:
         code = run(order)
     except SystemExit as error:
