@@ -11,7 +11,7 @@ from bandersnatch_freshness.lab.behaviours import Behaviour
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
 from .cron import DAY, HOUR, MINUTE, NOON, cron, levels, side_by_side, state
-from .observe import SIMPLE, is_fresh, needs_simple
+from .observe import BANDERSNATCH, SIMPLE, is_fresh, needs_simple
 from .quarantining import in_quarantine
 
 # Of nine projects that are released, one.
@@ -96,6 +96,7 @@ def test_without_an_index_the_mirror_itself_is_the_incident(start_lab: StartLab,
     assert is_fresh(mirror, lab)
 
 
+@pytest.mark.skipif(BANDERSNATCH.major < 4, reason="Bandersnatch 3.6 makes no request for that")
 def test_a_mirror_that_works_off_its_todo_list_knows_how_far_upstream_has_moved(
     start_lab: StartLab, make_mirror: MakeMirror
 ) -> None:
