@@ -12,7 +12,8 @@ from ..core.observations import parse_serial
 from ..formatting import duration
 from ..settings import TrackingSettings
 from ..state.document import State
-from ..state.memory import Memory, Notifies
+from ..state.memory import Memory
+from ..state.notifies import Notifies
 from ..state.records import QUARANTINE_FILE, Records
 from ..state.store import Store
 from ..state.trace import TRACE_FILE, Trace

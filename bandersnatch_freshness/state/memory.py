@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import filelock
 
@@ -17,7 +17,7 @@ from ..core.agreement import HOUR
 from ..core.completeness import Todo
 from ..core.guard import IndexGuard
 from ..core.history import Batch
-from ..core.incidents import INDEX
+from ..core.incidents import INDEX, Change
 from ..core.index import KnownIndex, plausible
 from ..core.known_pages import KnownPages
 from ..core.log_fields import log_fields
@@ -27,27 +27,12 @@ from ..settings import TrackingSettings
 from . import telling
 from .document import NewerStateError, State, StateError
 from .missing import MissingPackages
+from .notifies import Notifies
 from .records import Records
 from .run_end import News, RunEnd, note_end, note_untold
 from .trace import Left, Trace
 
 log = logging.getLogger("bandersnatch.freshness")
-
-
-class Notifies(Protocol):
-    """Sends the notifications after a run: plans them, delivers them and records what arrived."""
-
-    def plan(self, state: State, now: int) -> dict[Any, Any]:
-        """Return what to send, and record in the state that it is under way."""
-
-    def deliver(self, plan: Any) -> Any:
-        """Send it, and return which parts arrived."""
-
-    def settle(self, state: State, plan: Any, arrived: Any, now: int) -> bool:
-        """Record in the state what arrived, and return whether that changed anything."""
-
-    def alarm(self, state: State, file: str, since: int, now: int, *, is_told: bool) -> bool:
-        """Send that the state can't be written, and return whether all messages arrived."""
 
 
 class Memory:
@@ -113,22 +98,38 @@ class Memory:
         return run
 
     def _has_told(self, left: Left | None, todo: Todo | None, now: int) -> bool:
-        """Remember a run that left a trace and never told its end; return False if that can't be written."""
+        """Remember a run that left a trace and never told its end; return False if that can't be written.
+
+        What that changes is told by this run as it begins: it may be killed as well.
+        """
         if left is None:
             return True
+        changes: list[Change] = []
+        notifier, plan = self._notifier(), {}
         try:
             with self._records.lock():
                 state = self._records.state
                 if state.add_untold(left.begun, "failed" if left.is_lost else "interrupted"):
                     changes = note_untold(state, left, todo, now, self._tracking.thresholds)
+                    plan = notifier.plan(state, now) if notifier and changes else {}
                     self._records.write()
-                    if left.is_lost:
-                        log.warning("%s can be written again", self._records.store.path)
-                    if self._tracking.escalates:
-                        telling.log_changes(changes, now)
         except (OSError, StateError, filelock.Timeout):  # the end of this run tries again, and tells
             return False
+        if left.is_lost:
+            log.warning("%s can be written again", self._records.store.path)
+        if changes:
+            self._tell(changes, notifier, plan, now)
         return True
+
+    def _tell(self, changes: list[Change], notifier: Notifies | None, plan: dict[Any, Any], now: int) -> None:
+        """Log what has changed, notify what was planned, and write what others read."""
+        if self._tracking.escalates:
+            telling.log_changes(changes, now)
+        if notifier and plan:
+            arrived = notifier.deliver(plan)
+            self._records.update(lambda state: notifier.settle(state, plan, arrived, now))
+        if self._publish:
+            self._show(self._publish, now)
 
     def has_told_loss(self) -> bool:
         """Return whether a run has said that it can't be remembered, and none has been remembered since."""
@@ -348,14 +349,10 @@ class Memory:
             if is_remembered:
                 telling.log_left(news.left)
                 telling.log_no_use(news.no_use)
-                if self._tracking.escalates:
-                    telling.log_changes(news.changes, now)
-                if notifier and plan:
-                    arrived = notifier.deliver(plan)
-                    self._records.update(lambda state: notifier.settle(state, plan, arrived, now))
+                self._tell(news.changes, notifier, plan, now)
             elif notifier and not run.report.overlaps:
                 self._alarm(notifier, now)
-            if self._publish:
+            if self._publish and not is_remembered:
                 self._show(self._publish, now)
 
     def _show(self, publish: Callable[[State, int, int], bool], now: int) -> None:
