@@ -18,7 +18,7 @@ from ..core.agreement import HOUR
 from ..core.completeness import Todo
 from ..core.guard import IndexGuard
 from ..core.history import Batch
-from ..core.incidents import INDEX
+from ..core.incidents import INDEX, Change
 from ..core.index import KnownIndex, plausible
 from ..core.known_pages import KnownPages
 from ..core.log_fields import log_fields
@@ -106,22 +106,38 @@ class Memory:
         return run
 
     def _has_told(self, left: Left | None, todo: Todo | None, now: int) -> bool:
-        """Remember a run that left a trace and never told its end; return False if that can't be written."""
+        """Remember a run that left a trace and never told its end; return False if that can't be written.
+
+        What that changes is told by this run as it begins: it may be killed as well.
+        """
         if left is None:
             return True
+        changes: list[Change] = []
+        notifier, plan = self._notifier(), {}
         try:
             with self._records.lock():
                 state = self._records.state
                 if state.add_untold(left.begun, "failed" if left.is_lost else "interrupted"):
                     changes = note_untold(state, left, todo, now, self._tracking.thresholds)
+                    plan = notifier.plan(state, now) if notifier and changes else {}
                     self._records.write()
-                    if left.is_lost:
-                        log.warning("%s can be written again", self._records.store.path)
-                    if self._tracking.escalates:
-                        telling.log_changes(changes, now)
         except (OSError, StateError, filelock.Timeout):  # the end of this run tries again, and tells
             return False
+        if left.is_lost:
+            log.warning("%s can be written again", self._records.store.path)
+        if changes:
+            self._tell(changes, notifier, plan, now)
         return True
+
+    def _tell(self, changes: list[Change], notifier: Notifies | None, plan: dict[Any, Any], now: int) -> None:
+        """Log what has changed, notify what was planned, and write what others read."""
+        if self._tracking.escalates:
+            telling.log_changes(changes, now)
+        if notifier and plan:
+            arrived = notifier.deliver(plan)
+            self._records.update(lambda state: notifier.settle(state, plan, arrived, now))
+        if self._publish:
+            self._show(self._publish, now)
 
     def has_told_loss(self) -> bool:
         """Return whether a run has said that it can't be remembered, and none has been remembered since."""
@@ -343,14 +359,10 @@ class Memory:
             if is_remembered:
                 telling.log_left(news.left)
                 telling.log_no_use(news.no_use)
-                if self._tracking.escalates:
-                    telling.log_changes(news.changes, now)
-                if notifier and plan:
-                    arrived = notifier.deliver(plan)
-                    self._records.update(lambda state: notifier.settle(state, plan, arrived, now))
+                self._tell(news.changes, notifier, plan, now)
             elif notifier and not run.report.overlaps:
                 self._alarm(notifier, now)
-            if self._publish:
+            if self._publish and not is_remembered:
                 self._show(self._publish, now)
 
     def _show(self, publish: Callable[[State, int, int], bool], now: int) -> None:

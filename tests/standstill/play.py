@@ -133,7 +133,7 @@ class Machine:
         }
         for name, plain in names.items():
             text = text.replace(name, plain)
-        return text
+        return re.sub(r"is left on \S+,", "is left on /srv,", text)
 
 
 @contextmanager

@@ -42,9 +42,20 @@ class Way:
     not_here: str = ""
 
 
-def _page(title: str, *, by: int | None = DAY, mirror: Mapping[str, str] | None = None, **broken: object) -> Way:
-    """Return a way in which one page is broken; `critical_by` is None where it is a warning at most."""
-    return Way(title, Behaviour(title, every=_ONE, **broken), critical_by=by, mirror=mirror or {})  # type: ignore[arg-type]
+def _page(
+    title: str,
+    *,
+    by: int | None = DAY,
+    mirror: Mapping[str, str] | None = None,
+    is_dropped: bool = False,
+    **broken: object,
+) -> Way:
+    """Return a way in which one page is broken: critical `by` a time, None where it is a warning at most.
+
+    It `is_dropped` where bare Bandersnatch drops the error without a line.
+    """
+    behaviour = Behaviour(title, every=_ONE, **broken)  # type: ignore[arg-type]
+    return Way(title, behaviour, critical_by=by, mirror=mirror or {}, tells_bare_nothing=is_dropped)
 
 
 _NO_INDEX = "Bandersnatch before 6.8 takes changes from XML-RPC" * (Version("6.8") > BANDERSNATCH)
@@ -54,7 +65,7 @@ WAYS = {
     "page-silent": _page("The page of one package never answers", fault="silent", mirror={"timeout": "1"}),
     "page-cut": _page("The page of one package breaks off", fault="truncated"),
     "page-reset": _page("The connection for the page of one package is reset", fault="reset"),
-    "page-html": _page("The page of one package is no JSON", fault="garbled"),
+    "page-html": _page("The page of one package is no JSON", fault="garbled", is_dropped=True),
     "file-404": _page("A release file of one package is a 404", file_fault="missing"),
     "file-altered": _page("A release file of one package has a wrong checksum", file_fault="altered"),
     "page-stale": _page("The page of one package is stale in every copy", stuck=ALL_COPIES),
@@ -84,7 +95,12 @@ WAYS = {
     ),
     "nobody-answers": Way("Nobody answers", is_gone=True),
     "disk-full": Way("The disk is full", faults={"full": "mirror"}, warned_by=None, critical_by=5 * MINUTE),
-    "killed": Way("Runs are killed before they are done", faults={"kill_in": "/web/json/"}),
+    "killed": Way(
+        "Runs are killed before they are done",
+        faults={"kill_in": "/web/json/"},
+        tells_bare_nothing=True,
+        critical_by=DAY + HOUR,
+    ),
     "cron-stopped": Way(
         "Cron has stopped", has_runs=False, tells_bare_nothing=True, warned_by=None, critical_by=DAY + HOUR
     ),
