@@ -90,6 +90,27 @@ def is_old_enough(incident: Incident, now: int, quarantine_after: int, warn_afte
     return now - max(incident.since, incident.released) >= quarantine_after
 
 
+def concerned(
+    quarantine: Mapping[str, QuarantineEntry],
+    incidents: Mapping[str, Incident],
+    now: int,
+    quarantine_after: int | None,
+    last_run: int,
+    warn_after: int,
+) -> dict[str, int | None]:
+    """Return the packages to plan for: those in quarantine with their required serials, those due for it with None."""
+    due = (
+        {}
+        if quarantine_after is None
+        else {
+            name: None
+            for name, one in incidents.items()
+            if is_due_for(one, now, quarantine_after, last_run, warn_after)
+        }
+    )
+    return {**due, **{name: entry.required_serial for name, entry in quarantine.items()}}
+
+
 def plan(
     quarantine: Mapping[str, QuarantineEntry],
     incidents: Mapping[str, Incident],

@@ -190,18 +190,10 @@ class Memory:
 
     def concerned(self) -> dict[str, int | None]:
         """Return the packages to plan for: those in quarantine with their required serials, those due with None."""
-        state, after = self._records.state, self._tracking.quarantine_after
-        concerned: dict[str, int | None] = {}
-        if after is not None:
-            now = self._clock()
-            last = self._last_run(state)
-            warn_after = self._tracking.thresholds.warn_after
-            concerned = {
-                name: None
-                for name, one in state.incidents.items()
-                if quarantine.is_due_for(one, now, after, last, warn_after)
-            }
-        return concerned | {name: entry.required_serial for name, entry in state.quarantine.items()}
+        state, tracking = self._records.state, self._tracking
+        after, warn_after = tracking.quarantine_after, tracking.thresholds.warn_after
+        last = self._last_run(state)
+        return quarantine.concerned(state.quarantine, state.incidents, self._clock(), after, last, warn_after)
 
     def count_quarantined(self, names: Iterable[str]) -> int:
         """Return how many of these packages are in quarantine."""
