@@ -30,6 +30,7 @@ from .origin import INDEX, Answer, Lifetimes, Origin
 from .plain_edge import PlainEdge
 from .pypi_edge import PyPIEdge
 from .wheels import normalized
+from .wire import reset, respond
 
 HOST = "127.0.0.1"
 
@@ -350,9 +351,9 @@ class Lab:
         if fault == "silent" or (request.method == "HEAD" and self._edge.behaviour.hangs_on_head):
             await self._stopping.wait()
         if fault == "reset":
-            _reset(request)
+            reset(request)
         truncated = fault == "truncated" or (self._edge.behaviour.index == "truncated" and path == INDEX)
-        return await _respond(request, answer, truncated=truncated)
+        return await respond(request, answer, truncated=truncated)
 
     def _file(self, path: str) -> Answer:
         answer = self._origin.file(path)
@@ -391,19 +392,3 @@ class Lab:
 @functools.lru_cache(maxsize=8192)
 def _encode(copy: str, body: bytes) -> bytes:
     return _ENCODERS[copy](body)
-
-
-async def _respond(request: web.Request, answer: Answer, *, truncated: bool) -> web.StreamResponse:
-    if not truncated:
-        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    response.content_length = len(answer.body)
-    await response.prepare(request)
-    await response.write(answer.body[: len(answer.body) // 2])
-    _reset(request)
-    return response
-
-
-def _reset(request: web.Request) -> None:
-    if request.transport:
-        request.transport.abort()
