@@ -33,6 +33,10 @@ _SCRAPES = 5 * MINUTE
 
 _HEALTHY = (-3 * HOUR, *range(-30 * MINUTE, 0, 5 * MINUTE))
 
+# A busy machine has its time, of which the table says nothing.
+_UNHURRIED = {"timeout": "60", "global-timeout": "600"}
+_CHANNEL = "json://{}/?cto=60&rto=60"
+
 # What Bandersnatch 3.6 and 4.4 print in every run, broken or not: docs/logs.md.
 _ALWAYS = ("Enabling Plugins keys will move", "keystoneauth1")
 
@@ -71,7 +75,7 @@ class Machine:
         self._log = directory / "log"
         self._metrics = directory / "freshness.prom"
         options = {"metrics_file": str(self._metrics), "status_page": "status.html"}
-        given = {**SIMPLE, **way.mirror}
+        given = {**_UNHURRIED, **SIMPLE, **way.mirror}
         self.suite = Mirror(directory, lab, ["freshness"], options | ({"notify": notify} if notify else {}), given)
         self.bare = Mirror(directory / "bare", lab, (), None, given)
 
@@ -165,7 +169,7 @@ def begin(lab: Lab, way: Way) -> None:
 def play(way: Way, directory: Path, steps: Iterable[int] = STEPS, mended: Iterable[int] = MENDED) -> Played:
     """Play a way, then mend it."""
     played = Played(way)
-    with receiver() as inbox, machine(way, directory, f"json://{inbox.address}/") as (lab, made):
+    with receiver() as inbox, machine(way, directory, _CHANNEL.format(inbox.address)) as (lab, made):
         alerts, scraped = Alerts(), 0
         begin(lab, way)
         for at in (*steps, *mended):

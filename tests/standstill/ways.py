@@ -62,7 +62,7 @@ _NO_INDEX = "Bandersnatch before 6.8 takes changes from XML-RPC" * (Version("6.8
 
 WAYS = {
     "page-503": _page("The page of one package answers 503", fault="error"),
-    "page-silent": _page("The page of one package never answers", fault="silent", mirror={"timeout": "1"}),
+    "page-silent": _page("The page of one package never answers", fault="silent", mirror={"timeout": "2"}),
     "page-cut": _page("The page of one package breaks off", fault="truncated"),
     "page-reset": _page("The connection for the page of one package is reset", fault="reset"),
     "page-html": _page("The page of one package is no JSON", fault="garbled", is_dropped=True),
