@@ -80,7 +80,7 @@ def test_an_error_that_bandersnatch_drops_gets_a_line(start_lab: StartLab, make_
     bare, suite = make_mirror(lab), make_mirror(lab, "freshness_escalation")
     assert lines(bare.run(), "lab-00: ") == []
     (line,) = lines(suite.run(), "lab-00: ")
-    assert "ERROR: lab-00: JSONDecodeError: Expecting property name" in line
+    assert "INFO: lab-00: JSONDecodeError: Expecting property name" in line
     assert bare.serial == suite.serial == 0
 
 

@@ -287,7 +287,7 @@ OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_index:GuardedInd
         "state.records:dump",
         "core.run:Run.is_persistent",
         "core.run:decide",
-        "core.run:Run.is_said",
+        "core.run:Run.is_known",
         "core.run:Run.saw",
         "core.scope:Scope.covers",
         *OF_THIS_HOST,
@@ -302,7 +302,8 @@ def test_a_bug_of_ours_stops_nothing(place: str, start_lab: StartLab, make_mirro
     (tmp_path / "sitecustomize.py").write_text(BUGS.format(place=place))
     run = mirror.run(environment={"PYTHONPATH": str(tmp_path)})
     assert run.returncode == 0
-    assert len(lines(run, "ERROR: An error inside bandersnatch-freshness")) == 1
+    # one before the run, where the bug is met by then, and one in it
+    assert len(lines(run, "ERROR: An error inside bandersnatch-freshness")) in (1, 2)
     assert [len(mirror.versions(name)) for name in lab.names] == [0, 2, 2]
 
 

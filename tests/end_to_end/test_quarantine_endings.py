@@ -13,7 +13,7 @@ from bandersnatch_freshness.lab.origin import Answer
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from .cron import DAY, HOUR, MINUTE, cron, state
+from .cron import HOUR, MINUTE, cron, state
 from .observe import BANDERSNATCH, is_fresh
 from .quarantining import ASIDE, ONE, SEEN, STUCK, freeze, in_quarantine, others
 
@@ -88,18 +88,20 @@ def test_a_new_package_that_some_copies_know_nothing_of_is_not_lost(
 
 
 @pytest.mark.parametrize("fault", ["error", "reset"])
-def test_other_failures_are_not_in_quarantine(fault: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """They stop the serial as ever, however long they last."""
+def test_other_failures_go_into_quarantine_too(fault: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """They stop the serial no longer than a stale page does, in a first sync too."""
     lab = start_lab(Behaviour("one fails otherwise", fault=fault, every=1000), projects=3)
     mirror = make_mirror(lab, "freshness")
     with cron(mirror) as runs:
-        runs.run(*SEEN, ASIDE, DAY)
-        assert mirror.serial == 0
-        assert in_quarantine(mirror) == state(mirror)["incidents"] == {}
+        runs.run(*SEEN)
+        assert (mirror.serial, in_quarantine(mirror)) == (0, {})
+        runs.run(ASIDE)
+        assert mirror.serial == lab.serial
+        assert in_quarantine(mirror).keys() == state(mirror)["incidents"].keys() == {"lab-00"}
 
 
-def test_what_fails_otherwise_by_now_is_not_in_quarantine(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """It was stale for ten minutes, and answers 503 ever since."""
+def test_what_fails_otherwise_by_now_is_the_same_incident(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """It was stale for ten minutes, and answers 503 ever since: its age goes on."""
     lab = start_lab(projects=3)
     lab.behave(ONE)
     lab.release()
@@ -107,11 +109,11 @@ def test_what_fails_otherwise_by_now_is_not_in_quarantine(start_lab: StartLab, m
     with cron(mirror) as runs:
         runs.run(0, 5 * MINUTE, 10 * MINUTE)
         lab.behave(Behaviour("it fails", fault="error", every=1000))
-        runs.run(*(number * HOUR for number in range(1, 8)))
+        runs.run(*(number * HOUR for number in range(1, 6)))
         assert in_quarantine(mirror) == {}
-        lab.behave(ONE)
-        runs.run(8 * HOUR, 9 * HOUR)
-    assert in_quarantine(mirror).keys() == {"lab-00"}
+        runs.run(6 * HOUR)
+        assert in_quarantine(mirror).keys() == {"lab-00"}
+        assert state(mirror)["incidents"]["lab-00"]["verdict"] == "failing"
 
 
 def test_what_is_in_quarantine_stops_nothing_by_failing_otherwise(
@@ -136,7 +138,7 @@ def test_what_is_in_quarantine_stops_nothing_by_failing_otherwise(
 def test_a_fresh_page_that_can_not_be_stored_stays_on_record(
     start_stale: Callable[..., Lab], make_mirror: MakeMirror
 ) -> None:
-    """That is an error of the run as for any package; it is asked for again, and not lost."""
+    """The mirror goes on without it as before; it is asked for again, and not lost."""
     lab = start_stale(STUCK)
     mirror = make_mirror(lab, "freshness_quarantine")
     with cron(mirror) as runs:
@@ -147,9 +149,8 @@ def test_a_fresh_page_that_can_not_be_stored_stays_on_record(
         shutil.rmtree(page)
         page.write_text("in the way")
         lab.release(others(lab))
-        before = mirror.serial
         runs.run(ASIDE + MINUTE)
-        assert mirror.serial == before
+        assert mirror.serial == lab.serial
         assert in_quarantine(mirror).keys() == {"lab-00"}
         page.unlink()
         runs.run(ASIDE + 2 * MINUTE, ASIDE + 3 * MINUTE)

@@ -184,7 +184,7 @@ def test_a_broken_index_is_not_acted_on_there_either(
     run = mirror.run()
     assert len(lines(run, "The index is not used, and the mirror stays as it is: it carries no serial")) == 1
     assert {name: bucket.read(name) for name in kept} == kept
-    assert json.loads(bucket.read("freshness.json"))["incidents"].keys() == {"/simple/"}
+    assert json.loads(bucket.read("freshness.json"))["incidents"].keys() == {"/", "/simple/"}
 
 
 def test_the_status_page_lies_there_too(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
