@@ -300,9 +300,9 @@ def _seen(subject: str, before: Incident | None, sighting: Sighting, report: Run
 
 def _graded(incident: Incident, now: int, thresholds: Thresholds, report: RunReport) -> Incident:
     level = Level.STALE
-    # Of a package that the mirror has as new as it is to be had, nobody can do anything.
+    # Of a package that the mirror has at the serial of the origin, nobody can do anything.
     synced = report.synced.get(incident.subject)
-    is_as_new = synced is not None and synced >= (incident.got or 0)
+    is_as_new = incident.verdict is Verdict.ORIGIN_STALE and synced is not None and synced >= (incident.got or 0)
     if are_three_runs(incident.runs, incident.since, incident.seen, thresholds.warn_after):
         if incident.age(now) >= thresholds.critical_after and not is_as_new:
             level = Level.CRITICAL

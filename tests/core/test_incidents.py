@@ -345,3 +345,20 @@ def test_an_outage_that_hits_everything_is_one_incident() -> None:
     again = failing("odd", fresh=set(MANY))
     mirror.run(again, NOON + MINUTE)
     assert mirror.incidents.keys() == {"odd", MIRROR}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "synced", "level"),
+    [
+        pytest.param(Verdict.ORIGIN_STALE, 41, W, id="as-the-origin-has-it"),
+        pytest.param(Verdict.ORIGIN_STALE, 40, C, id="older-than-the-origin-s"),
+        pytest.param(Verdict.EDGE_STALE, 41, C, id="as-a-cache-has-it"),
+    ],
+)
+def test_what_is_as_new_as_the_origin_s_is_a_warning_at_most(verdict: Verdict, synced: int, level: Level) -> None:
+    """Nobody who runs a mirror can do anything about it."""
+    mirror = Mirror()
+    seen = Sighting(42, 41, verdict)
+    for quarter in QUARTERS:
+        mirror.run(RunReport(stale={"foo": seen}, quarantined={"foo"}, synced={"foo": synced}), NOON + quarter)
+    assert mirror.incidents["foo"].level is level
