@@ -66,7 +66,10 @@ def cause_of(error: BaseException) -> str:
         return f"status {status}"
     if isinstance(error, ValueError) and str(error).startswith("Inconsistent file"):  # bandersnatch/mirror.py
         return CHECKSUM
-    return next((text for name, text in _BY_CLASS.items() if name in names), type(error).__name__)
+    found = next((text for name, text in _BY_CLASS.items() if name in names), "")
+    # One that says nothing may stand for another one.
+    behind = error.__cause__ or error.__context__
+    return found or (cause_of(behind) if behind is not None else type(error).__name__)
 
 
 def is_of_answer(cause: str) -> bool:

@@ -55,6 +55,13 @@ def test_says_what_an_error_means(error: Exception, cause: str) -> None:
     assert "secret" not in cause_of(error)
 
 
+def test_an_error_may_stand_for_another_one() -> None:
+    """As those of XML-RPC do."""
+    error = OSError("no answer")
+    error.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "x")
+    assert cause_of(error) == "no connection"
+
+
 def test_says_what_to_do() -> None:
     """By what failed; a cause may follow the thing that has it."""
     assert advice("the disk is full") == advice("something: the disk is full") != advice("status 503")
