@@ -77,23 +77,28 @@ def test_an_outage_does_not_hide_in_a_quarantine(start_lab: StartLab, make_mirro
 
 @needs_simple
 def test_without_an_index_the_mirror_itself_is_the_incident(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Warning and critical in time, of the mirror alone; bare Bandersnatch fails in each run."""
+    """Warning and critical in time, of the mirror alone; bare Bandersnatch ends each run with an error."""
     lab = start_lab(projects=3)
-    mirror = make_mirror(lab, "freshness", mirror=SIMPLE)
-    with cron(mirror) as runs:
-        runs.run(0)
+    with side_by_side(make_mirror, lab, mirror=SIMPLE) as (bare, mirror, bare_runs, runs):
+        for one in (bare_runs, runs):
+            one.run(0)
+        before = lab.serial
         lab.behave("index-html")
         lab.release()
+        bare_runs.run(HOUR, 2 * HOUR, ended="by an error")
         times = [hour * HOUR for hour in range(1, 30)]
         said = [line for line in runs.run(*times, ended="by an error") if not line.startswith("INFO")]
         assert levels(said) == ["WARNING", "CRITICAL"]
         assert all("the mirror has been incomplete for " in line for line in said)
         assert all("there is no index: it is no JSON" in line for line in said)
         assert state(mirror)["complete"] == "2025-10-16T12:00:00Z"
+        assert (mirror.serial, bare.serial) == (before, before)
         lab.heal()
         (ended,) = runs.run(31 * HOUR)
         assert "the mirror is no longer incomplete" in ended
+        bare_runs.run(31 * HOUR)
     assert is_fresh(mirror, lab)
+    assert is_fresh(bare, lab)
 
 
 @pytest.mark.skipif(BANDERSNATCH.major < 4, reason="Bandersnatch 3.6 makes no request for that")
