@@ -19,9 +19,6 @@ from ..reporting import check as checks
 from ..reporting import facts
 from ..reporting.standing import Freshness, Standing, completeness, nodes, standing
 from ..reporting.summary import Summary
-from ..state import second_copy
-from ..state.document import State, StateError, load
-from ..state.records import QUARANTINE_FILE
 from . import terminal
 
 RUNS_SHOWN = 5
@@ -86,23 +83,11 @@ def summarize(options: argparse.Namespace) -> Summary:
     # Imported here because it imports all of Bandersnatch, which the other commands don't need.
     from .. import host
 
-    files = host.files(options.config)
-    state, problem, now = State(files.master), "", host.clock()
-    store = files.store(files.tracking.state)
-    try:
-        content = store.read()
-        if content is not None:
-            state = load(content)
-        elif files.trace().left() is None:  # else the first run is under way
-            problem = f"{store.path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
-    except (OSError, StateError) as error:
-        problem = f"{store.path}: {error}"
-    copied = files.store(QUARANTINE_FILE)
-    try:
-        copy = copied.read() or b""
-        second_copy.recover(state, copy.decode("utf-8", "replace"), now)
-    except OSError as error:
-        problem = problem or f"{copied.path}: {error}"
+    files, now = host.files(options.config), host.clock()
+    state, problem, is_there = files.look(now)
+    if not is_there and files.trace().left() is None:  # else the first run is under way
+        path = files.store(files.tracking.state).path
+        problem = f"{path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
     return files.summary(state, now, problem, files.obstacle(state, now))
 
 

@@ -21,7 +21,7 @@ NAMED = 3
 
 # So many times the usual interval without a run means that cron has stopped; that is learned from so many intervals.
 INTERVALS = 3
-LEARNED_FROM, LEAST_INTERVALS = 20, 2
+LEARNED_FROM, LEAST_RUNS = 20, 3
 
 
 class Todo(NamedTuple):
@@ -74,12 +74,13 @@ def usual_interval(runs: Sequence[PastRun]) -> int | None:
     """Return the usual time from the start of a run to that of the next, in seconds; None if that is unknown."""
     starts = sorted(run.started for run in runs[-LEARNED_FROM - 1 :])
     intervals = [later - earlier for earlier, later in itertools.pairwise(starts) if later > earlier]
-    return int(median(intervals)) if len(intervals) >= LEAST_INTERVALS else None
+    return int(median(intervals)) if intervals else None
 
 
 def longest_silence(runs: Sequence[PastRun], critical_after: int) -> int:
     """Return how long no run may begin until that is critical, in seconds: three times the usual interval.
 
-    It is at least `critical_after`, which stands too where the interval is unknown.
+    It is at least `critical_after`, which stands too where the interval is unknown: one alone may be any.
     """
-    return max(critical_after, INTERVALS * (usual_interval(runs) or 0))
+    usual = usual_interval(runs) if len(runs) >= LEAST_RUNS else None
+    return max(critical_after, INTERVALS * (usual or 0))

@@ -22,9 +22,7 @@ from ..core import quarantine
 from ..core.index import how_fewer
 from ..core.observations import parse_serial
 from ..core.scope import same_master
-from ..state import second_copy
-from ..state.document import State, StateError, load
-from ..state.records import QUARANTINE_FILE
+from ..state.document import State, StateError
 from . import todo
 from .configuration import read_settings
 from .layout import STATUS, TODO
@@ -101,7 +99,7 @@ class Auditor:
         """
         serial = parse_serial((self.files.store(STATUS).read() or b"").decode("ascii", "replace").strip())
         before = self._todo(projects)
-        self.state, self.problem = self._state()
+        self.state, self.problem, _ = self.files.look(self._clock())
         after = self._todo(projects)
         target = max((one.target for one in (before, after) if one.target is not None), default=None)
         listed = before.listed | after.listed
@@ -110,21 +108,6 @@ class Auditor:
     def _todo(self, projects: Collection[str]) -> todo.Listed:
         content = self.files.store(TODO).read()
         return todo.find(content.decode("utf-8", "replace"), projects) if content else todo.Listed()
-
-    def _state(self) -> tuple[State, str]:
-        """Return what is remembered, and why it may not be all."""
-        store, copied = self.files.store(self.files.tracking.state), self.files.store(QUARANTINE_FILE)
-        state, problem = State(self.files.master), ""
-        try:
-            content = store.read()
-            state = load(content) if content is not None else state
-        except (OSError, StateError) as error:
-            problem = f"{store.path}: {error}"
-        try:
-            second_copy.recover(state, (copied.read() or b"").decode("utf-8", "replace"), self._clock())
-        except OSError as error:
-            problem = problem or f"{copied.path}: {error}"
-        return state, problem
 
     def audit(self, announced: Announced, advance: Callable[[int], None] = lambda _: None) -> Tally:
         """Compare all that is announced with the mirror's own copies, and empty `announced.projects` by that.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import filelock
 
@@ -10,7 +11,7 @@ from ..core import missing
 from ..core.observations import parse_serial
 from ..state import second_copy
 from ..state.document import StateError
-from ..state.records import QUARANTINE_FILE
+from ..state.records import QUARANTINE_FILE, Records
 from . import todo
 from .layout import STATUS, TODO
 from .mirror_files import MirrorFiles
@@ -27,6 +28,27 @@ class UnderWayError(HandBackError):
     """A lock is held by somebody else."""
 
 
+@contextlib.contextmanager
+def _alone(files: MirrorFiles, records: Records, *, keeps_starts_away: bool = False) -> Iterator[None]:
+    """Keep runs and other commands away, by the suite's locks; by Bandersnatch's own too, if it `keeps_starts_away`.
+
+    Raises:
+        HandBackError: if a file can't be read or written.
+        UnderWayError: if one is at work.
+    """
+    try:
+        with contextlib.ExitStack() as held:
+            if keeps_starts_away:
+                held.enter_context(files.lock())
+            held.enter_context(records.run_lock())
+            held.enter_context(records.lock())
+            yield
+    except filelock.Timeout as error:
+        raise UnderWayError(f"{files.directory}: a run of Bandersnatch is under way") from error
+    except (OSError, StateError) as error:
+        raise HandBackError(f"{records.store.path}: {error}") from error
+
+
 def hand_back(
     files: MirrorFiles, clock: Callable[[], int], names: Iterable[str] = (), *, with_missing: bool = True
 ) -> list[str]:
@@ -40,34 +62,29 @@ def hand_back(
         UnderWayError: if a run of Bandersnatch, or a command, is at work on the mirror.
     """
     records = files.records(clock)
-    try:
-        with files.lock(), records.run_lock(), records.lock():
-            state = records.state
-            owed = {
-                **(dict(missing.still_owed(state.missing, clock())) if with_missing else {}),
-                # A package that waits for another master's list may be at any serial there.
-                **{name: 1 if one.waiting else one.required_serial for name, one in state.quarantine.items()},
-            }
-            wanted = list(dict.fromkeys(names)) or sorted(owed)
-            unknown = [name for name in wanted if name not in owed]
-            if unknown:
-                raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
-            if not wanted:
-                return []
-            # A state that can't be written must show now: with the same packages on its todo list in every run,
-            # Bandersnatch would never ask for the list of changes.
-            records.write()
-            _add_to_todo(files, {name: owed[name] for name in wanted})
-            for name in wanted:
-                state.quarantine.pop(name, None)
-                state.missing.pop(name, None)
-                if name in state.incidents:
-                    state.incidents[name] = state.incidents[name]._replace(in_quarantine=False, released=clock())
-            records.write()
-    except filelock.Timeout as error:
-        raise UnderWayError(f"{files.directory}: a run of Bandersnatch is under way") from error
-    except (OSError, StateError) as error:
-        raise HandBackError(f"{records.store.path}: {error}") from error
+    with _alone(files, records, keeps_starts_away=True):
+        state = records.state
+        owed = {
+            **(dict(missing.still_owed(state.missing, clock())) if with_missing else {}),
+            # A package that waits for another master's list may be at any serial there.
+            **{name: 1 if one.waiting else one.required_serial for name, one in state.quarantine.items()},
+        }
+        wanted = list(dict.fromkeys(names)) or sorted(owed)
+        unknown = [name for name in wanted if name not in owed]
+        if unknown:
+            raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
+        if not wanted:
+            return []
+        # A state that can't be written must show now: with the same packages on its todo list in every run,
+        # Bandersnatch would never ask for the list of changes.
+        records.write()
+        _add_to_todo(files, {name: owed[name] for name in wanted})
+        for name in wanted:
+            state.quarantine.pop(name, None)
+            state.missing.pop(name, None)
+            if name in state.incidents:
+                state.incidents[name] = state.incidents[name]._replace(in_quarantine=False, released=clock())
+        records.write()
     return wanted
 
 
@@ -82,20 +99,15 @@ def accept(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]) -
     """
     records = files.records(clock)
     wanted = list(dict.fromkeys(names))
-    try:
-        with records.run_lock(), records.lock():
-            state = records.state
-            unknown = [name for name in wanted if name not in state.quarantine]
-            if unknown:
-                raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
-            for name in wanted:
-                state.quarantine[name] = state.quarantine[name]._replace(is_accepted=True)
-                state.incidents.pop(name, None)
-            records.write()
-    except filelock.Timeout as error:
-        raise UnderWayError(f"{files.directory}: a run of Bandersnatch is under way") from error
-    except (OSError, StateError) as error:
-        raise HandBackError(f"{records.store.path}: {error}") from error
+    with _alone(files, records):
+        state = records.state
+        unknown = [name for name in wanted if name not in state.quarantine]
+        if unknown:
+            raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
+        for name in wanted:
+            state.quarantine[name] = state.quarantine[name]._replace(is_accepted=True)
+            state.incidents.pop(name, None)
+        records.write()
     return wanted
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
@@ -42,15 +41,10 @@ async def _fetch(configuration: Any) -> bytes:
         url = master.url.rstrip("/") + PATH
         async with master.session.get(url, headers=HEADERS) as response:
             response.raise_for_status()
-            return _joined([block async for block in _limited(response.content.iter_chunked(_BLOCK))])
-
-
-async def _limited(blocks: Any) -> Any:
-    size = 0
-    async for block in blocks:
-        size += len(block)
-        _check(size)
-        yield block
+            body = bytearray()
+            async for block in response.content.iter_chunked(_BLOCK):
+                _append(body, block)
+            return bytes(body)
 
 
 def fetch_by_requests(configuration: Any) -> bytes:
@@ -64,12 +58,10 @@ def fetch_by_requests(configuration: Any) -> bytes:
         url = master.url.rstrip("/") + PATH
         with master.session.get(url, headers=HEADERS, timeout=master.timeout, stream=True) as response:
             response.raise_for_status()
-            blocks, size = [], 0
+            body = bytearray()
             for block in response.iter_content(_BLOCK):
-                size += len(block)
-                _check(size)
-                blocks.append(block)
-            return _joined(blocks)
+                _append(body, block)
+            return bytes(body)
     except (requests.RequestException, OSError, ValueError) as error:
         raise _told(error) from None
 
@@ -88,12 +80,9 @@ def _master(configuration: Any) -> Any:
     return bandersnatch.master.Master(**{name: value for name, value in given.items() if name in known})
 
 
-def _joined(blocks: Iterable[bytes]) -> bytes:
-    return b"".join(blocks)
-
-
-def _check(size: int) -> None:
-    if size > LARGEST:
+def _append(body: bytearray, block: bytes) -> None:
+    body += block
+    if len(body) > LARGEST:
         raise NoIndexError(f"it has more than {LARGEST >> 20} MiB")
 
 

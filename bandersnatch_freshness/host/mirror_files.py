@@ -11,16 +11,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.observations import parse_serial
 from ..formatting import duration
 from ..settings import TrackingSettings
-from ..state.document import State
+from ..state import second_copy
+from ..state.document import State, StateError, load
 from ..state.memory import Memory
 from ..state.notifies import Notifies
 from ..state.records import QUARANTINE_FILE, Records
 from ..state.store import Store
 from ..state.trace import TRACE_FILE, Trace
+from . import todo
 from .layout import LOCK, STATUS, TODO
 
 if TYPE_CHECKING:
     from ..reporting.summary import Summary
+
+
+class Look(NamedTuple):
+    """What is remembered of a mirror, and why that may not be all: `problem`. `is_there`: there is a state, or was."""
+
+    state: State
+    problem: str
+    is_there: bool
 
 
 class MirrorFiles(NamedTuple):
@@ -56,6 +66,21 @@ class MirrorFiles(NamedTuple):
             return f"{store.path} could not be written by the run that began {age} ago, whose log says why"
         return ""
 
+    def look(self, now: int) -> Look:
+        """Return what is remembered of the mirror, for whoever only looks; the quarantine from its second copy too."""
+        store, copied = self.store(self.tracking.state), self.store(QUARANTINE_FILE)
+        state, problem, content = State(self.master), "", None
+        try:
+            content = store.read()
+            state = load(content) if content is not None else state
+        except (OSError, StateError) as error:
+            problem = f"{store.path}: {error}"
+        try:
+            second_copy.recover(state, (copied.read() or b"").decode("utf-8", "replace"), now)
+        except OSError as error:
+            problem = problem or f"{copied.path}: {error}"
+        return Look(state, problem, is_there=content is not None or bool(problem))
+
     def summary(self, state: State, now: int, problem: str = "", obstacle: str = "") -> Summary:
         """Return how fresh the mirror is, by what is remembered of it and by Bandersnatch's own files.
 
@@ -66,13 +91,13 @@ class MirrorFiles(NamedTuple):
         """
         from ..reporting.summary import Summary  # which few runs need
 
-        status, todo = (self.store(name).read() for name in (STATUS, TODO))
+        status, listed = self.store(STATUS).read(), todo.measure(self.store(TODO).read())
         left = self.trace().left()
         return Summary(
             directory=self.directory,
             master=self.master,
             serial=parse_serial(status.decode("ascii", "replace")) if status else None,
-            waiting=len(todo.splitlines()) - 1 if todo else 0,
+            waiting=listed.left if listed else 0,
             now=now,
             thresholds=self.tracking.thresholds,
             state=state,

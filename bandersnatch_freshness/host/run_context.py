@@ -9,11 +9,11 @@ from ..core.completeness import Todo
 from ..core.guard import IndexGuard
 from ..core.index import Listing
 from ..core.known_pages import KnownPages
-from ..core.observations import parse_serial
 from ..core.run import Run
 from ..state.memory import Memory
 from ..state.store import Store
 from ..transports.climber import AdaptiveClimber
+from . import todo
 from .layout import TODO
 from .protocols import HostMirror
 
@@ -32,8 +32,8 @@ class RunContext:
     climber: AdaptiveClimber | None = None
     # All that the master lists, where something waits for it.
     listing: Listing | None = None
-    # Whether it works off a todo list that is there.
-    is_resumed: bool = False
+    # Bandersnatch's todo list as the run began.
+    todo: Todo | None = None
     # Why there is no index, empty where there is one.
     no_index: str = ""
 
@@ -63,8 +63,4 @@ def end_run(context: RunContext, outcome: str, problem: str) -> bool:
 
 def read_todo(storage: Any, mirror: HostMirror) -> Todo | None:
     """Return what Bandersnatch's todo list has, None if there is none that can be read."""
-    content = Store(storage, mirror.homedir, TODO).read() if storage is not None else None
-    if content is None:
-        return None
-    target, _, rest = content.partition(b"\n")
-    return Todo(parse_serial(target.decode("ascii", "replace")) or 0, sum(map(bool, rest.split(b"\n"))))
+    return todo.measure(Store(storage, mirror.homedir, TODO).read()) if storage is not None else None

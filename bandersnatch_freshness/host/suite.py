@@ -97,7 +97,8 @@ class Suite:
     @contextlib.contextmanager
     def remembered(self, mirror: HostMirror, *, is_of_all: bool = True) -> Iterator[None]:
         """Remember what a run saw, unless it is of single packages."""
-        begin_run()
+        if self._has_begun:  # what came before the first run counts as of that
+            begin_run()
         self._has_begun = True
         if is_of_all:
             fail_open(None, self._hand_back, mirror)
@@ -141,8 +142,9 @@ class Suite:
     def _begin_run(self, mirror: HostMirror) -> RunContext:
         storage = self.adapter.storage_of(mirror)
         memory = self._memory_of(mirror, storage)
+        listed = read_todo(storage, mirror)
         try:
-            run = memory.begin(read_todo(storage, mirror)) if memory else None
+            run = memory.begin(listed) if memory else None
         except OptionError as error:
             stop(error)
         if memory is None:
@@ -150,7 +152,7 @@ class Suite:
         climber = self._climber(mirror, memory)
         if run and climber:
             run.ways = len(climber.ladder.rungs)
-        context = RunContext(mirror, storage, memory if run else None, run, climber=climber)
+        context = RunContext(mirror, storage, memory if run else None, run, climber=climber, todo=listed)
         if self.settings and self.settings.guards:
             context.guard, context.pages = memory.guard(run), memory.pages()
         return context
@@ -183,7 +185,6 @@ class Suite:
         """Remember a run that Bandersnatch ended by an error before it began, as where the disk is full."""
         tracking = self.settings.tracking if self.settings else None
         if tracking is not None and not self._has_begun:
-            begin_run()
             self.tells = fail_open(False, self._end_early, tracking, error)
 
     def _end_early(self, tracking: TrackingSettings, error: Exception) -> bool:
@@ -231,10 +232,8 @@ class Suite:
         synced, owed, target = int(mirror.synced_serial or 0), 0, 0
         if context.run and context.memory:
             context.run.is_full = not synced
-            todo = read_todo(context.storage, mirror)
-            context.is_resumed = todo is not None
-            if todo is not None:
-                target = todo.target
+            if context.todo is not None:
+                target = context.todo.target
                 if "--force-check" in sys.argv:
                     path = Store(context.storage, mirror.homedir, TODO).path
                     log.warning("%s is worked off first: --force-check begins with the run after that", path)
@@ -328,7 +327,7 @@ class Suite:
     def wants_peek(self) -> bool:
         """Return whether to look how far upstream has moved, as a todo list is worked off."""
         context = self.context
-        memory = context.memory if context and context.run and context.is_resumed else None
+        memory = context.memory if context and context.run and context.todo else None
         return memory is not None and fail_open(False, memory.wants_peek)
 
     def _list_quarantined(self, memory: Memory, guard: IndexGuard | None, mirror: HostMirror) -> dict[str, str]:

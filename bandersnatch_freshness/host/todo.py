@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from ..core.completeness import Todo
 from ..core.observations import parse_serial
 
 
@@ -19,6 +20,16 @@ class Listed(NamedTuple):
 
     target: int | None = None
     listed: frozenset[str] = frozenset()
+
+
+def measure(content: bytes | None) -> Todo | None:
+    """Return where a todo list leads to, and how many packages are on it; None where there is none."""
+    if content is None:
+        return None
+    first, _, rest = content.partition(b"\n")
+    # a list may have 700,000 lines: they are counted, not split
+    left = rest.count(b"\n") + (rest[-1:] not in (b"", b"\n"))
+    return Todo(parse_serial(first.decode("ascii", "replace")) or 0, left)
 
 
 def find(text: str, packages: Collection[str]) -> Listed:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.completeness import usual_interval
 from ..core.incidents import Level
 from ..core.log_fields import log_fields
 from ..formatting import duration, timestamp
@@ -62,9 +62,9 @@ class Notifier:
         self._repeat_every = tracking.repeat_every
 
     def check(self, state: State) -> None:
-        """Have Apprise's own parser look at URLs that it hasn't understood yet, and record in the state that it has.
+        """Check with Apprise's own parser each URL that was not checked before, and record in the state that it was.
 
-        It takes seconds to load, so once for a URL is enough; where that can't be done, the next run tries again.
+        Apprise takes seconds to load, so that is done once for a URL; where it can't be done, the next run tries again.
 
         Raises:
             OptionError: if it doesn't understand one.
@@ -213,8 +213,4 @@ def _record(channels: dict[str, ChannelRecord], channel: Channel) -> ChannelReco
 
 
 def _seconds_ahead(state: State) -> int:
-    starts = [run.started for run in state.runs[-10:]]
-    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(starts))
-    # The median, as one long outage says nothing about when the next run will be.
-    usual = gaps[(len(gaps) - 1) // 2] if gaps else 0
-    return max(LEAST_SECONDS_AHEAD, RUNS_AHEAD * usual)
+    return max(LEAST_SECONDS_AHEAD, RUNS_AHEAD * (usual_interval(state.runs) or 0))

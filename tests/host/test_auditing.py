@@ -97,19 +97,19 @@ def test_what_went_from_the_todo_list_into_quarantine_is_not_lost(mirror: Path) 
     assert named(audits.audit(announced(foo=40)).named) == {"foo": Kind.QUARANTINED}
 
 
-def test_what_is_handed_back_meanwhile_is_not_lost(mirror: Path) -> None:
+def test_what_is_handed_back_meanwhile_is_not_lost(mirror: Path, mocker: Any) -> None:
     """From the state it goes to the todo list, which is looked at before and after."""
     write(mirror, "foo", 30)
     (mirror / "freshness.quarantine").write_text("foo 40\n")
     audits = auditor(mirror)
-    read_state = audits._state
+    look = MirrorFiles.look
 
-    def hand_back() -> Any:
+    def hand_back(files: MirrorFiles, now: int) -> Any:
         (mirror / "todo").write_text("50\nfoo 40")
         (mirror / "freshness.quarantine").write_text("")
-        return read_state()
+        return look(files, now)
 
-    audits._state = hand_back  # type: ignore[method-assign]
+    mocker.patch.object(MirrorFiles, "look", hand_back)
     assert audits.audit(announced(foo=40)).counts[Kind.TO_SYNC] == 1
 
 
