@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -17,7 +16,7 @@ from bandersnatch_freshness.reporting.status_page import render
 from bandersnatch_freshness.reporting.summary import Summary
 
 from ..caches.processes import require
-from ..http_server import Server
+from ..http_server import Server, serving
 from ..reporting.test_status_page import ASIDE, DAY, HOSTILE, NOW, incident, summary
 from .chromium import PACKAGES, Browser, chromium
 
@@ -107,13 +106,8 @@ def served() -> Iterator[Served]:
 
     with Server(("127.0.0.1", 0), Handler) as server:
         there = Served(f"http://127.0.0.1:{server.server_address[1]}/status.html")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
+        with serving(server):
             yield there
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def worst() -> Summary:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import stat
 import subprocess
-import threading
 import urllib.request
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
@@ -16,7 +15,7 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from ..http_server import Server
+from ..http_server import Server, serving
 from ..reporting.test_status_page import Page
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron
 from .observe import SIMPLE, is_fresh, lines, needs_simple
@@ -40,16 +39,10 @@ def test_a_mirror_serves_it_to_its_users(start_lab: StartLab, make_mirror: MakeM
     run = mirror.run()
     assert lines(run, "can't be written") == []
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(mirror.directory / "web"))
-    with Server(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{server.server_address[1]}/status.html"
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                served, kind = answer.read().decode(), answer.headers["Content-Type"]
-        finally:
-            server.shutdown()
-            thread.join()
+    with Server(("127.0.0.1", 0), handler) as server, serving(server):
+        url = f"http://127.0.0.1:{server.server_address[1]}/status.html"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            served, kind = answer.read().decode(), answer.headers["Content-Type"]
     assert kind == "text/html"
     read = Page(served)
     assert read.words("h1") == ["This mirror is behind: 1 package waits for its newest page."]

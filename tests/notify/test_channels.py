@@ -27,7 +27,7 @@ from bandersnatch_freshness.notify import sender
 from bandersnatch_freshness.notify.channels import Channel, deliver
 from bandersnatch_freshness.notify.sender import DeliveryError, send_by_apprise, send_to_alertmanager
 
-from ..http_server import Server
+from ..http_server import Server, serving, trickle
 
 WARNING = {
     "level": "warning",
@@ -68,7 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
         received = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.received.append(received)
         if self.server.status == 0:
-            self._trickle()
+            if trickle(self, self.server.release):
+                self.server.left.set()
             return
         refused = self.server.refused and self.server.refused == received.get("type")
         self.send_response(500 if refused else self.server.status)
@@ -79,15 +80,6 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-
-    def _trickle(self) -> None:
-        """Send a header that has no end, so that no time-out between two bytes is ever reached."""
-        try:
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Endless: ")
-            while not self.server.release.wait(0.05):
-                self.wfile.write(b"x")
-        except ConnectionError:
-            self.server.left.set()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
         pass
@@ -102,15 +94,11 @@ def active_alerts(alertmanager: str) -> list[tuple[str, str]]:
 @contextmanager
 def receiver(status: int = 200, refused: str = "") -> Iterator[Receiver]:
     """Run a receiver; with status 0, one that takes a request and never comes to the end of its answer."""
-    with Receiver(status, refused) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with Receiver(status, refused) as server, serving(server):
         try:
             yield server
         finally:
             server.release.set()
-            server.shutdown()
-            thread.join()
 
 
 def test_a_webhook_gets_each_message() -> None:

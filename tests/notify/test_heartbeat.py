@@ -15,7 +15,7 @@ import pytest
 from bandersnatch_freshness.notify import heartbeat
 from bandersnatch_freshness.notify.heartbeat import Heartbeat, Signal, convention
 
-from ..http_server import Server
+from ..http_server import Server, serving, trickle
 
 HEALTHCHECKS = "/ping/0d338dcc"
 KUMA = "/api/push/t0ken?status=up&msg=OK&ping="
@@ -52,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.command, self.path, body))
         self.server.authorization = self.headers["Authorization"]
         if self.server.hangs:
-            self._trickle()
+            trickle(self, self.server.release)
             return
         path = urlsplit(self.path).path
         status, text = 200, "OK"
@@ -71,15 +71,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = _answer  # noqa: N815 - the names of the base class
 
-    def _trickle(self) -> None:
-        """Send a header that has no end, so that no time-out between two bytes is ever reached."""
-        try:
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Endless: ")
-            while not self.server.release.wait(0.05):
-                self.wfile.write(b"x")
-        except ConnectionError:
-            pass
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
         pass
 
@@ -87,15 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def receiver() -> Iterator[Receiver]:
     """Run a receiver."""
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with Receiver() as server, serving(server):
         try:
             yield server
         finally:
             server.release.set()
-            server.shutdown()
-            thread.join()
 
 
 def told(url: str, *signals: tuple[Signal, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
@@ -16,7 +16,7 @@ import requests
 from bandersnatch_freshness.core.variants import LADDER, AcceptEncoding, Variant
 from bandersnatch_freshness.transports.requests_adapter import FreshAdapter
 
-from ..http_server import Server
+from ..http_server import Server, serving
 
 STRIP = Variant(AcceptEncoding.ABSENT)
 BUST = Variant(cache_bust=True)
@@ -99,17 +99,9 @@ class Upstream:
         """Return the URL of a path."""
         return f"http://127.0.0.1:{self.server.server_port}{path}"
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self) -> AbstractContextManager[None]:
         """Serve, in a thread."""
-        thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield
-        finally:
-            self.server.shutdown()
-            thread.join()
-            self.server.server_close()
+        return serving(self.server)
 
     @contextmanager
     def session(self, rungs: Sequence[Variant] = LADDER) -> Iterator[tuple[requests.Session, FreshAdapter]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
@@ -24,7 +24,7 @@ from bandersnatch_freshness.transports.aiohttp_session import FreshSession
 from bandersnatch_freshness.transports.climber import ORIGIN_AGENT, AdaptiveClimber
 from bandersnatch_freshness.transports.requests_adapter import FreshAdapter
 
-from ..http_server import Server
+from ..http_server import Server, serving
 
 PATH = "/pypi/foo/json"
 PAGE = json.dumps({"info": {"name": "foo"}, "last_serial": 42, "releases": {}}).encode()
@@ -86,17 +86,9 @@ class Upstream:
         """Return the URL of a path."""
         return f"http://127.0.0.1:{self.server.server_port}{path}"
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self) -> AbstractContextManager[None]:
         """Serve, in a thread."""
-        thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield
-        finally:
-            self.server.shutdown()
-            thread.join()
-            self.server.server_close()
+        return serving(self.server)
 
 
 @dataclass
