@@ -242,27 +242,26 @@ def mirror_after(
     What is explained by another incident is not said of both.
     """
     short, index = report.shortfall, incidents.get(INDEX)
-    if index is not None:
-        incidents[INDEX] = index = index._replace(is_explained=False)
     if report.overlaps or (short and report.has_progress):
         return incidents | ({MIRROR: before} if before else {})
     if short is None:
         if before and not before.is_explained:
             changes.append(Change(before, Ending.COMPLETE))
-        return {name: one for name, one in incidents.items() if name != MIRROR}
+        return incidents | ({INDEX: index._replace(is_explained=False)} if index else {})
     sighting = Sighting(max(report.target, report.reached), report.reached, Verdict.FAILING, cause=short.cause)
     mirror = _graded(_seen(MIRROR, before, sighting, report, now), now, thresholds, report)
     mirror = mirror._replace(count=max(1, len(short.subjects)), examples=short.subjects[:EXAMPLES])
     explaining = [incidents[name] for name in (EDGE, *short.subjects) if name in incidents]
     if index and INDEX in short.subjects and index.level <= mirror.level:
         # It is the mirror's incident that has been there for longer.
-        explaining = []
-        incidents = incidents | {INDEX: index._replace(is_explained=True)}
+        explaining, index = [], index._replace(is_explained=True)
         changes[:] = [change for change in changes if change.incident.subject != INDEX]
+    elif index:
+        index = index._replace(is_explained=False)
     mirror = mirror._replace(is_explained=any(one.level >= mirror.level for one in explaining))
     if mirror.level > (before.level if before else Level.STALE) and not mirror.is_explained:
         changes.append(Change(mirror))
-    return incidents | {MIRROR: mirror}
+    return incidents | ({INDEX: index} if index else {}) | {MIRROR: mirror}
 
 
 def is_overdue(edge: Incident) -> bool:
@@ -295,6 +294,7 @@ def _seen(subject: str, before: Incident | None, sighting: Sighting, report: Run
         in_quarantine=subject in report.quarantined,
         released=before.released if before else 0,
         climbed=now if subject in report.climbed else before.climbed if before else 0,
+        is_explained=before is not None and before.is_explained,
     )
 
 

@@ -99,16 +99,12 @@ def concerned(
     warn_after: int,
 ) -> dict[str, int | None]:
     """Return the packages to plan for: those in quarantine with their required serials, those due for it with None."""
-    due = (
-        {}
-        if quarantine_after is None
-        else {
-            name: None
-            for name, one in incidents.items()
-            if is_due_for(one, now, quarantine_after, last_run, warn_after)
-        }
-    )
-    return {**due, **{name: entry.required_serial for name, entry in quarantine.items()}}
+    due: dict[str, int | None] = {}
+    if quarantine_after is not None:
+        for name, one in incidents.items():
+            if is_due_for(one, now, quarantine_after, last_run, warn_after):
+                due[name] = None
+    return due | {name: entry.required_serial for name, entry in quarantine.items()}
 
 
 def plan(

@@ -79,7 +79,7 @@ class Run:
         self.batch: Batch | None = None
         # Requests for pages and copies of the index, by variant.
         self.requests: Counter[str] = Counter()
-        # Which serial the index has now, where a todo list is worked off; None if nobody has looked.
+        # Which serial the index has now, where a todo list is worked off; 0 if it does not say, None if nobody looked.
         self.upstream: int | None = None
         # Whether it asks for all packages that there are.
         self.is_full = False

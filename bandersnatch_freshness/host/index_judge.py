@@ -119,7 +119,7 @@ class IndexJudge:
         try:
             index, context = self._index_of(master), self._suite.context
             if index is not None and context is not None and context.run is not None:
-                context.run.upstream = await index.peek()
+                context.run.upstream = await index.peek() or 0
         except Exception:  # noqa: BLE001 - fail open; it is logged
             log_error()
 

@@ -156,11 +156,12 @@ class State:
         return max(self.index.highest or self.index.serial, target or 0, self.upstream.serial if self.upstream else 0)
 
     def note_upstream(self, serial: int | None, at: int, most: int | None) -> None:
-        """Note the serial of an index that was only looked at; it counts up to `most`, until the index is read."""
+        """Note a look at the index and its serial (0: none), which counts up to `most` and until the index is read."""
         if self.batch is not None and self.upstream is not None and self.batch.at >= self.upstream.at:
             self.upstream = None
-        if serial is not None and (most is None or serial <= most):
-            self.upstream = Mark(serial, at)
+        if serial is not None:
+            before = self.upstream.serial if self.upstream else 0
+            self.upstream = Mark(serial if serial and (most is None or serial <= most) else before, at)
 
     def last_run(self) -> int:
         """Return when the last completed run ended, in seconds since 1970; 0 if there was none."""

@@ -308,6 +308,18 @@ def test_without_an_index_the_mirror_speaks_and_the_index_does_not() -> None:
     assert [(change.incident.subject, change.ending) for change in ended] == [(MIRROR, Ending.COMPLETE)]
 
 
+def test_a_run_that_overlaps_makes_no_other_incident_speak() -> None:
+    """What the mirror's says of the index is not said of that as well."""
+    mirror = Mirror()
+    index = Sighting(43, None, Verdict.UNKNOWN)
+    for quarter in range(0, 2 * HOUR, HOUR // 4):
+        mirror.run(without_index(index=index), NOON + quarter)
+    assert mirror.run(without_index(index=index, overlaps=True), NOON + 2 * HOUR) == []
+    assert mirror.incidents[INDEX].is_explained
+    mirror.run(RunReport(index=index), NOON + 3 * HOUR)
+    assert not mirror.incidents[INDEX].is_explained, "a run was complete, by an index that is old"
+
+
 def test_progress_is_no_incident() -> None:
     """A first sync that is ended every hour; but one that is there stays until a run is complete."""
     mirror = Mirror()

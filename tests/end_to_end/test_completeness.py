@@ -102,15 +102,16 @@ def test_without_an_index_the_mirror_itself_is_the_incident(start_lab: StartLab,
 
 
 @pytest.mark.skipif(BANDERSNATCH.major < 4, reason="Bandersnatch 3.6 makes no request for that")
+@pytest.mark.parametrize("is_refused", [False, True], ids=["answered", "refused"])
 def test_a_mirror_that_works_off_its_todo_list_knows_how_far_upstream_has_moved(
-    start_lab: StartLab, make_mirror: MakeMirror
+    is_refused: bool, start_lab: StartLab, make_mirror: MakeMirror
 ) -> None:
-    """By one HEAD of the index an hour."""
+    """By one HEAD of the index an hour, also where that is refused."""
     lab = start_lab(projects=3)
     mirror = make_mirror(lab, "freshness", options={"quarantine_after": "never"})
     with cron(mirror) as runs:
         runs.run(0)
-        lab.behave(Behaviour("one page is a 503", every=3, fault="error"))
+        lab.behave(Behaviour("one page is a 503", every=3, fault="error", refuses_head=is_refused))
         lab.release()
         runs.run(HOUR)
         lab.release()
@@ -119,7 +120,7 @@ def test_a_mirror_that_works_off_its_todo_list_knows_how_far_upstream_has_moved(
             runs.run(2 * HOUR + number * 5 * MINUTE)
         heads = [asked for asked in lab.requests if asked.method == "HEAD"]
         assert [asked.path for asked in heads] == ["/simple/"]
-        assert state(mirror)["upstream"]["serial"] == lab.serial
+        assert state(mirror)["upstream"]["serial"] == (0 if is_refused else lab.serial)
         lab.heal()
         runs.run(4 * HOUR, 5 * HOUR)
     assert "upstream" not in state(mirror)
