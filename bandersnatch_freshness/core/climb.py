@@ -175,13 +175,12 @@ class Climb:
         A body's serial stands in for that of a header that has none, and outranks a higher one: a header alone can
         come with an older page.
         """
-        serial = None if body is None else serial_in_body(body)
-        if seen.serial is None:
-            return seen if serial is None else seen._replace(serial=serial, problem="")
         if body is None:
             return seen._replace(serial=None, problem=BREAKS_OFF)
+        serial = serial_in_body(body)
         if serial is not None:
-            return seen if serial >= seen.serial else seen._replace(serial=serial)
+            is_lower = seen.serial is None or serial < seen.serial
+            return seen._replace(serial=serial, problem="") if is_lower else seen
         is_of_json = self.url.partition("?")[0].rstrip("/").endswith("/json")
         if is_of_json and not is_document(body):
             return seen._replace(serial=None, problem=NO_JSON)

@@ -18,7 +18,7 @@ from .history import Batch, PastRun
 from .incidents import EDGE, Incident, RunReport, Sighting
 from .missing import Missing, MissingPlan, NotFound
 from .missing import after_run as after_missing
-from .observations import Observation
+from .observations import BROKEN_BODIES, Observation
 from .origin import OriginTurns
 from .quarantine import QuarantineEntry, QuarantinePlan
 from .usefulness import Usefulness
@@ -233,7 +233,8 @@ class Run:
             is_proof = verdict is Verdict.UNKNOWN and known.verdict in (Verdict.EDGE_STALE, Verdict.ORIGIN_STALE)
             verdict = known.verdict if is_proof else verdict
             evidence = evidence | before if is_proof else before | evidence
-        cause = f"its page: {seen[-1].problem}" if verdict is Verdict.FAILING else ""
+        broken = next((one.problem for one in seen if one.problem in BROKEN_BODIES), "")
+        cause = f"its page: {broken}" if verdict is Verdict.FAILING else ""
         return Sighting(required_serial, best, verdict, tuple(evidence.values()), cause)
 
     def older_page(self, project: str) -> Observation | None:

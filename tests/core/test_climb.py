@@ -146,7 +146,8 @@ NEW = b'{"last_serial": 42}'
     ("url", "count", "seen", "body", "serial", "problem"),
     [
         pytest.param("/pypi/foo/json", 0, None, NEW, 42, "", id="no-header"),
-        pytest.param("/pypi/foo/json", 0, None, b"<html>", None, "", id="no-serial-at-all"),
+        pytest.param("/pypi/foo/json", 0, None, b"<html>", None, "a body that is no JSON", id="no-serial-at-all"),
+        pytest.param("/pypi/foo/json", 0, None, b"{}", None, "", id="no-serial-anywhere"),
         pytest.param("/pypi/foo/json", 1, 42, NEW, 42, "", id="whole"),
         pytest.param("/pypi/foo/json", 1, 42, b'{"last_serial": 41}', 41, "", id="older-than-its-header"),
         pytest.param("/pypi/foo/json", 1, 42, b'{"last_serial": 99}', 42, "", id="newer-than-its-header"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bandersnatch_freshness.core.observations import Observation
-from bandersnatch_freshness.core.variants import LADDER
+from bandersnatch_freshness.core.observations import NO_JSON, Observation
+from bandersnatch_freshness.core.variants import LADDER, PLAIN
 from bandersnatch_freshness.core.verdicts import Verdict, judge
 
 
@@ -36,6 +36,15 @@ def seen(*answers: tuple[int | None, str]) -> list[Observation]:
 def test_judges_by_all_answers(answers: list[tuple[int | None, str]], newest: int | None, verdict: Verdict) -> None:
     """The origin is blamed only on proof."""
     assert judge(seen(*answers), 42, newest) is verdict
+
+
+def test_a_broken_body_is_no_matter_of_serials() -> None:
+    """One speaks for all, as no other is read where no answer has a serial; with one that has, serials decide."""
+    broken = Observation(PLAIN, 200, problem=NO_JSON)
+    others = [Observation(LADDER[1], 200), Observation(LADDER[2], 503, problem="status 503")]
+    assert judge([broken, *others], 42) is Verdict.FAILING
+    assert judge(others, 42) is Verdict.UNKNOWN
+    assert judge([broken, Observation(LADDER[1], 200, 41)], 42) is Verdict.UNKNOWN
 
 
 def test_the_same_way_twice_is_not_independent() -> None:

@@ -211,7 +211,7 @@ def test_a_url_that_apprise_does_not_understand_stops_the_run_before_its_first_r
     mirror = make_mirror(lab, "freshness", options={"notify": "json://127.0.0.1\nmialto://user:s3cret@a/t0ken"})
     run = mirror.run()
     assert run.returncode == 2
-    (line,) = lines(run, "ERROR")
+    (line,) = lines(run, f" ERROR: {mirror.config}: ")
     refused = "(line 2, of 28 characters): not a URL that Apprise understands"
     allowed = "allowed: Apprise URLs and alertmanager://host:port, one a line"
     assert f" ERROR: {mirror.config}: [freshness] notify = {refused}; {allowed}" in line
