@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
+from . import option_values as parse
 from .core.incidents import Thresholds
 from .core.variants import AcceptEncoding, Variant, rungs
 from .formatting import printable
+from .option_values import SHOWN_LINE, BadValueError
 
 SECTION = "freshness"
 
@@ -25,24 +25,9 @@ QUARANTINE = "freshness_quarantine"
 GUARD = "freshness_guard"
 PLUGINS = (ADAPTIVE, ENCODING, CACHE_BUST, GUARD, ESCALATION, QUARANTINE)
 
-_PARAMETER = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
-_A_DAY = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://\S+", re.ASCII)
-_SHOWN_LINE = "(line {}, of {} characters)"  # as the URL in it may hold secrets
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 class OptionError(ValueError):
     """The configuration is invalid; the message is one line and says why."""
-
-
-class _BadValueError(ValueError):
-    """A value is not allowed. If set, `shown` replaces the value in the error, and `allowed` the option's own."""
-
-    def __init__(self, problem: str, shown: str = "", allowed: str = "") -> None:
-        super().__init__(problem)
-        self.problem, self.shown, self.allowed = problem, shown, allowed
 
 
 class Option(NamedTuple):
@@ -58,107 +43,33 @@ class Option(NamedTuple):
     noun: str = ""
 
 
-def _one_of(**values: Any) -> Callable[[str], Any]:
-    def parse(value: str) -> Any:
-        if value not in values:
-            raise _BadValueError("not a known value")
-        return values[value]
-
-    return parse
-
-
-def _a_day(value: str) -> int | None:
-    """Return how many; None if that depends on the master."""
-    if value in ("auto", "never"):
-        return None if value == "auto" else 0
-    if not _A_DAY.fullmatch(value):
-        raise _BadValueError("not a number a day")
-    return int(value)
-
-
-def _parameter(value: str) -> str:
-    if not _PARAMETER.fullmatch(value):
-        raise _BadValueError("not the name of a query parameter")
-    return value
-
-
-def _duration(value: str) -> int:
-    """Return seconds."""
-    found = _DURATION.fullmatch(value)
-    if not found or not int(found[1]):
-        raise _BadValueError("not a duration")
-    return int(found[1]) * _SECONDS[found[2]]
-
-
-def _duration_or_never(value: str) -> int | None:
-    return None if value == "never" else _duration(value)
-
-
-def _path(value: str) -> str:
-    if value.endswith("/") or "\n" in value:
-        raise _BadValueError("not a file")
-    return value
-
-
-def _required_path(value: str) -> str:
-    if not value:
-        raise _BadValueError("not a file")
-    return _path(value)
-
-
-def _notify(value: str) -> tuple[str, ...]:
-    """Return the URLs, of which there is one per line."""
-    urls = tuple(line for line in map(str.strip, value.split("\n")) if line)
-    for number, url in enumerate(urls, 1):
-        found, shown = _URL.fullmatch(url), _SHOWN_LINE.format(number, len(url))
-        if not found:
-            raise _BadValueError("not a URL", shown)
-        if found["scheme"] in ("alertmanager", "alertmanagers") and not _has_host(url):
-            raise _BadValueError("no host in it", shown, "alertmanager://host:port")
-    return urls
-
-
-def _heartbeat(value: str) -> str:
-    if value and not (re.fullmatch(r"https?://\S+", value, re.ASCII) and _has_host(value)):
-        raise _BadValueError("not such a URL", f"(of {len(value)} characters)")  # any part of it may be a secret
-    return value
-
-
-def _has_host(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
 _DURATIONS = "such as `90s`, `30m`, `6h`, `1d`"
 _PATHS = "a path, absolute or in the mirror's directory"
 
 OPTIONS: Mapping[str, Option] = {
     "accept_encoding": Option(
         "`strip` with `freshness_encoding`, else `auto` with `freshness` or `freshness_guard`, else `keep`",
-        _one_of(auto=None, strip=AcceptEncoding.ABSENT, keep=AcceptEncoding.CLIENT),
+        parse.one_of(auto=None, strip=AcceptEncoding.ABSENT, keep=AcceptEncoding.CLIENT),
         "`auto`, `strip`, `keep`",
         "Which Accept-Encoding metadata requests carry. `strip`: none. `keep`: what Bandersnatch's HTTP client sends, "
         "always. `auto`: what the client sends, until an answer is stale; then others are tried.",
     ),
     "cache_bust": Option(
         "`always` with `freshness_cache_bust`, else `auto` with `freshness` or `freshness_guard`, else `never`",
-        _one_of(auto=None, always=True, never=False),
+        parse.one_of(auto=None, always=True, never=False),
         "`auto`, `always`, `never`",
         "Which metadata requests carry the cache-bust parameter. `always`: all. `never`: none. `auto`: none, "
         "until an answer is stale; then it is tried.",
     ),
     "cache_bust_parameter": Option(
         "cache-bust",
-        _parameter,
+        parse.parameter,
         "letters, digits and `. _ ~ -`",
         "The name of the query parameter. Its value is the time in nanoseconds since 1970, never the same twice.",
     ),
     "ask_origin": Option(
         "auto",
-        _a_day,
+        parse.a_day,
         "`auto`, a number from 1 to 99999, `never`",
         "How many pages a day that stayed stale in all other ways for `quarantine_after` [the origin itself is asked "
         "for](requests.md#the-origin), past all caches. `auto`: 100 where `[mirror] master` is https://pypi.org, "
@@ -167,34 +78,34 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "state": Option(
         "freshness.json",
-        _required_path,
+        parse.required_path,
         _PATHS,
         "The file that holds the state; a relative path is relative to the mirror's directory.",
     ),
     "warn_after": Option(
         "1h",
-        _duration,
+        parse.duration,
         _DURATIONS,
         "An incident this old, seen in three runs, becomes a `warning`.",
         "a duration ",
     ),
     "critical_after": Option(
         "1d",
-        _duration,
+        parse.duration,
         f"{_DURATIONS}, not shorter than `warn_after`",
         "An incident this old, seen in three runs, becomes `critical`.",
         "a duration ",
     ),
     "repeat_every": Option(
         "1d",
-        _duration,
+        parse.duration,
         _DURATIONS,
         "How often a channel is reminded of an incident that is still open.",
         "a duration ",
     ),
     "quarantine_after": Option(
         "6h",
-        _duration_or_never,
+        parse.duration_or_never,
         f"{_DURATIONS}; or `never`",
         "A package that has been stale for this long, in three runs, goes into quarantine. `never` switches that "
         "off, and hands what is in quarantine back to Bandersnatch.",
@@ -202,25 +113,39 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "index_max_age": Option(
         "6h",
-        _duration,
+        parse.duration,
         _DURATIONS,
         "An index whose serial has not moved for this long is an incident.",
         "a duration ",
     ),
-    "notify": Option("", _notify, "Apprise URLs and `alertmanager://host:port`, one a line", "Where notifications go."),
+    "audit_every": Option(
+        "7d",
+        parse.duration_or_never,
+        f"{_DURATIONS}; or `never`",
+        "In how long runs [compare each project](how-to/complete.md#in-every-run) that the index lists with the "
+        "mirror's own copies, a slice a run. `never`: only the command `audit` does. Only with `freshness` or "
+        "`freshness_quarantine`.",
+        "a duration ",
+    ),
+    "notify": Option(
+        "", parse.notify, "Apprise URLs and `alertmanager://host:port`, one a line", "Where notifications go."
+    ),
     "heartbeat": Option(
-        "", _heartbeat, "a URL with `http://` or `https://`", "Whom each run tells that it begins, succeeds or fails."
+        "",
+        parse.heartbeat,
+        "a URL with `http://` or `https://`",
+        "Whom each run tells that it begins, succeeds or fails.",
     ),
     "metrics_file": Option(
         "",
-        _path,
+        parse.path,
         _PATHS,
         "A textfile for node_exporter, which reads only names that end in `.prom`; written after each run. A "
         "relative path is relative to the mirror's directory.",
     ),
     "status_page": Option(
         "",
-        _path,
+        parse.path,
         _PATHS,
         "An HTML page that says how fresh the mirror is, written after each run. A relative path is relative to the "
         "mirror's `web` directory, where its users find it.",
@@ -235,8 +160,9 @@ class TrackingSettings(NamedTuple):
     """Where stale serials are remembered, what happens to those that persist, and where they are reported.
 
     Times are in seconds. `quarantine_after` is None if nothing goes into quarantine, `index_max_age` if
-    the guard is off. `ask_origin` is how many pages a day, None if that depends on the master. If `escalates`
-    is false, nothing is sent to anybody. If `metrics_file` or `status_page` is empty, that file is not written.
+    the guard is off, `audit_every` if runs compare nothing. `ask_origin` is how many pages a day, None
+    if that depends on the master. If `escalates` is false, nothing is sent to anybody. If `metrics_file`
+    or `status_page` is empty, that file is not written.
     """
 
     state: str
@@ -247,6 +173,7 @@ class TrackingSettings(NamedTuple):
     quarantine_after: int | None
     index_max_age: int | None
     ask_origin: int | None
+    audit_every: int | None = None
     metrics_file: str = ""
     status_page: str = ""
     heartbeat: str = ""
@@ -358,7 +285,7 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
         value = section.get(name, defaults.get(name, option.default))
         try:
             values[name] = option.parse(value)
-        except _BadValueError as bad:
+        except BadValueError as bad:
             raise _refused(name, bad.shown or _shown(value), bad.problem, bad.allowed) from None
     if values["critical_after"] < values["warn_after"]:
         critical, warn = (section.get(name, OPTIONS[name].default) for name in ("critical_after", "warn_after"))
@@ -370,7 +297,7 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
 
 def refused_channel(number: int, url: str, problem: str) -> OptionError:
     """Return the error for a URL in `notify`, which is the `number`th there, that turns out to be of no use."""
-    return _refused("notify", _SHOWN_LINE.format(number, len(url)), problem)
+    return _refused("notify", SHOWN_LINE.format(number, len(url)), problem)
 
 
 def _refused(name: str, shown: str, problem: str, allowed: str = "") -> OptionError:
@@ -389,6 +316,7 @@ def _tracking(enabled: Collection[str], values: Mapping[str, Any]) -> TrackingSe
         quarantine_after=values["quarantine_after"] if quarantines else None,
         index_max_age=values["index_max_age"] if guards else None,
         ask_origin=values["ask_origin"] if quarantines and guards else 0,
+        audit_every=values["audit_every"] if quarantines and values["quarantine_after"] is not None else None,
         metrics_file=values["metrics_file"],
         status_page=values["status_page"],
         heartbeat=values["heartbeat"],

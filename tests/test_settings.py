@@ -127,6 +127,7 @@ OTHER_VALUES = {
     "ask_origin": "7",
     "quarantine_after": "never",
     "index_max_age": "7h",
+    "audit_every": "never",
     "notify": "json://a/",
     "heartbeat": "https://a/ping/uuid",
     "metrics_file": "a.prom",

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from ..core.observations import HIGHEST_SERIAL, parse_serial
 
 # Source: PEP 503, of normalized names. What is none never becomes a path.
-_NORMALIZED = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
+NORMALIZED = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
 
 # What the mirror's own filters do: they take those projects out that they drop, by their names as they are listed.
 Filter = Callable[[dict[str, int]], None]
@@ -95,9 +95,9 @@ def _normalized(found: dict[str, int], highest: int) -> dict[str, int]:
     projects: dict[str, int] = {}
     while found:
         name, serial = found.popitem()
-        if not _NORMALIZED.fullmatch(name):
+        if not NORMALIZED.fullmatch(name):
             name = canonicalize_name(name)
-            if not _NORMALIZED.fullmatch(name):
+            if not NORMALIZED.fullmatch(name):
                 continue
         projects[name] = max(serial if serial <= highest else 0, projects.get(name, 0))
     return projects

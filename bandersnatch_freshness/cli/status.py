@@ -15,8 +15,8 @@ from ..core.incidents import EDGE, Level
 from ..core.origin import Allowance
 from ..exit_codes import CheckExit
 from ..formatting import duration, printable, timestamp
+from ..reporting import audit_progress, facts
 from ..reporting import check as checks
-from ..reporting import facts
 from ..reporting.standing import Freshness, Standing, completeness, nodes, standing
 from ..reporting.summary import Summary
 from . import terminal
@@ -56,6 +56,10 @@ def status(options: argparse.Namespace) -> int:
         console.print(quarantined(summary))
     if summary.state.origin:
         console.print(f"\n{escape(_origin(summary.state.origin, summary.now))}", soft_wrap=True)
+    if audit := summary.state.audit:
+        every, now = summary.audit_every, summary.now
+        said = " ".join((*audit_progress.progress(audit, every, now), *audit_progress.advice(audit, every, now)))
+        console.print(Text(f"\nAudit: {said}"), soft_wrap=True)
     if summary.state.runs:
         console.print(_runs(summary))
     return 0

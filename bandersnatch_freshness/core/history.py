@@ -53,6 +53,19 @@ class Batch(NamedTuple):
     left: int = 0
 
 
+def begin_batch(known: Batch | None, target: int, size: int, started: int, *, resumed: bool, announced: int) -> Batch:
+    """Return the batch of a run that `started` then, in seconds since 1970, and is to sync so many to reach `target`.
+
+    A run that continues an earlier run's todo list (`resumed`) takes over the number that the earlier one started with.
+    If that is unknown, it takes `announced`, the number of serials announced: there are no more packages than serials.
+    """
+    if not resumed:
+        return Batch(target, size, started)
+    if known is not None and known.target == target:
+        return Batch(target, max(size, known.size), known.at)
+    return Batch(target, max(size, announced))
+
+
 class Hour(NamedTuple):
     """The worst state that the runs of one hour ended in.
 

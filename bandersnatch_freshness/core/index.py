@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ..formatting import timestamp
@@ -93,13 +94,15 @@ class Listing(NamedTuple):
     """What an index lists.
 
     `own` is the serial that it has as a whole, 0 if it has none; `names` and `serials` return those of its projects,
-    `projects` of them. They are read when they are needed: there may be 700,000.
+    `projects` of them, and `part` both of those from one place to another. They are read when they are needed: there
+    may be 700,000.
     """
 
     own: int
     projects: int
     names: Callable[[], Iterable[str]]
     serials: Callable[[], Iterable[int]]
+    part: Callable[[int, int], Iterable[tuple[str, int]]]
 
     def measure(self, most: int | None = None) -> tuple[int | None, int]:
         """Return the serial of the index, None if it has none, and the highest of its projects' serials.
@@ -146,6 +149,7 @@ def read_index(index: Any) -> Listing:
             len(projects),
             lambda: (str(project.get("name")) for project in projects),
             lambda: map(_serial, projects),
+            lambda start, stop: ((str(project.get("name")), _serial(project)) for project in projects[start:stop]),
         )
     except (TypeError, AttributeError, LookupError) as error:
         raise ValueError("it is not a simple index in JSON") from error
@@ -153,7 +157,13 @@ def read_index(index: Any) -> Listing:
 
 def read_changes(changes: Mapping[str, int], last: Any = None) -> Listing:
     """Return what XML-RPC listed: serials by project; `last` is the last serial that it reported, if it did."""
-    return Listing(parse_serial(str(last)) or 0, len(changes), lambda: changes, lambda: map(int, changes.values()))
+    return Listing(
+        parse_serial(str(last)) or 0,
+        len(changes),
+        lambda: changes,
+        lambda: map(int, changes.values()),
+        lambda start, stop: ((name, int(serial)) for name, serial in islice(changes.items(), start, stop)),
+    )
 
 
 def _serial(entry: Any) -> int:

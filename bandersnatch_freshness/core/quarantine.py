@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -119,9 +119,11 @@ def plan(
     most: int | None = None,
     *,
     drains: bool = False,
+    lost: Collection[str] = (),
 ) -> QuarantinePlan:
     """Return the plan for a run, in which no serial above `most` counts; if it `drains`, all are asked for.
 
+    So are those that it has just found `lost`.
     `announced` has the serials of the packages with incidents and of all those already in
     quarantine, except the ones that the mirror's own filters dropped: those leave quarantine.
     `others` is how many other packages the run requests.
@@ -151,6 +153,7 @@ def plan(
             after[name] = QuarantineEntry(announced[name], now, now)
             ask[name] = None
     changed = frozenset(ask)
+    ask |= dict.fromkeys(name for name in lost if name in after)
     due = sorted(
         (entry.last_asked, name)
         for name, entry in after.items()

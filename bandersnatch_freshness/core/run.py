@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .agreement import HOUR, are_three_runs
+from .audit_round import AuditRound
 from .back_off import BackOff
 from .causes import cause_of
 from .climb import PageResult, RecheckBudget
@@ -111,6 +112,9 @@ class Run:
         # How many variants a climb takes, and what those that were no use showed of them.
         self.ways = len(LADDER)
         self.usefulness = Usefulness()
+        # How far the audit is by this run, None if it has no part in it; and what it found lost and is to sync.
+        self.audit: AuditRound | None = None
+        self.lost: dict[str, int] = {}
         # Made once it is needed, as on a healthy day it isn't.
         self._back_off: BackOff | None = None
         self._asked_once: set[str] = set()

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from ..audit.announced import Announced, Filter, NoIndexError, read
 from ..audit.comparison import Finding, Kind, Known, Tally, Terms, compare, is_current, seconds_to_sync
 from ..core import quarantine
+from ..core.audit_round import AuditRound
 from ..core.index import how_fewer
 from ..core.observations import parse_serial
 from ..core.scope import same_master
@@ -202,6 +203,9 @@ class Auditor:
                 lost = tally.lost(state.missing)
                 state.quarantine = quarantine.with_lost(state.quarantine, lost, self._clock())
                 added = len(state.quarantine) - before
+                if tally.counts[Kind.MISSING]:  # so runs sync what else they find missing
+                    audit = state.audit or AuditRound(self._clock())
+                    state.audit = audit._replace(is_consented=True)
                 if added:
                     state.drains = True
                     records.write()

@@ -105,6 +105,7 @@ class MirrorFiles(NamedTuple):
             obstacle=obstacle,
             begun=left.begun if left and not left.is_lost else 0,
             touched=self.store(TODO).modified(),
+            audit_every=self.tracking.audit_every,
         )
 
     def records(self, clock: Callable[[], int]) -> Records:

@@ -2,17 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from ..core.guard import IndexGuard
 from ..core.index import Listing
 from ..core.run import Run
+from ..fail_open import fail_open
 from ..state.memory import Memory
 from .pages import own_serial
 from .protocols import HostAdapter, HostMirror
 from .run_context import RunContext
+
+
+def settle(
+    context: RunContext,
+    memory: Memory,
+    run: Run,
+    adapter: HostAdapter,
+    configuration: Any,
+    filter_packages: Callable[[Any], None],
+) -> None:
+    """Filter a run's package list, on which are those in quarantine, missing or lost that are due, and no others."""
+    mirror, guard = context.mirror, context.guard
+    asked = fail_open({}, hold_missing, context, memory, run, adapter)
+    if context.slice and not (guard and guard.holds_serial):
+        fail_open(None, _audit, context, memory, run, adapter, configuration, filter_packages)
+    names = fail_open(None, _list_all, context, memory, run, adapter)
+    filter_packages(mirror)
+    run.drop_missing(name for name, raw in asked.items() if raw not in mirror.packages_to_sync)
+    if names is not None:
+        fail_open(None, plan, context, memory, run, adapter, names)
+    context.listing = context.slice = None  # which may be hundreds of megabytes
+
+
+def _audit(
+    context: RunContext,
+    memory: Memory,
+    run: Run,
+    adapter: HostAdapter,
+    configuration: Any,
+    filter_packages: Callable[[Any], None],
+) -> None:
+    from .audit_slice import own_copies, take_slice  # which most runs don't need
+
+    copies = own_copies(context.storage, str(context.mirror.homedir), configuration, adapter)
+    take_slice(context, memory.audit, run, copies, filter_packages)
+
+
+def _list_all(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter) -> dict[str, str]:
+    mirror, guard = context.mirror, context.guard
+    names = list_quarantined(memory, run, adapter, mirror, awaited(memory, context.listing))
+    if guard is not None:
+        bound(guard, mirror)
+        if context.pages:
+            context.pages.most = guard.most
+    return names
 
 
 def hold_missing(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter) -> dict[str, str]:
@@ -39,14 +86,14 @@ def hold_missing(context: RunContext, memory: Memory, run: Run, adapter: HostAda
 
 
 def list_quarantined(
-    memory: Memory, adapter: HostAdapter, mirror: HostMirror, awaited: Mapping[str, int]
+    memory: Memory, run: Run, adapter: HostAdapter, mirror: HostMirror, awaited: Mapping[str, int]
 ) -> dict[str, str]:
-    """Put what is in quarantine on the run's list, where the mirror's filters see it.
+    """Put what is in quarantine on the run's list, or was found lost, where the mirror's filters see it.
 
     `awaited` has the packages in quarantine that wait for what this master lists, with the serials it lists, or 0.
     Returns the names as they are listed, by normalized ones.
     """
-    concerned = {**memory.concerned(), **awaited}
+    concerned = {**memory.concerned(run), **awaited}
     if not concerned:
         return {}
     listed: dict[str, str] = {canonicalize_name(name): name for name in mirror.packages_to_sync}
@@ -80,7 +127,7 @@ def plan(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter, na
     target, synced = int(mirror.target_serial or 0), int(mirror.synced_serial or 0)
     resumed = context.storage.exists(mirror.todolist)
     others = len(packages) - len(listed)
-    held = memory.count_quarantined(listed)
+    held = memory.count_quarantined(run, listed)
     memory.begin_batch(run, target, len(packages) - held, resumed=resumed, announced=target - synced)
     announced, most = {name: int(packages[raw]) for name, raw in listed.items()}, guard.most if guard else None
     made = memory.plan(run, announced, others, most)

@@ -10,6 +10,7 @@ from ..core.guard import IndexGuard
 from ..core.index import Listing
 from ..core.known_pages import KnownPages
 from ..core.run import Run
+from ..state.audit_rounds import Slice
 from ..state.memory import Memory
 from ..state.store import Store
 from ..transports.climber import AdaptiveClimber
@@ -30,8 +31,9 @@ class RunContext:
     guard: IndexGuard | None = None
     pages: KnownPages | None = None
     climber: AdaptiveClimber | None = None
-    # All that the master lists, where something waits for it.
+    # All that the master lists, where something waits for it; and which of that is to be audited.
     listing: Listing | None = None
+    slice: Slice | None = None
     # Bandersnatch's todo list as the run began.
     todo: Todo | None = None
     # Why there is no index, empty where there is one.

@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import functools
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from ..core.causes import ENDED, cause_of
-from ..core.guard import IndexGuard
 from ..core.incidents import INDEX, MIRROR
 from ..core.index import IndexRefusedError, Listing
 from ..core.known_pages import KnownPages
@@ -241,7 +239,7 @@ class Suite:
             if not synced and context.pages:
                 context.pages.begin_anew()
         if context.guard:
-            count_own = functools.partial(_count_own_projects, context.storage, mirror)
+            count_own = functools.partial(pages.count_own_projects, context.storage, mirror)
             is_held = context.memory.is_held(canonicalize_name) if context.memory else None
             context.guard.expect(synced, count_own, owed, target, is_held)
 
@@ -299,25 +297,28 @@ class Suite:
         def quarantining(mirror: HostMirror) -> None:
             context = self.context
             memory, run = (context.memory, context.run) if context else (None, None)
-            if memory is None or run is None:
+            if context is None or memory is None or run is None:
                 filter_packages(mirror)
                 return
-            guard = context.guard if context else None
-            asked = fail_open({}, package_list.hold_missing, context, memory, run, self.adapter)
-            names = fail_open(None, self._list_quarantined, memory, guard, mirror)
-            filter_packages(mirror)
-            run.drop_missing(name for name, raw in asked.items() if raw not in mirror.packages_to_sync)
-            if names is not None:
-                fail_open(None, package_list.plan, context, memory, run, self.adapter, names)
+            package_list.settle(context, memory, run, self.adapter, self.configuration, filter_packages)
 
         return quarantining
 
     def note_listing(self, read: Callable[[Any], Listing], listed: Any) -> None:
-        """Keep all that the master lists, where packages in quarantine wait for that, or some are missing."""
+        """Keep all that the master lists, where that is audited, packages in quarantine wait for it, or are missing."""
         context = self.context
-        memory = context.memory if context else None
-        if context and memory and fail_open(False, lambda: memory.waiting() or memory.missing.is_any_due()):
-            context.listing = fail_open(None, read, listed)
+        memory, run = (context.memory, context.run) if context else (None, None)
+        if context and memory and run:
+            fail_open(None, self._note_listing, context, memory, run, read, listed)
+
+    @staticmethod
+    def _note_listing(
+        context: RunContext, memory: Memory, run: Run, read: Callable[[Any], Listing], listed: Any
+    ) -> None:
+        listing = read(listed)
+        context.slice = memory.audit.next_slice(run, listing.projects)
+        if context.slice or memory.waiting() or memory.missing.is_any_due():
+            context.listing = listing
 
     def awaits_listing(self) -> bool:
         """Return whether to ask for all that the master lists, as packages in quarantine wait for it."""
@@ -329,15 +330,6 @@ class Suite:
         context = self.context
         memory = context.memory if context and context.run and context.todo else None
         return memory is not None and fail_open(False, memory.wants_peek)
-
-    def _list_quarantined(self, memory: Memory, guard: IndexGuard | None, mirror: HostMirror) -> dict[str, str]:
-        awaited = package_list.awaited(memory, self.context.listing if self.context else None)
-        names = package_list.list_quarantined(memory, self.adapter, mirror, awaited)
-        if guard is not None:
-            package_list.bound(guard, mirror)
-            if self.context and self.context.pages:
-                self.context.pages.most = guard.most
-        return names
 
     def keeps_missing(self, mirror: HostMirror) -> None:
         """Save what was not found before the mirror's serial passes it; if that fails, the serial waits."""
@@ -387,12 +379,3 @@ def files_of(adapter: HostAdapter, configuration: Any, tracking: TrackingSetting
     except ValueError:  # whose text may have a password in it
         raise OptionError("[mirror] master: not a URL") from None
     return MirrorFiles(directory, master, tracking, adapter.storage(configuration))
-
-
-def _count_own_projects(storage: Any, mirror: HostMirror) -> int:
-    """Return how many projects the mirror has; on disk alone, 0 where that takes a request for each thousand."""
-    if storage.PATH_BACKEND is not Path:
-        return 0
-    simple = Path(mirror.webdir) / "simple"
-    directories = [one for one in simple.iterdir() if one.is_dir()] if mirror.hash_index else [simple]
-    return sum(entry.is_dir() for directory in directories for entry in os.scandir(directory))

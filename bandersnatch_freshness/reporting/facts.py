@@ -27,5 +27,6 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "obstacle": summary.obstacle,
         "incidents": document["incidents"],
         "quarantine": document["quarantine"],
+        "audit": document.get("audit"),
         "runs": document["runs"],
     }

@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from .. import __version__
+from ..core.audit_round import PastRound
 from ..core.incidents import Level
 from ..core.variants import possible
 from ..core.verdicts import Verdict
@@ -55,6 +56,10 @@ def _gauge(name: str, text: str, value: Callable[[Summary], float | None]) -> Ex
 
 def _counter(name: str, text: str, value: Callable[[Summary], float]) -> Exported:
     return Exported(PREFIX + name, "counter", text, (), lambda summary: {(): value(summary)})
+
+
+def _past_round(summary: Summary) -> PastRound | None:
+    return summary.state.audit.last if summary.state.audit else None
 
 
 METRICS = (
@@ -154,6 +159,31 @@ METRICS = (
         "oldest_quarantined_age_seconds",
         "How long the oldest entry in quarantine had been there when this was written; 0 if there is none.",
         lambda summary: max(0, 0, *(summary.now - one.since for one in summary.quarantine.values())),
+    ),
+    _gauge(
+        "audit_compared_projects",
+        "Projects that runs have compared with the index in the present round of the audit.",
+        lambda summary: summary.state.audit.seen if summary.state.audit else None,
+    ),
+    _gauge(
+        "audit_listed_projects",
+        "Projects that the index lists, all of which a round of the audit compares.",
+        lambda summary: summary.state.audit.listed if summary.state.audit else None,
+    ),
+    _gauge(
+        "audit_round_timestamp_seconds",
+        "When the last round of the audit ended; without a value before that.",
+        lambda summary: past.ended if (past := _past_round(summary)) else None,
+    ),
+    _gauge(
+        "audit_lost_packages",
+        "Packages that the last round of the audit found missing, older or broken here.",
+        lambda summary: past.found if (past := _past_round(summary)) else None,
+    ),
+    _gauge(
+        "audit_missing_packages",
+        "Those of them that were missing.",
+        lambda summary: past.missing if (past := _past_round(summary)) else None,
     ),
     _counter(
         "notifications_sent_total",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from ..core.incidents import EDGE, INDEX, OF_ALL, Incident, Level
 from ..core.quarantine import QuarantineEntry
 from ..formatting import duration, printable, timestamp
 from . import chart
+from .audit_progress import progress, share
 from .standing import LONGEST_CAUSE, Freshness, left, nodes, quiet_until, standing, why
 from .summary import Summary
 
@@ -94,6 +96,7 @@ def render(summary: Summary) -> str:
         outcome=_OUTCOMES.get(last.outcome, printable(last.outcome)) if last else "",
         counts=[(str(level), counts[level]) for level in sorted(Level, reverse=True) if counts[level]],
         rows=rows,
+        audit=_audit(summary),
         more=len(summary.speaking) + len(only_quarantined) - len(rows),
         charts=(
             chart.lag_chart(summary.state.history, summary.now),
@@ -115,6 +118,13 @@ def render(summary: Summary) -> str:
             )
         ),
     )
+
+
+def _audit(summary: Summary) -> dict[str, Any] | None:
+    audit = summary.state.audit
+    if audit is None:
+        return None
+    return {"share": share(audit), "sentences": list(progress(audit, summary.audit_every, summary.now))}
 
 
 def headline(summary: Summary, only_quarantined: int) -> Headline:

@@ -31,6 +31,8 @@ class Summary:
     obstacle: str = ""
     begun: int = 0
     touched: int = 0
+    # In how many seconds runs are to compare all that is listed with the mirror; None if they don't.
+    audit_every: int | None = None
 
     @property
     def speaking(self) -> list[Incident]:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from .. import __version__
+from ..core.audit_round import AuditRound, PastRound
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
@@ -26,8 +27,9 @@ from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
 from ..core.usefulness import Idle
 from ..formatting import printable, seconds, timestamp
-from . import parts
-from .parts import FORMAT, Seconds
+from . import audit_parts, parts
+from .part import HIGHEST, Part, Seconds
+from .parts import FORMAT
 from .remembered import ChannelRecord, NotificationRecord, OtherMaster, State, Totals, in_quarantine
 
 __all__ = [
@@ -54,7 +56,7 @@ OUTCOMES: tuple[str, ...] = get_args(parts.Outcome)
 EVIDENCE_KEPT = 1000
 
 # What is remembered once of a master, by name, with its types in the core and in the document.
-_SINGLE: Mapping[str, tuple[Callable[..., Any], type[parts.Part]]] = {
+_SINGLE: Mapping[str, tuple[Callable[..., Any], type[Part]]] = {
     "batch": (Batch, parts.Batch),
     "index": (Index, parts.Index),
     "doubt": (Doubt, parts.Doubt),
@@ -64,6 +66,7 @@ _SINGLE: Mapping[str, tuple[Callable[..., Any], type[parts.Part]]] = {
     "idle_no_cache": (Idle, parts.Idle),
     "upstream": (Mark, parts.Mark),
     "origin": (Allowance, parts.Origin),
+    "audit": (AuditRound, audit_parts.Audit),
 }
 
 # What reading a foreign document may raise; msgspec's own is no ValueError before 0.19.
@@ -197,7 +200,7 @@ def _block(brackets: str, lines: Iterable[str]) -> Iterator[str]:
     yield brackets if separator[0] == brackets[0] else "\n" + brackets[1]
 
 
-def _named(name: str, part: parts.Part) -> str:
+def _named(name: str, part: Part) -> str:
     """Return a part as a member of an object."""
     return _json({_plain(name): part})[1:-1]
 
@@ -214,7 +217,7 @@ def _plain(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _part(kind: type[parts.Part], values: Any, *more: object) -> parts.Part:
+def _part(kind: type[Part], values: Any, *more: object) -> Part:
     """Return a part made of the attributes that its fields are named after; `more` is for the last fields."""
     read, writers = _columns(kind, len(more))
     found = list(read(values))
@@ -224,7 +227,7 @@ def _part(kind: type[parts.Part], values: Any, *more: object) -> parts.Part:
 
 
 @functools.cache
-def _columns(kind: type[parts.Part], but: int) -> tuple[Callable[[Any], Any], list[tuple[int, Callable[[Any], Any]]]]:
+def _columns(kind: type[Part], but: int) -> tuple[Callable[[Any], Any], list[tuple[int, Callable[[Any], Any]]]]:
     """Return what reads a part's fields but the last ones, and what writes those that aren't written as they are."""
     hints = get_type_hints(kind)
     names = kind.__struct_fields__[: -but or None]
@@ -243,7 +246,7 @@ def _time_if_any(value: int) -> Any:
 
 def _bounded(value: int | None) -> Any:
     """Return a number within what can be read again, whatever a hostile index said it was."""
-    return value if value is None or 0 <= value <= parts.HIGHEST else min(max(value, 0), parts.HIGHEST)
+    return value if value is None or 0 <= value <= HIGHEST else min(max(value, 0), HIGHEST)
 
 
 # How values are written, by the types of the fields; others are written as they are.
@@ -256,6 +259,7 @@ _WRITERS: Mapping[Any, Callable[[Any], object]] = {
     tuple[parts.Mark, ...]: lambda marks: tuple(_part(parts.Mark, mark) for mark in marks),
     dict[str, parts.Turn]: lambda turns: {_plain(name): _part(parts.Turn, turn) for name, turn in turns.items()},
     parts.Look | None: lambda look: _part(parts.Look, look) if look.at else None,
+    audit_parts.PastRound | None: lambda last: _part(audit_parts.PastRound, last) if last else None,
 }
 
 
@@ -336,7 +340,7 @@ def _incident_in(name: str, part: parts.Incident) -> Incident:
     return _core(Incident, part, subject=name)
 
 
-def _core(kind: Callable[..., _T], part: parts.Part, **more: object) -> _T:
+def _core(kind: Callable[..., _T], part: Part, **more: object) -> _T:
     """Return what the core makes of a part of the document."""
     values = {name: value for name, value in msgspec.structs.asdict(part).items() if value is not UNSET} | more
     values.pop("subjects", None)  # of what was told, the key
@@ -345,6 +349,8 @@ def _core(kind: Callable[..., _T], part: parts.Part, **more: object) -> _T:
         values["look"] = _core(Look, part.look) if part.look else Look()
     if isinstance(part, parts.Origin):
         values["pages"] = {name: _core(Turn, turn) for name, turn in part.pages.items()}
+    if isinstance(part, audit_parts.Audit):
+        values["last"] = _core(PastRound, part.last) if part.last else None
     if "level" in values:
         values["level"] = _LEVELS[values["level"]]
     return kind(**values)

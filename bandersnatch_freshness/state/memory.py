@@ -17,7 +17,7 @@ from ..core import origin, quarantine
 from ..core.agreement import HOUR
 from ..core.completeness import Todo
 from ..core.guard import IndexGuard
-from ..core.history import Batch
+from ..core.history import begin_batch
 from ..core.incidents import INDEX, Change
 from ..core.index import KnownIndex, plausible
 from ..core.known_pages import KnownPages
@@ -26,6 +26,7 @@ from ..core.refusals import Refusal
 from ..core.run import Run
 from ..settings import TrackingSettings
 from . import telling
+from .audit_rounds import AuditRounds, with_lost
 from .document import NewerStateError, State, StateError
 from .missing import MissingPackages
 from .notifies import Notifies
@@ -62,6 +63,7 @@ class Memory:
         self._trace = trace or Trace()
         self._running = contextlib.ExitStack()
         self.missing = MissingPackages(records, clock)
+        self.audit = AuditRounds(records, tracking.audit_every, clock)
 
     def begin(self, todo: Todo | None = None) -> Run | None:
         """Start a run; None if the state can't be used, in which case nothing is to be remembered.
@@ -188,16 +190,20 @@ class Memory:
         entries.update({name: entries[name]._replace(last_asked=now, asks=entries[name].asks + 1) for name in due})
         return bool(due)
 
-    def concerned(self) -> dict[str, int | None]:
-        """Return the packages to plan for: those in quarantine with their required serials, those due with None."""
+    def concerned(self, run: Run) -> dict[str, int | None]:
+        """Return the packages to plan for: those in quarantine with their required serials, those due with None.
+
+        What the run has found lost counts as in quarantine from now on.
+        """
         state, tracking = self._records.state, self._tracking
         after, warn_after = tracking.quarantine_after, tracking.thresholds.warn_after
         last = self._last_run(state)
-        return quarantine.concerned(state.quarantine, state.incidents, self._clock(), after, last, warn_after)
+        held = with_lost(state, run, run.started)
+        return quarantine.concerned(held, state.incidents, self._clock(), after, last, warn_after)
 
-    def count_quarantined(self, names: Iterable[str]) -> int:
-        """Return how many of these packages are in quarantine."""
-        return sum(name in self._records.state.quarantine for name in names)
+    def count_quarantined(self, run: Run, names: Iterable[str]) -> int:
+        """Return how many of these packages are in quarantine, with what the run has found lost."""
+        return sum(name in self._records.state.quarantine or name in run.lost for name in names)
 
     def plan(
         self, run: Run, announced: Mapping[str, int], others: int, most: int | None = None
@@ -214,7 +220,7 @@ class Memory:
             return quarantine.QuarantinePlan(dict(self._records.state.quarantine))
         now, state = self._clock(), self._records.state
         before = state.quarantine
-        plan = self._plan(state, announced, others, now, after, most)
+        plan = self._plan(state, run, announced, others, now, after, most)
         may_ask = self._may_ask_origin(state, plan, announced, now, after)
         if plan.quarantine == before and not may_ask.most:
             return plan
@@ -223,7 +229,7 @@ class Memory:
                 if self._records.state is not state:  # another run has written in the meantime
                     known, state = before, self._records.state
                     before = state.quarantine
-                    plan = self._plan(state, announced, others, now, after, most)
+                    plan = self._plan(state, run, announced, others, now, after, most)
                     # What an audit has put there since is not what the mirror's filters have dropped.
                     plan.quarantine.update((name, one) for name, one in before.items() if name not in known)
                     may_ask = self._may_ask_origin(state, plan, announced, now, after)
@@ -240,16 +246,18 @@ class Memory:
             text = "%s can't be written, no more packages go into quarantine: %s"
             log.log(level, text, self._records.store.path, error)
             return plan.without(plan.changed, before)
-        telling.log_plan(plan.quarantine, before, state.incidents, now, is_news=not self._tracking.escalates)
+        lost = run.lost.keys() & (plan.quarantine.keys() - before.keys())
+        telling.log_lost(lost)
+        telling.log_plan(plan.quarantine, before, lost, state.incidents, now, is_news=not self._tracking.escalates)
         run.origin = origin.OriginTurns(may_ask)
         return plan.asking_fully(may_ask.names)
 
     def _plan(
-        self, state: State, announced: Mapping[str, int], others: int, now: int, after: int, most: int | None
+        self, state: State, run: Run, announced: Mapping[str, int], others: int, now: int, after: int, most: int | None
     ) -> quarantine.QuarantinePlan:
         last, warn_after = self._last_run(state), self._tracking.thresholds.warn_after
         return quarantine.plan(
-            state.quarantine,
+            with_lost(state, run, now),
             state.incidents,
             announced,
             others,
@@ -259,6 +267,7 @@ class Memory:
             warn_after,
             most,
             drains=state.drains,
+            lost=run.lost,
         )
 
     def _may_ask_origin(
@@ -280,20 +289,10 @@ class Memory:
         return 0 if self._records.has_switched else state.last_run()
 
     def begin_batch(self, run: Run, target: int, size: int, *, resumed: bool, announced: int) -> None:
-        """Record how many packages there are to sync to reach the serial `target`.
-
-        A run that continues an earlier run's todo list (`resumed`) takes over the number that the
-        earlier one started with. If that is unknown, it takes `announced`, the number of serials
-        announced: there are no more packages than serials.
-        """
+        """Record how many packages there are to sync to reach the serial `target`; as in `begin_batch`."""
         known = self._records.state.batch
-        at = run.started
-        if resumed:
-            is_known = known is not None and known.target == target
-            at = known.at if known and is_known else 0
-            size = max(size, known.size if known and is_known else announced)
-        run.batch = Batch(target, size, at)
-        run.report.batch = size
+        run.batch = begin_batch(known, target, size, run.started, resumed=resumed, announced=announced)
+        run.report.batch = run.batch.size
 
     def wants_peek(self) -> bool:
         """Return whether to look how far upstream has moved: once an hour, while a todo list is worked off."""

@@ -12,29 +12,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from ..core.observations import HIGHEST_SERIAL
 from ..core.verdicts import Verdict
+from .audit_parts import Audit
+from .part import Counts, Number, Part, Seconds
 
 FORMAT = 1
 
-# No number of anything else here is higher either.
-HIGHEST = HIGHEST_SERIAL
-
-
-class Seconds(int):
-    """A time in seconds since 1970, which JSON has as text."""
-
-    __slots__ = ()
-
-
-Number = Annotated[int, Meta(ge=0, le=HIGHEST)]
-Counts = dict[str, Number]
 LevelName = Literal["stale", "warning", "critical"]
 Outcome = Literal["fresh", "errors", "failed", "interrupted", "overlapping"]
-
-
-class Part(Struct, omit_defaults=True, gc=False):  # there may be 100,000 of them, none of which refers to itself
-    """What all parts have in common."""
 
 
 class Evidence(Part):
@@ -306,6 +291,7 @@ class Remembered(Part):
         Annotated[Mark, Meta(description="which serial the index had while a todo list was worked off")] | UnsetType
     ) = UNSET
     origin: Annotated[Origin, Meta(description="how much its origin was asked for past all caches")] | UnsetType = UNSET
+    audit: Annotated[Audit, Meta(description="how far the audit in every run is")] | UnsetType = UNSET
 
 
 class Other(Remembered, kw_only=True):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..core import history, missing
+from ..core.audit_round import AuditRound
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
@@ -25,7 +26,7 @@ OTHERS_KEPT = 2
 
 _OF_A_MASTER = (
     *("incidents", "notified", "batch", "index", "doubt", "ceiling", "refusal"),
-    *("idle_cache_bust", "idle_no_cache", "upstream", "origin"),
+    *("idle_cache_bust", "idle_no_cache", "upstream", "origin", "audit"),
 )
 
 
@@ -72,6 +73,7 @@ class OtherMaster(NamedTuple):
     idle_no_cache: Idle | None = None
     upstream: Mark | None = None
     origin: Allowance | None = None
+    audit: AuditRound | None = None
 
 
 @dataclass
@@ -120,6 +122,8 @@ class State:
     upstream: Mark | None = None
     # How much its origin was asked for past all caches, None if never.
     origin: Allowance | None = None
+    # How far the runs' audit of the mirror is, None if none has begun.
+    audit: AuditRound | None = None
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
     missing: dict[str, Missing] = field(default_factory=dict)

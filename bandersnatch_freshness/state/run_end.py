@@ -61,6 +61,9 @@ def note_end(
     report.has_progress = end.outcome == "interrupted" and end.todo is not None and end.todo.is_progress(state.batch)
     batch = run.batch or state.batch
     state.batch = batch and batch._replace(left=end.todo.left if end.todo else 0)
+    if run.audit is not None:
+        is_consented = run.audit.is_consented or bool(state.audit and state.audit.is_consented)
+        state.audit = run.audit._replace(is_consented=is_consented)
     state.note_upstream(run.upstream, run.started, guard.most if guard else None)
     state.incidents, changes = advance(state.incidents, report, now, tracking.thresholds)
     listed = state.index.projects if state.index else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from ..core import wording as words
 from ..core.incidents import Change, Incident, Level
@@ -27,19 +27,27 @@ def _log_each(level: int, lines: Iterable[tuple[str, Mapping[str, object]]]) -> 
         log.log(level, "and %d more: see `bandersnatch-freshness status`", count - most)
 
 
+def log_lost(names: Set[str]) -> None:
+    """Log what an audit found lost, and the run is to sync."""
+    if names:
+        text = "The mirror lacks the newest pages of %d packages, though it had their serials; it syncs them: %s"
+        log.info(text, len(names), ", ".join(sorted(names)))
+
+
 def log_plan(
     after: Mapping[str, object],
     before: Mapping[str, object],
+    lost: Set[str],
     incidents: Mapping[str, Incident],
     now: int,
     *,
     is_news: bool,
 ) -> None:
-    """Log what goes into quarantine, and what leaves it because the mirror's own filters drop it.
+    """Log what goes into quarantine, but what was found lost, and what leaves it as the mirror's own filters drop it.
 
     It `is_news` where nobody was told of the incident.
     """
-    entered = [incidents[name] for name in sorted(after.keys() - before.keys())]
+    entered = [incidents[name] for name in sorted(after.keys() - before.keys() - lost)]
     level = logging.WARNING if is_news else logging.INFO
     _log_each(level, ((words.in_quarantine(one, now), incident_fields(one)) for one in entered))
     dropped = "is dropped by the mirror's filters, and no longer in quarantine"

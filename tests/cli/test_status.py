@@ -75,8 +75,10 @@ def test_json_has_it_all(start_lab: StartLab, make_mirror: MakeMirror) -> None:
         "obstacle",
         "incidents",
         "quarantine",
+        "audit",
         "runs",
     }
+    assert document["audit"]["listed"] == 2
     assert (document["serial"], document["serial_lag"], document["incidents"]) == (lab.serial, 0, {})
     assert document["verdict"] == "fresh"
     assert document["complete_at"] == document["runs"][-1]["started"]

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bandersnatch_freshness import __version__
+from bandersnatch_freshness.core.audit_round import AuditRound, PastRound
 from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.index import Index
@@ -61,6 +62,7 @@ def busy() -> Summary:
     state.complete_at = NOW - DAY
     state.quarantine = {"bar": QuarantineEntry(42, NOW - HOUR, NOW), "baz": QuarantineEntry(42, NOW - DAY, NOW)}
     state.quarantine["accepted"] = QuarantineEntry(42, NOW - 9 * DAY, NOW, is_accepted=True)
+    state.audit = AuditRound(NOW - HOUR, 3, 8, last=PastRound(NOW - DAY, NOW - HOUR, 8, 2, 1))
     state.totals.runs.update(fresh=7, failed=2)
     state.totals.requests.update({"plain": 90, "strip+cache-bust": 3})
     state.totals.notifications_sent, state.totals.notifications_failed = 5, 4
@@ -88,6 +90,11 @@ def test_all_that_is_known(busy: Summary, tmp_path: Path) -> None:
         "oldest_incident_age_seconds": {(): 2 * DAY},
         "quarantined_packages": {(): 2},
         "oldest_quarantined_age_seconds": {(): DAY},
+        "audit_compared_projects": {(): 3},
+        "audit_listed_projects": {(): 8},
+        "audit_round_timestamp_seconds": {(): NOW - HOUR},
+        "audit_lost_packages": {(): 2},
+        "audit_missing_packages": {(): 1},
         "notifications_sent_total": {(): 5},
         "notifications_failed_total": {(): 4},
     }
@@ -138,6 +145,11 @@ def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
         "last_run_duration_seconds",
         "last_run_outcome",
         "last_completed_run_timestamp_seconds",
+        "audit_compared_projects",
+        "audit_listed_projects",
+        "audit_round_timestamp_seconds",
+        "audit_lost_packages",
+        "audit_missing_packages",
     }
     assert found["complete_timestamp_seconds"] == {(): NOW}
     assert {metric.name.removeprefix(metrics.PREFIX) for metric in metrics.METRICS} - found.keys() == unknown
