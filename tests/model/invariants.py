@@ -21,6 +21,10 @@ class Generations:
         self._mirror = mirror
         self._had: dict[str, tuple[int, int]] = {}
 
+    def forget(self, name: str) -> None:
+        """Forget what was seen of a project, as its pages were lost."""
+        self._had.pop(name, None)
+
     def look(self, world: World) -> list[str]:
         """Return what is older than at the last look."""
         found = []

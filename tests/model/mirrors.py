@@ -24,6 +24,9 @@ HAS_XMLRPC = Version("8") > BANDERSNATCH
 
 _FILTER, _SECTION = ("blacklist_project", "blacklist") if IS_OF_REQUESTS else ("blocklist_project", "blocklist")
 
+# Where pages are, below the mirror's directory `web`.
+_PAGES = ("simple", "json")
+
 # One worker: so the n-th file operation is the same in each replay.
 _DEFAULTS = {
     "json": "true",
@@ -50,11 +53,18 @@ class Mirror:
         self._zygote = zygote
         directory.mkdir(parents=True)
 
+    @property
+    def sees_index(self) -> bool:
+        """Whether its runs read the whole index, and not only what has changed since."""
+        return not HAS_XMLRPC or self._options.get("api-method") == "simple"
+
     def configure(self, master: str, plugins: Sequence[str], blocked: Sequence[str]) -> None:
         """Write the configuration."""
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_dict({"mirror": {**_DEFAULTS, **self._options, "master": master, "directory": str(self.directory)}})
         enabled = [*plugins, *([_FILTER] if blocked else [])]
+        if plugins:
+            parser.read_dict({"freshness": {"audit_every": "12h"}})
         if enabled:
             parser.read_dict({"plugins": {"enabled": "\n" + "\n".join(enabled)}})
         if blocked:
@@ -123,6 +133,28 @@ class Mirror:
             for release in self.simple_page(name)[1].intersection(world.page(name).versions)
             if self.has(name, release)
         }
+
+    def lose(self, name: str, how: str) -> None:
+        """Lose the simple page of a project, which is "deleted" or "cut"."""
+        page = self.directory / "web" / "simple" / canonicalize_name(name)
+        for path in page.glob("index*"):
+            path.unlink() if how == "deleted" else path.write_bytes(path.read_bytes()[:40])
+
+    def back_up(self) -> None:
+        """Take a backup of all pages, in place of the one before."""
+        backup = self.directory.with_name("backup")
+        shutil.rmtree(backup, ignore_errors=True)
+        for part in _PAGES:
+            if (self.directory / "web" / part).exists():
+                shutil.copytree(self.directory / "web" / part, backup / part, symlinks=True)
+
+    def restore(self) -> None:
+        """Put the pages of the backup in the place of those that there are."""
+        backup = self.directory.with_name("backup")
+        for part in _PAGES:
+            if (backup / part).exists():
+                shutil.rmtree(self.directory / "web" / part, ignore_errors=True)
+                shutil.copytree(backup / part, self.directory / "web" / part, symlinks=True)
 
     def begin_as(self, other: Mirror) -> None:
         """Become what another mirror is, without the suite's own files."""

@@ -22,8 +22,14 @@ NONE: tuple[str, ...] = ()
 PARTS = ("freshness_guard", "freshness_escalation", "freshness_quarantine")
 PLUGIN_SETS = (FULL, PARTS, NONE, *((one,) for one in PARTS))
 
+# What is lost of a mirror's own pages, which nothing tells the suite.
+LOSSES = ("page lost", "pages restored")
+
 # What befalls the mirrors' machine, or is done by those who run them.
-DOINGS = ("killed", "clock back", "clock ahead", "plugins switched", "filter on", "master respelled", "master swapped")
+DOINGS = (
+    *("killed", "clock back", "clock ahead", "plugins switched", "filter on", "master respelled", "master swapped"),
+    *LOSSES,
+)
 
 KINDS = (*faults.KINDS, *DOINGS)
 
@@ -83,6 +89,7 @@ class Story:
         self._blocked: set[str] = set()
         # Projects that may be older than they should, by the serials up to which: see `_excused`.
         self._forgiven: dict[str, int] = {}
+        self._lost: set[str] = set()
         self._was_ahead = False
         self._generations = invariants.Generations(suite)
         self._behind = invariants.Behind()
@@ -201,6 +208,27 @@ class Story:
         elif kind == "master swapped":
             self._master = 1 - self._master
             self.happened[kind] += 1
+        elif kind in LOSSES:
+            self._lose(kind)
+
+    def _lose(self, kind: str) -> None:
+        """Lose pages of both mirrors: one, or what a backup from before lacks. It is found by what runs audit."""
+        has = {name: self.suite.simple_page(name)[0] for name in self.world.names}
+        if kind == "pages restored":
+            for one in (self.bare, self.suite):
+                one.restore()
+        elif there := sorted(name for name, generation in has.items() if generation):
+            # More than one that is missing is a mirror that was made partial by hand.
+            name, how = self.random.choice(there), "cut" if 0 in has.values() else "deleted"
+            for one in (self.bare, self.suite):
+                one.lose(name, how)
+        lost = [name for name, generation in has.items() if self.suite.simple_page(name)[0] != generation]
+        self._lost.update(lost)
+        for name in lost:
+            self._forgiven[name] = self.world.serial
+            self._generations.forget(name)
+        self.happened[kind] += bool(lost)
+        self._says(f"lost: {lost}")
 
     def _unblock(self) -> None:
         """Take the filter off: what was released meanwhile is not asked for, with the suite or without."""
@@ -276,11 +304,15 @@ class Story:
             edge.faults.clear()
         self._skew, self._plugins, self._master, self._spelling = 0, FULL, 0, "{}"
         for name in self.world.names:
-            if (self.world.is_concealed(name) or name in self._excused()) and self.world.page(name).versions:
+            # What was never there is no loss that an audit would mend unasked, and without an index there is none.
+            is_audited = self.suite.sees_index and (name in self._lost or self.suite.simple_page(name)[0])
+            is_behind = self.world.is_concealed(name) or name in self._excused()
+            if is_behind and self.world.page(name).versions and not is_audited:
                 self.world.release(name)  # by which it is found again
+        moves = self.random.choice(self.world.names)  # the others are not to be found by their next release
         for pause in HEALING:
             self.world.now += pause
-            self.world.release(self.random.choice(self.world.names))
+            self.world.release(moves)
             self._run(with_bare=False)
             check = self.suite.run(self.world.now, command="check")
             left = list(invariants.unhealed(self.world, self.suite, check))
@@ -292,6 +324,8 @@ class Story:
         self._begin_episode()
 
     def _begin_episode(self) -> None:
+        for one in (self.bare, self.suite):
+            one.back_up()
         self._heal_at = self.number + self.random.randint(*EPISODE)
 
     # What is said.
