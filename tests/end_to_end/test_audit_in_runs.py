@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bandersnatch_freshness.lab.behaviours import Behaviour
+import pytest
+
+from bandersnatch_freshness.lab.behaviours import COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
+from bandersnatch_freshness.lab.origin import Answer
 from bandersnatch_freshness.lab.server import Lab
 
 from ..cli.test_status import command
@@ -110,6 +113,40 @@ def test_each_kind_of_loss_comes_back_within_a_round(start_lab: StartLab, make_m
         assert sum("it syncs them: " in line for line in said) >= 1
         found = state(both.mirror)["audit"]["last"]
         assert (found["found"], found["missing"], found["listed"]) == (1, 1, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cause", ["a 404 that was believed", "a filter", "a todo list that was cut"])
+def test_what_was_lost_before_the_suite_came_comes_back(
+    start_lab: StartLab, make_mirror: MakeMirror, cause: str
+) -> None:
+    """Until its next release nobody else would ask for it."""
+    lab = start_lab(projects=3)
+    mirrors = [make_mirror(lab, mirror=SIMPLE, options={"audit_every": "1d"}) for _ in range(2)]
+    for one in mirrors:
+        if cause == "a filter":
+            one.configure("blocklist", packages="lab-00")
+            one.configure("plugins", enabled="blocklist_project")
+        with cron(one) as runs:
+            runs.run(0)
+    lab.release(["lab-00", "lab-01"])
+    if cause == "a 404 that was believed":
+        lab.plant("lab-00", Answer(404), COPIES)
+    for one in mirrors:
+        if cause == "a todo list that was cut":
+            (one.directory / "todo").write_text(f"{lab.serial}\nlab-01 {lab.serial}")
+        with cron(one) as runs:
+            runs.run(60)
+        assert one.serial == lab.serial
+    lab.heal()
+    for one, plugin in zip(mirrors, ("", "freshness"), strict=True):
+        one.configure("plugins", enabled=plugin)
+        with cron(one) as runs:
+            runs.run(*range(HOUR, 2 * DAY, EVERY))
+    bare, mirror = mirrors
+    assert audit(mirror) == (0, {})
+    assert is_fresh(mirror, lab)
+    assert list(audit(bare)[1]) == ["lab-00"]
 
 
 def test_nothing_lost_nothing_asked_for(start_lab: StartLab, make_mirror: MakeMirror) -> None:
