@@ -59,7 +59,7 @@ class RunExit(ExitCode):
     FRESH = 0, "nothing is critical, and Bandersnatch itself did not fail: what did is remembered, and told if it lasts"
     FAILED = 1, "Bandersnatch itself failed"
     CRITICAL = 2, "an incident is critical, or the state can't be written"
-    USAGE = 64, "no command of Bandersnatch was named"
+    USAGE = 64, "the command line was wrong, or the configuration can't be followed: nothing was done"
 
 
 class ProbeExit(ExitCode):

@@ -22,7 +22,10 @@ def main(options: argparse.Namespace) -> int:
     # All of Bandersnatch is imported for this, which the other commands do without.
     from .. import host
 
-    ended = host.run(["--config", options.config, *options.arguments], quiet=options.quiet)
+    try:
+        ended = host.run(["--config", options.config, *options.arguments], quiet=options.quiet)
+    except host.RefusedError:
+        return RunExit.USAGE
     if ended is None:  # it was asked for its help, or its version
         return RunExit.FRESH
     options.config = host.config_file()  # which may be among the arguments

@@ -75,6 +75,10 @@ class _UnknownBandersnatchError(ValueError):
         self.lacking = lacking
 
 
+class RefusedError(Exception):
+    """Bandersnatch does not run, as its command line or its configuration can't be followed."""
+
+
 class _Started:
     """The suite of this process, made when it is first asked for, and what it was started from."""
 
@@ -215,13 +219,16 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
     If `quiet`, Bandersnatch's own handler for the console shows nothing below WARNING; what a
     log-config sets up is left as it is. Returns whether nothing but stale pages has failed; None
     if there was nothing to do, as for its help.
+
+    Raises:
+        RefusedError: if the command line or the configuration can't be followed, which has been said.
     """
     has_begun = False
 
     def start_first(configuration: Any) -> None:
         nonlocal has_begun
-        has_begun = True
         start(configuration)
+        has_begun = True
         if not _configuration.enabled_plugins(configuration):
             log.warning("%s: [plugins] enabled has no freshness plugin: as plain bandersnatch", config_file())
 
@@ -234,6 +241,8 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
         code = adapter.run_command(start_first, quiet=quiet)
     except SystemExit as ended:
         code = ended.code
+        if code == _configuration.REFUSED:
+            raise RefusedError from None
     except Exception as error:
         if has_begun and "mirror" in arguments:
             suite().end_early(error)
@@ -242,7 +251,9 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
         # An incident of the mirror itself, which is told once it persists.
         log.debug("Bandersnatch ended with an error: %s", cause_of(error), exc_info=True)
         return False
-    if not has_begun and not code:
+    if not has_begun:
+        if code:
+            raise RefusedError
         return None
     return not code and not suite().has_failed
 

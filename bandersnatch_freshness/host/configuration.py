@@ -57,6 +57,10 @@ def config_file() -> str:
     return str(parser.parse_known_args()[0].config)
 
 
+# As Bandersnatch itself for a configuration that it can't read; and as argparse for a command line.
+REFUSED = 2
+
+
 def stop(error: OptionError) -> NoReturn:
     """End the run with one line that names the file and what is wrong in it."""
     log.error("%s: %s", config_file(), error)
@@ -64,7 +68,7 @@ def stop(error: OptionError) -> NoReturn:
     logging.getLogger("asyncio").addFilter(
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], SystemExit))
     )
-    sys.exit(2)  # as Bandersnatch itself for a configuration it can't read
+    sys.exit(REFUSED)
 
 
 def may_be_sync() -> bool:

@@ -36,11 +36,11 @@ def test_run_tells_by_its_exit_code(start_lab: StartLab, make_mirror: MakeMirror
     assert command("run", mirror, "mirror").returncode == 2
     assert command("run", mirror, "delete", "lab-01").returncode == 2
     assert mirror.versions("lab-01") == []
-    assert command("run", mirror, "mirorr").returncode == 1
-    assert command("run", mirror, "--nosuch", "mirror").returncode == 1
+    assert command("run", mirror, "mirorr").returncode == 64
+    assert command("run", mirror, "--nosuch", "mirror").returncode == 64
     mirror.configure("freshness", warn_after="soon")
     refused = command("run", mirror, "mirror")
-    assert refused.returncode == 1
+    assert refused.returncode == 64
     assert "warn_after = soon: not a duration" in refused.stderr
 
 
@@ -65,7 +65,7 @@ def test_run_passes_on_what_it_is_given(start_lab: StartLab, make_mirror: MakeMi
 
 
 def test_run_without_a_plugin_is_bandersnatch(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
-    """And says so; a configuration that is not there is Bandersnatch's business."""
+    """And says so; of a configuration that is not there, Bandersnatch does."""
     lab = start_lab(projects=1)
     mirror = make_mirror(lab)
     run = command("run", mirror, "mirror")
@@ -73,4 +73,4 @@ def test_run_without_a_plugin_is_bandersnatch(start_lab: StartLab, make_mirror: 
     assert "[plugins] enabled has no freshness plugin: as plain bandersnatch" in run.stderr
     assert is_fresh(mirror, lab)
     mirror.config.unlink()
-    assert command("run", mirror, "mirror").returncode == 1
+    assert command("run", mirror, "mirror").returncode == 64
