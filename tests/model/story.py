@@ -90,6 +90,7 @@ class Story:
         # Projects that may be older than they should, by the serials up to which: see `_excused`.
         self._forgiven: dict[str, int] = {}
         self._lost: set[str] = set()
+        self._deceived: set[str] = set()
         self._was_ahead = False
         self._generations = invariants.Generations(suite)
         self._behind = invariants.Behind()
@@ -291,6 +292,7 @@ class Story:
         if self._plugins not in (FULL, PARTS):
             for name in deceived:
                 self._forgiven[name] = self.world.page(name).serial
+                self._deceived.add(name)
         forgiven = {name for name, serial in self._forgiven.items() if self.world.page(name).serial <= serial}
         return forgiven | self._blocked
 
@@ -305,7 +307,9 @@ class Story:
         self._skew, self._plugins, self._master, self._spelling = 0, FULL, 0, "{}"
         for name in self.world.names:
             # What was never there is no loss that an audit would mend unasked, and without an index there is none.
-            is_audited = self.suite.sees_index and (name in self._lost or self.suite.simple_page(name)[0])
+            # Neither is an old page found that says it is the newest, as bare Bandersnatch may have taken.
+            was_there = name in self._lost or self.suite.simple_page(name)[0]
+            is_audited = self.suite.sees_index and was_there and name not in self._deceived
             is_behind = self.world.is_concealed(name) or name in self._excused()
             if is_behind and self.world.page(name).versions and not is_audited:
                 self.world.release(name)  # by which it is found again
