@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ..core.history import PastRun
-from ..core.index import ANY_SERIAL
+from ..core.index import ANY_SERIAL, MOST_A_DAY
 from ..core.missing import Missing
 
 # The serials of the mirror's own copies of a project, place by place: None where there is none, 0 where it can't be
@@ -112,9 +112,10 @@ def compare(project: str, announced: int | None, copies: Copies, known: Known, t
 
     `now` is in seconds since 1970.
     """
+    believed = _believed(copies, known, terms)
     if announced is None:
-        return Finding(project, _unannounced(copies, terms), None, copies)
-    kind = _seen(announced, copies, terms)
+        return Finding(project, _unannounced(believed, terms), None, copies)
+    kind = _seen(announced, believed, terms)
     if kind.is_lost:
         kind = _explained(project, announced, copies, kind, known, terms, now)
     return Finding(project, kind, announced, copies)
@@ -124,6 +125,12 @@ def _unannounced(copies: Copies, terms: Terms) -> Kind:
     there = [serial for serial in copies[: terms.pages] if serial is not None]
     # A page that is newer than the index is of a project that this copy of the index does not know yet.
     return Kind.UNANNOUNCED if there and max(there) <= terms.index_serial else Kind.CURRENT
+
+
+def _believed(copies: Copies, known: Known, terms: Terms) -> Copies:
+    """Return the copies; one of a serial that can't be true, as a broken page may have had, is as one that is cut off."""
+    most = max(terms.index_serial, known.serial or 0) + MOST_A_DAY
+    return tuple(0 if serial is not None and serial > most else serial for serial in copies)
 
 
 def _seen(announced: int, copies: Copies, terms: Terms) -> Kind:

@@ -41,6 +41,8 @@ def found(
         pytest.param(30, (20, None, 10, 20), Kind.OLDER, id="older-everywhere"),
         pytest.param(30, (0, 30, 30, 30), Kind.UNREADABLE, id="a-page-is-cut-off"),
         pytest.param(30, (30, 30, 30, 0), Kind.UNREADABLE, id="the-document-is-cut-off"),
+        pytest.param(30, (10**9,) * 4, Kind.UNREADABLE, id="a-serial-that-cannot-be-true"),
+        pytest.param(None, (10**9,) * 4, Kind.UNANNOUNCED, id="not-announced-and-a-serial-that-cannot-be-true"),
         pytest.param(30, (30, 20, 30, 30), Kind.DISAGREEING, id="a-page-is-older"),
         pytest.param(30, (30, 30, None, 30), Kind.DISAGREEING, id="a-page-is-missing"),
         pytest.param(30, (30, 30, 30, None), Kind.DISAGREEING, id="the-document-is-missing"),
@@ -57,6 +59,14 @@ def found(
 def test_what_a_project_is_found_to_be(announced: int | None, copies: Copies, kind: Kind) -> None:
     """By its own serials alone, where nothing is on record."""
     assert found(announced, copies) is kind
+
+
+def test_what_can_be_true_is_told_by_the_mirror_too() -> None:
+    """A copy of the index may be weeks old, or have no serial of its own."""
+    copies = (999_999,) * 4
+    assert found(30, copies, Known(1_000_000)) is Kind.CURRENT
+    assert found(30, copies, Known(1_000_000), Terms(0, 3)) is Kind.CURRENT
+    assert found(30, copies, Known(800_000)) is Kind.UNREADABLE
 
 
 OLDER = (20, 20, 20, 20)
