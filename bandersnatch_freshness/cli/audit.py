@@ -97,7 +97,7 @@ def _audit_files(audit: FileAudit, projects: Sequence[str], *, resume: bool) -> 
         try:
             return audit.audit(projects, lambda more: bar.advance(task, more), resume=resume)
         except KeyboardInterrupt:
-            how = audit.problem or f"at {audit.progress.project}; `audit --files --resume` goes on from there"
+            how = audit.problem or f"at {audit.progress.project}; with `--resume` it goes on from there"
             print(f"bandersnatch-freshness audit: interrupted {how}", file=sys.stderr)  # noqa: T201
             raise
 

@@ -83,12 +83,11 @@ def named(tally: FileTally) -> dict[str, FileKind]:
 
 def at(mocker: Any, name: str, happens: Callable[[], None]) -> None:
     """Have something happen once, when a file is about to be looked at."""
-    look, has_happened = ReleaseFiles.look, []
+    look, left = ReleaseFiles.look, [happens]
 
     def before(files: ReleaseFiles, file: ReleaseFile) -> Seen:
-        if file.path.endswith(name) and not has_happened:
-            has_happened.append(name)
-            happens()
+        if file.path.endswith(name) and left:
+            left.pop()()
         return look(files, file)
 
     mocker.patch.object(ReleaseFiles, "look", before)
@@ -170,7 +169,12 @@ def test_what_a_run_has_replaced_meanwhile_is_right(mirror: Path, mocker: Any) -
     """It is looked at again in the end; and what the page lists no more is not missed."""
     wheel(mirror, "bar").unlink()
     wheel(mirror, "baz").unlink()
-    at(mocker, "foo-2.whl", lambda: (write(mirror, "bar", "1", "2"), write(mirror, "baz", "2"))[0])
+
+    def replace() -> None:
+        write(mirror, "bar", "1", "2")
+        write(mirror, "baz", "2")
+
+    at(mocker, "foo-2.whl", replace)
     tally = audit(mirror)
     assert (named(tally), tally.counts[FileKind.RIGHT]) == ({}, 5)
     assert tally.is_complete
@@ -205,9 +209,12 @@ def test_an_interrupted_one_goes_on_at_that_file(mirror: Path, mocker: Any) -> N
     seen: list[int] = []
     looked: list[str] = []
     look = ReleaseFiles.look
-    mocker.patch.object(
-        ReleaseFiles, "look", lambda files, file: (looked.append(Path(file.path).name), look(files, file))[1]
-    )
+
+    def note(files: ReleaseFiles, file: ReleaseFile) -> Seen:
+        looked.append(Path(file.path).name)
+        return look(files, file)
+
+    mocker.patch.object(ReleaseFiles, "look", note)
     tally = file_audit(made(mirror)).audit(NAMES, seen.append, resume=True)
     assert looked == ["foo-2.whl", "bar-2.whl"]
     assert (named(tally), tally.counts[FileKind.RIGHT]) == ({"bar-2.whl": FileKind.MISSING}, 5)
