@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -19,6 +20,9 @@ _ANCHOR = b"<a "
 _LINK = re.compile(r'<a href="([^"#]*)(?:#([a-z0-9_]+)=([0-9a-f]+))?"([^>]*)>')
 _METADATA = re.compile(r' data-core-metadata="([a-z0-9_]+)=([0-9a-f]+)"')
 METADATA_ENDING = ".metadata"
+
+# What a file can be compared by. What has no length of its own can't, nor what hashlib has not everywhere.
+_ALGORITHMS = hashlib.algorithms_guaranteed - {"shake_128", "shake_256"}
 
 
 class PageError(ValueError):
@@ -114,12 +118,10 @@ def of_html_page(body: bytes, root_uri: str = "") -> Page:
     links = _LINK.findall(body.decode("utf-8", "replace"))
     if len(links) != body.count(_ANCHOR):
         raise PageError("a link of it is not as Bandersnatch writes one")
-    found = []
-    for url, name, value, attributes in links:
-        metadata = _METADATA.search(attributes)
-        found.append(
-            _Listed(url, None, Digest(name, value) if name else None, Digest(*metadata.groups()) if metadata else None)
-        )
+    found = (
+        _Listed(url, None, _first({name: value}), _first(dict(_METADATA.findall(attributes))))
+        for url, name, value, attributes in links
+    )
     return _page(found, root_uri)
 
 
@@ -153,7 +155,7 @@ def _page(listed: Iterable[_Listed], root_uri: str) -> Page:
     prefixes = tuple(prefix for prefix in (root_uri, BESIDE) if prefix)
     for one in listed:
         prefix = next((prefix for prefix in prefixes if one.url.startswith(f"{prefix}/packages")), None)
-        if prefix is None and "://" in one.url:
+        if prefix is None and (one.url.startswith("/") or "://" in one.url):
             elsewhere += 1
             continue
         path = _path(one.url[len(prefix) :].partition("#")[0]) if prefix is not None else None
@@ -178,6 +180,6 @@ def _path(quoted: str) -> str | None:
 
 
 def _first(hashes: Mapping[str, str]) -> Digest | None:
-    """Return the checksum to go by: sha256 where that is among several, else the first."""
-    name = "sha256" if "sha256" in hashes else next(iter(hashes), "")
+    """Return the checksum to go by, sha256 where there is one; None if there is none that a file can be compared by."""
+    name = "sha256" if "sha256" in hashes else next((name for name in hashes if name in _ALGORITHMS), "")
     return Digest(name, hashes[name].lower()) if name else None

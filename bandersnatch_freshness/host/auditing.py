@@ -5,6 +5,7 @@ Reads only, but for the repair, and a run may be under way: what is found is loo
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -236,7 +237,8 @@ class Auditor:
         method = self._configuration["mirror"].get("compare-method", fallback="hash")
         if method == "stat" and self.copies.is_on_disk:
             for path in files.altered:
-                mark_altered(self.files.directory, path)
+                with contextlib.suppress(FileNotFoundError):  # a run replaces it at this moment
+                    mark_altered(self.files.directory, path)
 
 
 def own_copies(storage: Any, directory: str, configuration: Any, adapter: HostAdapter) -> OwnCopies:

@@ -122,12 +122,12 @@ class FileAudit:
 
     def _look_at(self, project: str) -> None:
         at = self.progress
-        page, unreadable = self._files.page(project)
+        page, wrong = self._files.page(project)
         is_begun = at.project == project
         if not is_begun:
             at.project, at.path = project, ""
             at.elsewhere += page.elsewhere
-        if unreadable or page.refused:
+        if wrong or page.refused:
             at.found.setdefault(project, [])
         for file in _after(page, at.path) if is_begun else page.files:
             seen = self._files.look(file)
@@ -170,9 +170,9 @@ class FileAudit:
         return tally
 
     def _found(self, project: str, paths: frozenset[str]) -> Iterator[FileFinding]:
-        page, unreadable = self._files.page(project)
-        for path in unreadable:
-            yield FileFinding(project, FileKind.PAGE, path)
+        page, wrong = self._files.page(project)
+        for path, kind in wrong.items():
+            yield FileFinding(project, kind, path)
         for url in page.refused:
             yield FileFinding(project, FileKind.REFUSED, url)
         for file in page.files:

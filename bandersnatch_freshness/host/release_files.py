@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..audit.file_findings import FileKind
@@ -50,12 +50,12 @@ class ReleaseFiles:
         # How often an object store was asked; a page of it is looked for first, and then read.
         self.requests = 0
 
-    def page(self, project: str) -> tuple[Page, tuple[str, ...]]:
-        """Return what a project's own page lists, and the paths of those pages that can't be read.
+    def page(self, project: str) -> tuple[Page, Mapping[str, FileKind]]:
+        """Return what a project's own page lists, and what is wrong with pages that can't be read, by their paths.
 
         Filters let through what the page lists, and nothing else. A page in JSON has sizes, so that comes first.
         """
-        page, unreadable = Page(), []
+        page, wrong = Page(), {}
         where = dict(zip(self._copies.places, self._copies.paths(project), strict=True))
         for place in sorted(self._copies.places[: self._copies.pages], key=lambda place: place is not JSON):
             try:
@@ -63,12 +63,13 @@ class ReleaseFiles:
                 if content is not None:
                     page = self._parsed(place, content)
                     break
-            except (OSError, PageError):
-                unreadable.append(os.path.relpath(where[place], self._web))
+            except (OSError, PageError) as error:
+                kind = FileKind.PAGE if isinstance(error, PageError) else FileKind.UNREADABLE
+                wrong[os.path.relpath(where[place], self._web)] = kind
         if not page.has_sizes and DOCUMENT in where:
             with contextlib.suppress(OSError):  # the comparison of pages tells of it
                 page = with_document(page, self._read(where[DOCUMENT]) or b"")
-        return page, tuple(unreadable)
+        return page, wrong
 
     def _parsed(self, place: Place, content: bytes) -> Page:
         return (of_json_page if place is JSON else of_html_page)(content, self._root_uri)

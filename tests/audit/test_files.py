@@ -101,7 +101,6 @@ def test_a_path_is_decoded_once(url: str, root_uri: str, path: str) -> None:
         "../../packages/a%00b",
         "../../packagesx/a",
         "../../simple/foo/index.html",
-        "/etc/passwd",
         "packages/a/foo.whl",
         "",
     ],
@@ -112,10 +111,20 @@ def test_a_path_that_leaves_the_release_files_is_refused(url: str) -> None:
 
 
 def test_files_elsewhere_are_counted() -> None:
-    """By another `root_uri` than is set."""
-    assert paths("https://f.example/packages/a", "https://g.example/packages/a", root_uri="https://f.example") == Page(
-        (ReleaseFile("packages/a"),), elsewhere=1
+    """By another `root_uri` than is set, whatever kind of URL it is."""
+    others = "https://g.example/packages/a", "//g.example/packages/a", "/pypi/packages/a", "https://f.example/../status"
+    assert paths("https://f.example/packages/a", *others, root_uri="https://f.example") == Page(
+        (ReleaseFile("packages/a"),), elsewhere=4
     )
+
+
+def test_a_checksum_that_nobody_can_compute_is_none() -> None:
+    """Of several, the one that all mirrors have; a file is not wrong for want of an algorithm."""
+    names = {"shake_128": "00", "blake2b_256": "01", "sha512": "02"}
+    (file,) = of_json_page(json_page({"url": "../../packages/a", "hashes": names})).files
+    assert file.digest == Digest("sha512", "02")
+    (file,) = of_html_page(html_page('<a href="../../packages/a#shake_128=00">a</a>')).files
+    assert file.digest is None
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"files": [{}]}', b'{"files": [', b"\xff" * 9, b"[" * 100_000])

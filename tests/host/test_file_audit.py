@@ -148,6 +148,16 @@ def test_a_page_that_is_damaged_is_said(mirror: Path) -> None:
     assert tally.lost == {"foo"}
 
 
+def test_a_page_that_the_disk_does_not_give_is_said(mirror: Path) -> None:
+    """Another page of the project tells its files, where there is one; here is none."""
+    page = mirror / "web/simple/foo/index.html"
+    page.unlink()
+    page.mkdir()
+    tally = audit(mirror)
+    assert [(one.kind, one.path) for one in tally.named] == [(FileKind.UNREADABLE, "simple/foo/index.html")]
+    assert tally.lost == set()
+
+
 def test_a_path_that_leaves_the_mirror_is_not_looked_at(mirror: Path) -> None:
     """Nor is what it is said to be repaired."""
     page = mirror / "web/simple/foo/index.html"
@@ -287,7 +297,9 @@ def test_a_repair_deletes_nothing(method: str, is_marked: bool, mirror: Path) ->
     os.utime(wheel(mirror, "foo"), (1_000_000, 1_000_000))
     found = made(mirror)
     found._configuration["mirror"]["compare-method"] = method
+    wheel(mirror, "foo", "2").write_bytes(b"A wheel")
     tally = file_audit(found, hashes=True).audit(NAMES)
+    wheel(mirror, "foo", "2").unlink()  # as a run does before it fetches it
     assert found.repair(Tally(), tally) == (2, None)
     state = load((mirror / "freshness.json").read_text())
     assert {name: one.required_serial for name, one in state.quarantine.items()} == {"bar": 40, "foo": 40}
