@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bandersnatch.filter
 import bandersnatch.mirror
@@ -19,7 +19,6 @@ from packaging.utils import canonicalize_name
 
 from ..audit.announced import Announced, Filter, NoIndexError, read
 from ..audit.comparison import Finding, Kind, Known, Tally, Terms, compare, is_current, seconds_to_sync
-from ..audit.file_findings import FileTally
 from ..core import quarantine
 from ..core.audit_round import AuditRound
 from ..core.index import ANY_SERIAL, how_fewer
@@ -28,12 +27,14 @@ from ..core.scope import same_master
 from ..state.document import State, StateError
 from . import todo
 from .configuration import read_settings
-from .file_audit import FileAudit
 from .layout import STATUS, TODO
 from .mirror_files import MirrorFiles
 from .own_copies import DOCUMENT, HTML, HTML_V1, JSON, OwnCopies
 from .protocols import HostAdapter
-from .release_files import ReleaseFiles, mark_altered
+
+if TYPE_CHECKING:
+    from ..audit.file_findings import FileTally
+    from .file_audit import FileAudit
 
 # How often it is told how far an audit is: each so many projects.
 STEP = 1000
@@ -180,6 +181,9 @@ class Auditor:
 
     def file_audit(self, *, hashes: bool) -> FileAudit | None:
         """Return what audits the release files, None if the mirror keeps none; with `hashes`, by checksum too."""
+        from .file_audit import FileAudit  # which no run needs
+        from .release_files import ReleaseFiles
+
         section = self._configuration["mirror"]
         if not section.getboolean("release-files", fallback=True):
             return None
@@ -233,6 +237,8 @@ class Auditor:
         return Repair(added, seconds_to_sync(added, state.runs))
 
     def _mark_altered(self, files: FileTally) -> None:
+        from .release_files import mark_altered
+
         # An object has its upload time and its checksum in its own metadata, which whatever replaces it does not keep.
         method = self._configuration["mirror"].get("compare-method", fallback="hash")
         if method == "stat" and self.copies.is_on_disk:
