@@ -64,10 +64,7 @@ def test_what_is_missing_and_what_to_do(lab: Lab, mirror: Mirror) -> None:
 
 
 def test_files_that_are_lost_are_named_too(lab: Lab, mirror: Mirror) -> None:
-    """How many there are, a row for each that isn't right, and what to do; a repair says how many packages."""
-    shown = command("audit", mirror, "--files")
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert "files that its pages list are here, and right by size.\n" in shown.stdout
+    """A row for each, a line for scripts, and what to do; a repair says how many packages."""
     (wheel,) = (mirror.directory / "web/packages").glob("**/lab_01-1.0-*.whl")
     path, size = str(wheel.relative_to(mirror.directory / "web")), wheel.stat().st_size
     wheel.write_bytes(b"cut off")
@@ -85,9 +82,6 @@ def test_files_that_are_lost_are_named_too(lab: Lab, mirror: Mirror) -> None:
     assert_refused("audit", document)
     repaired = command("audit", mirror, "--files", "--repair").stdout
     assert repaired.endswith("1 package went into quarantine, due at once: the next runs sync them.\n")
-    again = command("audit", mirror, "--files")
-    assert again.returncode == 0
-    assert "right by size, but for those of packages in quarantine.\n" in again.stdout
 
 
 def test_one_package_is_explained(lab: Lab, mirror: Mirror) -> None:

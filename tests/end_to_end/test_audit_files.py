@@ -173,12 +173,12 @@ def test_one_that_is_ended_is_gone_on_with(start_lab: StartLab, make_mirror: Mak
         text=True,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not is_open(process.pid, endless):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait(30)
