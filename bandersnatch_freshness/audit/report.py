@@ -12,6 +12,7 @@ from rich.table import Table
 from ..exit_codes import AuditExit
 from ..formatting import duration, printable
 from .comparison import Finding, Kind, Tally
+from .file_findings import FileTally
 
 SHOWN = 50
 
@@ -38,6 +39,7 @@ class AuditReport:
     `serial` is the mirror's, None if it has none; `index` the index's. `places` are the names of the places that have
     a copy of each project. `repaired` is how many projects went into quarantine, None where no repair was asked for,
     and `seconds` how long runs take to sync them, None if that is not known. `problem` is why the state may not be all.
+    `files` is what was found of release files, None where these were not audited, and `about_files` a sentence on that.
     """
 
     directory: str
@@ -49,12 +51,19 @@ class AuditReport:
     repaired: int | None = None
     seconds: int | None = None
     problem: str = ""
+    files: FileTally | None = None
+    about_files: str = ""
 
     @property
     def outcome(self) -> AuditExit:
         """What it came to. A mirror without a serial is not complete, whatever it has."""
-        is_complete = self.tally.is_complete and self.serial is not None
+        is_complete = self.is_announced_here and (self.files is None or self.files.is_complete)
         return AuditExit.COMPLETE if is_complete else AuditExit.FINDINGS
+
+    @property
+    def is_announced_here(self) -> bool:
+        """Whether the mirror has all pages that were announced, but for what is on record."""
+        return self.tally.is_complete and self.serial is not None
 
     def summary(self) -> Table:
         """Return how many projects were found to be what."""
@@ -96,7 +105,7 @@ class AuditReport:
                 f"The index is older than the mirror, which is at serial {self.serial}: what was released in between "
                 "is not compared."
             )
-        if self.outcome is AuditExit.COMPLETE:
+        if self.is_announced_here:
             but = f", but for {_packages(counts[Kind.QUARANTINED])} in quarantine" * bool(counts[Kind.QUARANTINED])
             yield f"The mirror has everything that was announced up to serial {self.serial}{but}."
         if unannounced := counts[Kind.UNANNOUNCED]:
@@ -104,17 +113,29 @@ class AuditReport:
                 f"{_packages(unannounced)} deleted or taken down upstream, perhaps as malware, and still served here: "
                 "look, and remove what is to go by `bandersnatch delete`."
             )
+        if self.files:
+            yield from self.files.conclusion()
+        if self.about_files:
+            yield self.about_files
+        wrong = len(self.files.lost) if self.files else 0
         if self.repaired is not None:
             took = "" if self.seconds is None else f", which takes about {duration(self.seconds)}"
             yield f"{_packages(self.repaired)} went into quarantine, due at once: the next runs sync them{took}."
         elif lost:
             yield f"{_packages(lost)} missing or older: with `audit --repair` the next runs sync them."
+        if wrong and self.repaired is None:
+            yield f"{_packages(wrong)} with files that are not right: with `--files --repair` the next runs fetch them."
 
     def lines(self) -> Iterator[str]:
-        """Yield a line for each that is named: the package, the finding, its oldest serial, the announced one."""
+        """Yield a line for each that is named: the package, the finding, its oldest serial, the announced one.
+
+        Those of files have sizes in place of serials, and the path.
+        """
         for one in _sorted(self.tally):
             serials = ("" if serial is None else str(serial) for serial in (one.own, one.announced))
             yield "\t".join((printable(one.project), one.kind.value, *serials))
+        if self.files:
+            yield from self.files.lines()
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain data; schema: docs/schemas/audit.json."""
@@ -128,6 +149,7 @@ class AuditReport:
             "counts": {kind.value: self.tally.counts[kind] for kind in Kind},
             "repaired": self.repaired,
             "findings": [finding_as_json(one, self.places) for one in _sorted(self.tally)],
+            "files": self.files.as_json() if self.files else None,
         }
 
 

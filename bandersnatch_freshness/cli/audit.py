@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,13 +18,19 @@ from rich.table import Table
 from .. import host
 from ..audit.announced import Announced, NoIndexError
 from ..audit.comparison import Tally
-from ..audit.report import AuditReport, finding_as_json
+from ..audit.file_findings import FileTally
+from ..audit.report import SHOWN, AuditReport, finding_as_json
 from ..exit_codes import AuditExit
 from ..formatting import printable, timestamp
+from ..host.release_files import be_gentle
 from . import terminal
 
 if TYPE_CHECKING:
     from ..host.auditing import Auditor, Explained
+    from ..host.file_audit import FileAudit
+
+# Files are as many and as large as they are: their time left is told by how fast the last ten minutes were, in seconds.
+_ESTIMATED_BY = 600
 
 
 def main(options: argparse.Namespace) -> int:
@@ -30,8 +39,10 @@ def main(options: argparse.Namespace) -> int:
     Raises:
         OSError, ValueError: if that can't be.
     """
-    if options.packages and (options.repair or options.list):
-        raise ValueError("--repair and --list go without a PACKAGE: they are of the whole mirror")
+    if options.packages and (options.repair or options.list or options.files):
+        raise ValueError("--repair, --list and --files go without a PACKAGE: they are of the whole mirror")
+    if (options.hash or options.resume) and not options.files:
+        raise ValueError("--hash and --resume go with --files")
     logging.getLogger("bandersnatch.freshness").addHandler(logging.StreamHandler())
     auditor = host.auditor(options.config)
     if options.repair:
@@ -48,14 +59,20 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _report(auditor: Auditor, announced: Announced, options: argparse.Namespace) -> AuditReport:
-    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    console = Console(stderr=True, emoji=False)
-    with Progress(
-        TextColumn("audit"), *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    # By the end of the comparison, `announced` has none left.
+    projects = sorted(announced.projects) if options.files else []
+    with _progress() as bar:
         task = bar.add_task("audit", total=len(announced.projects))
         tally = auditor.audit(announced, lambda more: bar.advance(task, more))
-    repaired = auditor.repair(tally) if options.repair else None
+    files, about_files = None, ""
+    if options.files:
+        audit = auditor.file_audit(hashes=options.hash)
+        if audit is None:
+            about_files = "There are no release files to look for: the mirror keeps none, by `release-files = false`."
+        else:
+            files = _audit_files(audit, projects, resume=options.resume)
+            about_files = f"Had it been interrupted, it could not go on: {audit.problem}" if audit.problem else ""
+    repaired = auditor.repair(tally, files) if options.repair else None
     return AuditReport(
         auditor.files.directory,
         auditor.files.master,
@@ -66,7 +83,30 @@ def _report(auditor: Auditor, announced: Announced, options: argparse.Namespace)
         repaired.packages if repaired else None,
         repaired.seconds if repaired else None,
         auditor.problem,
+        files,
+        about_files,
     )
+
+
+def _audit_files(audit: FileAudit, projects: Sequence[str], *, resume: bool) -> FileTally:
+    """Audit the release files, which may take days: whatever ends it, such as `timeout`, it can be gone on with."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    be_gentle()
+    with _progress(speed_estimate_period=_ESTIMATED_BY) as bar:
+        task = bar.add_task("files", total=len(projects))
+        try:
+            return audit.audit(projects, lambda more: bar.advance(task, more), resume=resume)
+        except KeyboardInterrupt:
+            how = audit.problem or f"at {audit.progress.project}; with `--resume` it goes on from there"
+            print(f"bandersnatch-freshness audit: interrupted {how}", file=sys.stderr)  # noqa: T201
+            raise
+
+
+def _progress(**more: Any) -> Progress:
+    console = Console(stderr=True, emoji=False)
+    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    text = TextColumn("{task.description}")
+    return Progress(text, *columns, console=console, transient=True, disable=not console.is_terminal, **more)
 
 
 def _print(report: AuditReport, options: argparse.Namespace) -> None:
@@ -81,11 +121,10 @@ def _print(report: AuditReport, options: argparse.Namespace) -> None:
     console.print(f"[bold]{escape(report.directory)}[/], a mirror of {escape(report.master)}", soft_wrap=True)
     serial = "no serial yet" if report.serial is None else f"serial {report.serial}"
     console.print(f"{serial}, compared with the index of serial {report.index}\n", soft_wrap=True)
-    console.print(report.summary())
-    findings = report.findings()
-    if findings is not None:
-        console.print("", findings, sep="\n")
-    console.print()
+    files = report.files
+    for shown in (report.summary(), files and files.summary(), report.findings(), files and files.findings(SHOWN)):
+        if shown:
+            console.print(shown, "", sep="\n")
     for sentence in report.conclusion():
         console.print(sentence, soft_wrap=True, markup=False)
 

@@ -21,7 +21,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "notify": ("notify", "notify --heartbeat --json"),
     "run": ("run mirror", "--quiet run mirror        (for cron: silent unless someone must act)"),
     "probe": ("probe requests", "probe --master https://pypi.example requests --markdown"),
-    "audit": ("audit", "audit --repair", "audit requests", "audit --list | cut -f 1"),
+    "audit": ("audit", "audit --repair", "audit requests", "audit --list | cut -f 1", "audit --files --hash --resume"),
     "lab": ("lab --list", "lab --behaviour gzip-stale"),
     "demo": ("demo",),
 }

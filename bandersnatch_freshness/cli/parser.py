@@ -158,6 +158,11 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument(
         "--repair", action="store_true", help="put what is missing or older into quarantine: the next runs sync it"
     )
+    audit.add_argument(
+        "--files", action="store_true", help="look at each release file that a page lists too: there, of its size?"
+    )
+    audit.add_argument("--hash", action="store_true", help="with --files: by checksum too, which reads all of them")
+    audit.add_argument("--resume", action="store_true", help="with --files: go on where one was interrupted")
     shown = audit.add_mutually_exclusive_group()
     shown.add_argument("--list", action="store_true", help="print a line for each finding, its fields parted by tabs")
     shown.add_argument("--json", action="store_true", help="print JSON")

@@ -5,11 +5,12 @@ Reads only, but for the repair, and a run may be under way: what is found is loo
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bandersnatch.filter
 import bandersnatch.mirror
@@ -20,7 +21,7 @@ from ..audit.announced import Announced, Filter, NoIndexError, read
 from ..audit.comparison import Finding, Kind, Known, Tally, Terms, compare, is_current, seconds_to_sync
 from ..core import quarantine
 from ..core.audit_round import AuditRound
-from ..core.index import how_fewer
+from ..core.index import ANY_SERIAL, how_fewer
 from ..core.observations import parse_serial
 from ..core.scope import same_master
 from ..state.document import State, StateError
@@ -30,6 +31,10 @@ from .layout import STATUS, TODO
 from .mirror_files import MirrorFiles
 from .own_copies import DOCUMENT, HTML, HTML_V1, JSON, OwnCopies
 from .protocols import HostAdapter
+
+if TYPE_CHECKING:
+    from ..audit.file_findings import FileTally
+    from .file_audit import FileAudit
 
 # How often it is told how far an audit is: each so many projects.
 STEP = 1000
@@ -174,6 +179,18 @@ class Auditor:
             name in announced.dropped,
         )
 
+    def file_audit(self, *, hashes: bool) -> FileAudit | None:
+        """Return what audits the release files, None if the mirror keeps none; with `hashes`, by checksum too."""
+        from .file_audit import FileAudit  # which no run needs
+        from .release_files import ReleaseFiles
+
+        section = self._configuration["mirror"]
+        if not section.getboolean("release-files", fallback=True):
+            return None
+        root_uri = section.get("root_uri", fallback="") or ""
+        files = ReleaseFiles(self.files.storage, self.files.directory, self.copies, root_uri, hashes=hashes)
+        return FileAudit(self, files, self._clock, hashes=hashes)
+
     def check_repair(self) -> None:
         """Check that runs mind what a repair puts into quarantine.
 
@@ -185,8 +202,10 @@ class Auditor:
                 "--repair: no enabled plugin minds the quarantine; enable freshness or freshness_quarantine"
             )
 
-    def repair(self, tally: Tally) -> Repair:
+    def repair(self, tally: Tally, files: FileTally | None = None) -> Repair:
         """Put what is lost into quarantine, all of it due, so that the next runs sync it; a run may be under way.
+
+        Of files too, where they were audited. None is deleted: Bandersnatch replaces what is wrong as it syncs a page.
 
         Bandersnatch's own lock guards a run's start alone, and a run writes its todo list anew for each package: the
         state is where nothing is lost.
@@ -197,10 +216,14 @@ class Auditor:
         self.check_repair()
         records = self.files.records(self._clock)
         try:
+            if files:
+                self._mark_altered(files)
             with records.lock():
                 state = records.state
                 before = len(state.quarantine)
                 lost = tally.lost(state.missing)
+                for name in files.lost - lost.keys() - state.missing.keys() if files else ():
+                    lost[name] = self.copies.newest(name) or ANY_SERIAL
                 state.quarantine = quarantine.with_lost(state.quarantine, lost, self._clock())
                 added = len(state.quarantine) - before
                 if tally.counts[Kind.MISSING]:  # so runs sync what else they find missing
@@ -212,6 +235,16 @@ class Auditor:
         except (OSError, StateError, filelock.Timeout) as error:
             raise RepairError(f"{records.store.path}: {error}") from error
         return Repair(added, seconds_to_sync(added, state.runs))
+
+    def _mark_altered(self, files: FileTally) -> None:
+        from .release_files import mark_altered
+
+        # An object has its upload time and its checksum in its own metadata, which whatever replaces it does not keep.
+        method = self._configuration["mirror"].get("compare-method", fallback="hash")
+        if method == "stat" and self.copies.is_on_disk:
+            for path in files.altered:
+                with contextlib.suppress(FileNotFoundError):  # a run replaces it at this moment
+                    mark_altered(self.files.directory, path)
 
 
 def own_copies(storage: Any, directory: str, configuration: Any, adapter: HostAdapter) -> OwnCopies:

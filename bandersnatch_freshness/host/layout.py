@@ -12,6 +12,9 @@ LOCK = ".lock"
 OWN_FILES = (STATUS, TODO, "generation", LOCK)
 OWN_DIRECTORIES = ("web/simple/", "web/pypi/", "web/json/", "web/packages/", "web/local-stats/")
 
+# Where release files are, below the mirror's `web`.
+PACKAGES = "packages"
+
 # The simple pages that a project's directory may have, HTML and JSON (PEP 691).
 HTML_PAGE = "index.html"
 JSON_PAGE = "index.v1_json"

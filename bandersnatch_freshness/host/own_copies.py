@@ -117,6 +117,10 @@ class OwnCopies:
         document = self._documents.get(project, project)
         return [place.path(self._web, directory, document) for place in self.places]
 
+    def newest(self, project: str) -> int:
+        """Return the highest serial of a project's copies, 0 if none has one."""
+        return max((serial for serial in self.read(project) if serial), default=0)
+
     def times(self, project: str) -> list[int | None]:
         """Return when a project's copies were written, in seconds since 1970; None where that can't be told."""
         return list(map(self._time, self.paths(project)))

@@ -63,6 +63,27 @@ def test_what_is_missing_and_what_to_do(lab: Lab, mirror: Mirror) -> None:
     assert again.stdout.endswith("but for 1 package in quarantine.\n")
 
 
+def test_files_that_are_lost_are_named_too(lab: Lab, mirror: Mirror) -> None:
+    """A row for each, a line for scripts, and what to do; a repair says how many packages."""
+    (wheel,) = (mirror.directory / "web/packages").glob("**/lab_01-1.0-*.whl")
+    path, size = str(wheel.relative_to(mirror.directory / "web")), wheel.stat().st_size
+    wheel.write_bytes(b"cut off")
+    shown = command("audit", mirror, "--files")
+    assert shown.returncode == 1
+    (row,) = [line.split() for line in shown.stdout.splitlines() if line.startswith("lab-01")]
+    assert row == ["lab-01", "wrong", "size", "7", str(size), path]
+    assert f"everything that was announced up to serial {lab.serial}.\n" in shown.stdout
+    assert shown.stdout.endswith(
+        "1 package with files that are not right: with `--files --repair` the next runs fetch them.\n"
+    )
+    assert command("audit", mirror, "--files", "--list").stdout == f"lab-01\twrong size\t7\t{size}\t{path}\n"
+    document = json.loads(command("audit", mirror, "--files", "--hash", "--json").stdout)
+    validate("audit", document)
+    assert_refused("audit", document)
+    repaired = command("audit", mirror, "--files", "--repair").stdout
+    assert repaired.endswith("1 package went into quarantine, due at once: the next runs sync them.\n")
+
+
 def test_one_package_is_explained(lab: Lab, mirror: Mirror) -> None:
     """By any spelling: each place, its serial and its time."""
     (mirror.directory / "web/simple/lab-01/index.html").unlink()
@@ -91,7 +112,10 @@ def test_scripts_get_lines_and_json(lab: Lab, mirror: Mirror) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--repair", "lab-00"), "--repair and --list go without a PACKAGE"),
+        (("--repair", "lab-00"), "--repair, --list and --files go without a PACKAGE"),
+        (("--files", "lab-00"), "--repair, --list and --files go without a PACKAGE"),
+        (("--hash",), "--hash and --resume go with --files"),
+        (("--resume",), "--hash and --resume go with --files"),
         (("nope",), "nope: neither announced nor here"),
         (("--nonsense",), "unrecognized arguments"),
     ],

@@ -214,3 +214,27 @@ def test_an_audit_reads_it_there(bucket: Bucket, start_lab: StartLab, make_mirro
     assert command("audit", mirror).returncode == 0
     explained = command("audit", mirror, "lab-00").stdout
     assert explained.count(f"serial {lab.serial - 2}") == 5
+
+
+def test_an_audit_looks_for_files_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """One request for each file, which are counted; by checksum, each is read."""
+    lab = start_lab(projects=3)
+    mirror = bucket.mirror(make_mirror, lab)
+    mirror.run()
+    deleted, cut, altered = (
+        next(name for name in bucket.names("web/packages") if f"lab_0{number}" in name and name.endswith(".whl"))
+        for number in range(3)
+    )
+    bucket.delete(deleted)
+    bucket.write(cut, b"cut off")
+    bucket.write(altered, bucket.read(altered)[::-1])
+    found = json.loads(command("audit", mirror, "--files", "--hash", "--repair", "--json").stdout)["files"]
+    assert {f"web/{one['path']}": one["finding"] for one in found["findings"]} == {
+        deleted: "file missing",
+        cut: "wrong size",
+        altered: "wrong checksum",
+    }
+    assert found["requests"] > 3
+    assert mirror.run().returncode == 0
+    assert command("audit", mirror, "--files", "--hash").returncode == 0
+    assert not [name for name in bucket.names("") if "freshness.files" in name]
