@@ -226,11 +226,12 @@ class Auditor:
                     lost[name] = self.copies.newest(name) or ANY_SERIAL
                 state.quarantine = quarantine.with_lost(state.quarantine, lost, self._clock())
                 added = len(state.quarantine) - before
-                if tally.counts[Kind.MISSING]:  # so runs sync what else they find missing
+                consents = bool(tally.counts[Kind.MISSING])
+                if consents:  # so runs sync what else they find missing
                     audit = state.audit or AuditRound(self._clock())
                     state.audit = audit._replace(is_consented=True)
-                if added:
-                    state.drains = True
+                if added or consents:
+                    state.drains = state.drains or bool(added)
                     records.write()
         except (OSError, StateError, filelock.Timeout) as error:
             raise RepairError(f"{records.store.path}: {error}") from error
