@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -63,3 +64,11 @@ def duration(seconds: int) -> str:
         if amount:
             parts.append(f"{amount} {unit}")
     return " ".join(parts[:2]) or "0 s"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return what was probably meant by a name that is none of those known, to be put after an error; "" if unclear."""
+    import difflib  # which no healthy run needs
+
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

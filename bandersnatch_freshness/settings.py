@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from . import option_values as parse
 from .core.incidents import Thresholds
 from .core.variants import AcceptEncoding, Variant, rungs
-from .formatting import printable
+from .formatting import meant, printable
 from .option_values import SHOWN_LINE, BadValueError
 
 SECTION = "freshness"
@@ -194,7 +194,7 @@ class Settings(NamedTuple):
 
 
 def enabled_plugins(enabled: str) -> tuple[str, ...]:
-    """Return which of our plugins `[plugins] enabled` names.
+    """Return which of our plugins `[plugins] enabled` names; with `all`, the turnkey one and what is named beside it.
 
     Raises:
         OptionError: if a name begins with `freshness` but is not one of our plugins.
@@ -202,10 +202,12 @@ def enabled_plugins(enabled: str) -> tuple[str, ...]:
     names = [name.strip() for name in enabled.split("\n")]
     for name in names:
         if name.lower().startswith(ADAPTIVE) and name not in PLUGINS:
+            allowed = f"{', '.join(PLUGINS)}, one name a line"
             raise OptionError(
-                f"[plugins] enabled = {_shown(name)}: no such plugin; allowed: {', '.join(PLUGINS)}, one name a line"
+                f"[plugins] enabled = {_shown(name)}: no such plugin; allowed: {allowed}{meant(name, PLUGINS)}"
             )
-    return PLUGINS if "all" in names else tuple(name for name in PLUGINS if name in names)
+    # All that is installed: nobody wants each page to be busted for that.
+    return tuple(name for name in PLUGINS if name in names or (name == ADAPTIVE and "all" in names))
 
 
 def read_settings(enabled: Collection[str], section: Mapping[str, str]) -> Settings:
@@ -272,7 +274,8 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
     for name, value in section.items():
         if name not in OPTIONS:
             shown = f"{printable(name)} = {_shown(value)}"
-            raise OptionError(f"[{SECTION}] {shown}: no such option; allowed: {', '.join(OPTIONS)}")
+            allowed = f"{', '.join(OPTIONS)}{meant(name, OPTIONS)}"
+            raise OptionError(f"[{SECTION}] {shown}: no such option; allowed: {allowed}")
     # A plugin changes only what it is for. The guard rejects what is too old and asks for something
     # newer, so it adapts too.
     guards = not {ADAPTIVE, GUARD}.isdisjoint(enabled)

@@ -202,7 +202,8 @@ def test_nothing_is_in_quarantine_where_that_is_switched_off() -> None:
     [
         ("\nblocklist_project\nfreshness", ("freshness",)),
         ("freshness_encoding\nfreshness_cache_bust", ("freshness_encoding", "freshness_cache_bust")),
-        ("all", PLUGINS),
+        ("all", ("freshness",)),
+        ("all\nfreshness_encoding", ("freshness", "freshness_encoding")),
         ("blocklist_project", ()),
     ],
 )
@@ -218,6 +219,16 @@ def test_a_name_that_starts_like_ours_must_be_ours(name: str) -> None:
     """A slip of the pen must not switch the suite off without a word."""
     with pytest.raises(OptionError, match=r"\[plugins\] enabled = .*: no such plugin; allowed: freshness,"):
         enabled_plugins(f"\nblocklist_project\n{name}")
+
+
+def test_says_what_was_probably_meant() -> None:
+    """Of plugins and of options; nothing where nothing is near."""
+    with pytest.raises(OptionError, match=r", one name a line; did you mean freshness_encoding\?$"):
+        enabled_plugins("freshness_encodng")
+    with pytest.raises(OptionError, match=r", status_page; did you mean warn_after\?$"):
+        read_settings(["freshness"], {"warnafter": "2h"})
+    with pytest.raises(OptionError, match=r", status_page$"):
+        read_settings(["freshness"], {"xyz": "2h"})
 
 
 @pytest.mark.parametrize("option", ["warn_after", "warn-after"])

@@ -7,12 +7,14 @@ import importlib.metadata
 import io
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..exit_codes import INTERRUPTED, AuditExit, CheckExit, CommonExit, ProbeExit
+from ..formatting import meant
 from .epilogs import epilog
 
 CONFIG = "/etc/bandersnatch.conf"
@@ -47,8 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _FAILURES.get(options.command, CommonExit.FAILED)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what was probably meant by a command that is none."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with a usage error."""
+        if slip := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            message += meant(slip[1], re.findall(r"[\w-]+", slip[2]))
+        super().error(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="bandersnatch-freshness",
         description="Keep a Bandersnatch mirror of PyPI fresh when the caches in front of PyPI are not.",
         epilog="See each command's own help for examples and exit codes: bandersnatch-freshness COMMAND --help",

@@ -9,9 +9,14 @@ from ..core.incidents import Level
 from ..exit_codes import RunExit
 from . import status
 
+# Ours too where it comes after `run`: Bandersnatch has no such option.
+_QUIET = frozenset(("-q", "--quiet"))
+
 
 def main(options: argparse.Namespace) -> int:
     """Run Bandersnatch with the arguments given, and return the exit code."""
+    quiet = options.quiet or not _QUIET.isdisjoint(options.arguments)
+    options.arguments = [one for one in options.arguments if one not in _QUIET]
     if not options.arguments:
         question = "which command of Bandersnatch? mirror, sync, verify or delete"
         print(f"bandersnatch-freshness run: {question}", file=sys.stderr)  # noqa: T201
@@ -23,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
     from .. import host
 
     try:
-        ended = host.run(["--config", options.config, *options.arguments], quiet=options.quiet)
+        ended = host.run(["--config", options.config, *options.arguments], quiet=quiet)
     except host.RefusedError:
         return RunExit.USAGE
     if ended is None:  # it was asked for its help, or its version

@@ -25,6 +25,21 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
     assert "a small PyPI with caches that misbehave" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        (["stauts"], "; did you mean status?\n"),
+        (["quarantine", "relase", "foo"], "; did you mean release?\n"),
+        (["xyz"], ")\n"),
+    ],
+)
+def test_says_what_was_probably_meant(slip: list[str], meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of commands and their actions; nothing where nothing is near."""
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(slip)
+    assert capsys.readouterr().err.endswith(meant)
+
+
 def test_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     """And that of all it works with."""
     with pytest.raises(SystemExit, match="0"):

@@ -12,6 +12,7 @@ import pytest
 
 from bandersnatch_freshness.lab.mirrors import Mirror
 
+from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
 from ..staged import ahead
 from .cron import HOUR, ONE_STALE
@@ -92,6 +93,9 @@ def test_without_a_log_config_quiet_is_quiet(start_lab: StartLab, make_mirror: M
     quiet = run(mirror, "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     assert "INFO" in run(mirror).stderr
+    mirror.run()
+    later = command("run", mirror, "--quiet", "mirror")
+    assert (later.returncode, "INFO" in later.stderr) == (0, False)
 
 
 @pytest.mark.smoke
