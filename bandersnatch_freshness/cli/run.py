@@ -7,7 +7,7 @@ import sys
 
 from ..core.incidents import Level
 from ..exit_codes import RunExit
-from . import status
+from .summaries import summarize
 
 
 def main(options: argparse.Namespace) -> int:
@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> int:
     if ended is None:  # it was asked for its help, or its version
         return RunExit.FRESH
     options.config = host.config_file()  # which may be among the arguments
-    summary = status.summarize(options)
+    summary = summarize(options)
     if summary.obstacle or summary.counts()[Level.CRITICAL]:
         return RunExit.CRITICAL
     return RunExit.FRESH if ended else RunExit.FAILED
