@@ -123,7 +123,7 @@ class _Asker:
         """GET, and follow redirects, as pip does."""
         url, address = question.url, question.address
         # A cache that counts the query does not answer for the mirror itself.
-        target = f"{url}?cache-bust={int(time.time())}" if question.kind in (Kind.FACTS, Kind.MODIFIED) else url
+        target = f"{url}?cache-bust={time.time_ns()}" if question.kind in (Kind.FACTS, Kind.MODIFIED) else url
         for _ in range(_REDIRECTS):
             self._spend()
             raw = _get(target, address, question, self._until)

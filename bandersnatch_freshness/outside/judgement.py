@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from ..core.completeness import INTERVALS
 from ..exit_codes import CheckExit
 from ..formatting import duration, printable, timestamp
 from ..reporting.published import Published
@@ -142,6 +143,12 @@ def _standing(one: Published, now: int) -> Finding:
         last = one.last_run.finished if one.last_run else one.written
         return Finding(CheckExit.CRITICAL, f"no run for {duration(now - last)}; {complete}")
     severity = CheckExit[one.severity.upper()]
+    silence = now - one.written
+    if one.usual_interval and silence > max(one.warn_after, INTERVALS * one.usual_interval):
+        # No matter yet for whoever sees that a run is at work, but its users get nothing new.
+        usual = f"usually one every {duration(one.usual_interval)}"
+        found = Finding(CheckExit.WARNING, f"no run has ended for {duration(silence)}, {usual}; {complete}")
+        return max(found, Finding(severity, found.text), key=lambda either: badness(either.severity))
     if one.verdict == "fresh":
         return Finding(severity, complete)
     lag = f" by {one.serial_lag:,} serials" if one.serial_lag and one.verdict in ("behind", "stale") else ""

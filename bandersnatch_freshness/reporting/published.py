@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from .. import __version__
 from ..core import wording
+from ..core.completeness import LEAST_RUNS, usual_interval
 from ..core.history import PastRun
 from ..core.incidents import Incident
 from ..formatting import printable, seconds, timestamp
@@ -87,6 +88,9 @@ class Published(Struct):
     written: Annotated[Seconds, Meta(description="when it was written")]
     quiet_until: Annotated[
         Seconds, Meta(description="if this has passed and the file is the same, runs have stopped, or this is a copy")
+    ]
+    usual_interval: Annotated[
+        Number | None, Meta(description="how often a run begins, in seconds; null where that is not known")
     ]
     master: Annotated[str, Meta(description="the mirror's upstream, without user, password and query")]
     verdict: Annotated[
@@ -161,6 +165,7 @@ def publish(summary: Summary, own: OwnSerials = OwnSerials()) -> str:  # noqa: B
         format=1,
         written=_time(summary.now),
         quiet_until=_time(quiet_until(summary)),
+        usual_interval=usual_interval(state.runs) if len(state.runs) >= LEAST_RUNS else None,
         master=printable(summary.master),
         verdict=found.freshness.value,
         severity=found.severity.name.lower(),  # type: ignore[arg-type]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -194,7 +196,7 @@ def test_one_that_hangs_holds_no_other_up(serve: Serve) -> None:
     release = threading.Event()
     try:
         slow = serve(lambda handler: trickle(handler, release) and None)
-        fleet = survey_all([places(slow), places(serve(page))], 3)
+        fleet = survey_all([places(slow), places(serve(page))], 2)
     finally:
         release.set()
     assert [one.problem for one in fleet] == ["time-out", ""]
@@ -206,30 +208,37 @@ def test_no_such_name() -> None:
     assert surveyed("http://no.such.host.invalid").problem == "name not found"
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_tls(trusted: bool, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("trusted", "more", "problem"),
+    [
+        pytest.param(True, {}, "", id="trusted"),
+        pytest.param(False, {}, "TLS: unable to get local issuer certificate", id="not-trusted"),
+        pytest.param(
+            True, {"not_after": datetime(2020, 1, 1, tzinfo=UTC)}, "TLS: certificate has expired", id="expired"
+        ),
+    ],
+)
+def test_tls(
+    trusted: bool, more: Any, problem: str, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """By the certificates that pip trusts; of what is not trusted, it is said why."""
-    import ssl
-
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("127.0.0.1", **more).configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     if trusted:
         monkeypatch.setenv("PIP_CERT", str(tmp_path / "ca.pem"))
     asking._context.cache_clear()
     found = surveyed(serve(page, context=context))
     asking._context.cache_clear()
-    if trusted:
-        assert {one.serial for one in found.answers if one.question.kind is Kind.PAGE} == {42}
+    if problem:
+        assert [one.problem for one in found.answers] == [problem]
     else:
-        assert [one.problem for one in found.answers] == ["TLS: unable to get local issuer certificate"]
+        assert {one.serial for one in found.answers if one.question.kind is Kind.PAGE} == {42}
 
 
 def test_a_name_that_the_certificate_has_not(serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Is refused, whichever address is asked."""
-    import ssl
-
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("another.example").configure_cert(context)

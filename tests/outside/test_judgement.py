@@ -103,6 +103,19 @@ GOOD = (index(), page(42), page(43, "bar"))
             id="stopped",
         ),
         pytest.param(
+            (facts(of(site.BEFORE, usual_interval=300)), index(40), page(39)),
+            WARNING,
+            "no run has ended for 5 h, usually one every 5 min; complete as of 5 h 5 s ago",
+            id="a-copy-that-stopped",
+        ),
+        pytest.param((facts(of(usual_interval=30)), *GOOD), OK, COMPLETE, id="an-hour-is-no-matter"),
+        pytest.param(
+            (facts(of(site.BEFORE, usual_interval=2 * HOUR)), index(40), page(39)),
+            OK,
+            "complete as of 5 h 5 s ago",
+            id="runs-are-rare",
+        ),
+        pytest.param(
             (facts(written=NOW + 2 * HOUR), *GOOD),
             UNKNOWN,
             "its facts were written 2 h in the future: a clock is wrong",

@@ -21,6 +21,7 @@ from .examples import (
     incident,
     of_mirror,
     run,
+    runs,
     summary,
 )
 
@@ -48,6 +49,12 @@ def test_a_mirror_that_is_complete() -> None:
         **dict.fromkeys(("fresh", "stale", "failing", "gone"), 0),
     }
     assert found["advances"] == [{"at": "2018-10-16T11:55:00Z", "serial": 42}]
+
+
+def test_how_often_runs_begin() -> None:
+    """Once there were some."""
+    assert facts(runs=runs(60, 300))["usual_interval"] == 300
+    assert facts(runs=runs(60, 300)[:2])["usual_interval"] is None
 
 
 def test_incidents_and_quarantine_are_counted_by_level() -> None:
@@ -78,8 +85,8 @@ def test_what_is_no_package_has_its_name_in_words() -> None:
 def test_when_the_serial_got_higher() -> None:
     """Each time once; from the last time that it got lower on, as after a restore."""
     serials = ((50, 7, "fresh"), (40, 5, "fresh"), (30, 5, "errors"), (20, 0, "failed"), (10, 8, "fresh"))
-    runs = tuple(run(ago * 60, outcome)._replace(serial=serial) for ago, serial, outcome in serials)
-    assert facts(runs=runs)["advances"] == [
+    past = tuple(run(ago * 60, outcome)._replace(serial=serial) for ago, serial, outcome in serials)
+    assert facts(runs=past)["advances"] == [
         {"at": "2018-10-16T11:20:00Z", "serial": 5},
         {"at": "2018-10-16T11:50:00Z", "serial": 8},
     ]
