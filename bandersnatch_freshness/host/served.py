@@ -17,12 +17,8 @@ _IN_INDEX = re.compile(rb'\A\{\s*"meta": \{\s*"_last-serial": ([0-9]{1,18})[,\s}
 
 
 def own_serials(storage: Any, directory: str, state: State) -> OwnSerials:
-    """Return the serials of the index and of the pages that changed last; none in an object store: it takes requests.
-
-    Raises:
-        OSError: if the index can't be read.
-    """
-    if storage.PATH_BACKEND is not Path:
+    """Return the serials of the index and of the pages that changed last; none in an object store."""
+    if storage.PATH_BACKEND is not Path:  # that would take requests in every run
         return OwnSerials()
     web = f"{directory}/web"
     layouts = [OwnCopies(storage, web, (HTML, JSON), hashed=hashed) for hashed in (False, True)]
@@ -35,6 +31,6 @@ def _of_index(web: Path) -> int | None:
     try:
         with (web / "simple" / JSON_PAGE).open("rb") as file:
             found = _IN_INDEX.match(file.read(_INDEX_BEGIN))
-    except FileNotFoundError:
+    except OSError:  # there may be none, and the page is worth more than its serial
         return None
     return int(found[1]) if found else None

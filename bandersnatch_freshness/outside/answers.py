@@ -151,12 +151,13 @@ def places(url: str) -> Places:
             f"--url {url if '@' not in url else '(not shown)'}: not the URL of a mirror; allowed: https://…"
         )
     host, path = found[1], found[2] or "/"
+    path = re.sub(r"/simple(?:/|/index\.html)?\Z", "/", path)
     stem, is_page, _ = path.rpartition(".") if path.endswith((".html", ".json")) else ("", "", "")
     if is_page:
         parts = stem.split("/")[1:-1]
         roots = ["/".join(("", *parts[:number], "")) for number in range(len(parts), -1, -1)]
         return Places(f"{host}{stem}.json", tuple(host + root for root in roots))
-    root = re.sub(r"/(?:simple/?)?\Z", "", path) + "/"
+    root = path.rstrip("/") + "/"
     return Places(f"{host}{root}status.json", (host + root,))
 
 

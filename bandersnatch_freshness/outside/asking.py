@@ -128,10 +128,11 @@ class _Asker:
             self._spend()
             raw = _get(target, address, question, self._until)
             location = raw.headers.get("Location")
-            if raw.status not in (301, 302, 303, 307, 308) or not location:
+            before, target = urlsplit(target), urljoin(target, location or "")
+            after = urlsplit(target)
+            if raw.status not in (301, 302, 303, 307, 308) or not location or after.scheme not in ("http", "https"):
                 return raw
-            before, target = urlsplit(target), urljoin(target, location)
-            address = address if urlsplit(target).hostname == before.hostname else ""
+            address = address if after.hostname == before.hostname else ""
         return raw
 
     def _spend(self) -> None:

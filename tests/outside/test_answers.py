@@ -33,6 +33,7 @@ def answer(kind: Kind, body: bytes, status: int = 200, *, whole: bool = True, **
         pytest.param("https://m/pypi", "https://m/pypi/status.json", ["https://m/pypi/"], id="path"),
         pytest.param("http://m/pypi/simple/", "http://m/pypi/status.json", ["http://m/pypi/"], id="index"),
         pytest.param("https://m:8/simple", "https://m:8/status.json", ["https://m:8/"], id="index-without-slash"),
+        pytest.param("https://m/simple/index.html", "https://m/status.json", ["https://m/"], id="index-by-name"),
         pytest.param("https://m/a.html", "https://m/a.json", ["https://m/"], id="page"),
         pytest.param("https://m/a.json", "https://m/a.json", ["https://m/"], id="facts"),
         pytest.param(

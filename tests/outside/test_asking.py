@@ -139,16 +139,20 @@ def test_each_address_is_asked(serve: Serve, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_redirect_is_followed_as_pip_does(serve: Serve) -> None:
-    """To another host too; one that has no end is an answer like another."""
+    """To another host too; one that has no end, or leads off the web, is an answer like another."""
     target = serve(page)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        send(handler, 301, Location=handler.path if "last" in handler.path else f"{target}{handler.path}")
+        if "status.json" in handler.path:
+            send(handler, 302, Location="file:///etc/passwd")
+        else:
+            send(handler, 301, Location=handler.path if "last" in handler.path else f"{target}{handler.path}")
 
     found = surveyed(serve(answer))
     by_kind = {one.question.kind: one for one in found.answers}
     assert by_kind[Kind.PAGE].serial == 42
     assert by_kind[Kind.MODIFIED].problem == "status 301"
+    assert by_kind[Kind.FACTS].problem == "status 302"
 
 
 def test_who_wants_fewer_requests_is_asked_no_more(serve: Serve) -> None:
