@@ -112,7 +112,23 @@ def test_no_more_requests_than_the_budget(serve: Serve) -> None:
     assert found.is_done
 
 
-def test_each_address_is_asked(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that gives mirror.example these addresses."""
+
+    def set_addresses(*addresses: str) -> None:
+        real = socket.getaddrinfo
+
+        def resolved(host: str, *more: Any, **named: Any) -> Any:
+            names = addresses if host == "mirror.example" else [host]
+            return [one for name in names for one in real(name, *more, **named)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolved)
+
+    return set_addresses
+
+
+def test_each_address_is_asked(serve: Serve, resolve: Callable[..., None]) -> None:
     """Under the name that the URL has, of which one node has a copy of its own, and one does not answer."""
     hosts = []
 
@@ -122,13 +138,7 @@ def test_each_address_is_asked(serve: Serve, monkeypatch: pytest.MonkeyPatch) ->
 
     port = int(serve(page).rpartition(":")[2])
     serve(stale, "127.0.0.2", port)
-    real = socket.getaddrinfo
-
-    def resolve(host: str, *more: Any, **named: Any) -> Any:
-        names = ["127.0.0.1", "127.0.0.2", "127.0.0.3"] if host == "mirror.example" else [host]
-        return [one for name in names for one in real(name, *more, **named)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    resolve("127.0.0.1", "127.0.0.2", "127.0.0.3")
     found = surveyed(f"http://mirror.example:{port}")
     assert found.addresses == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
     pages = {(one.question.address, one.serial, one.node) for one in found.answers if one.question.kind is Kind.PAGE}
@@ -140,7 +150,7 @@ def test_each_address_is_asked(serve: Serve, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_redirect_is_followed_as_pip_does(serve: Serve) -> None:
     """To another host too; one that has no end, or leads off the web, is an answer like another."""
-    target = serve(page)
+    target = serve(page, "127.0.0.2")
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if "status.json" in handler.path:
@@ -148,7 +158,7 @@ def test_a_redirect_is_followed_as_pip_does(serve: Serve) -> None:
         else:
             send(handler, 301, Location=handler.path if "last" in handler.path else f"{target}{handler.path}")
 
-    found = surveyed(serve(answer))
+    found = surveyed(serve(answer))  # that is, at another address
     by_kind = {one.question.kind: one for one in found.answers}
     assert by_kind[Kind.PAGE].serial == 42
     assert by_kind[Kind.MODIFIED].problem == "status 301"
@@ -223,17 +233,24 @@ def test_no_such_name() -> None:
     ],
 )
 def test_tls(
-    trusted: bool, more: Any, problem: str, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    trusted: bool,
+    more: Any,
+    problem: str,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    resolve: Callable[..., None],
 ) -> None:
     """By the certificates that pip trusts; of what is not trusted, it is said why."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", **more).configure_cert(context)
+    authority.issue_cert("mirror.example", **more).configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     if trusted:
         monkeypatch.setenv("PIP_CERT", str(tmp_path / "ca.pem"))
     asking._context.cache_clear()
-    found = surveyed(serve(page, context=context))
+    resolve("127.0.0.1")
+    found = surveyed(serve(page, context=context).replace("127.0.0.1", "mirror.example"))
     asking._context.cache_clear()
     if problem:
         assert [one.problem for one in found.answers] == [problem]

@@ -108,7 +108,7 @@ GOOD = (index(), page(42), page(43, "bar"))
             "no run has ended for 5 h, usually one every 5 min; complete as of 5 h 5 s ago",
             id="a-copy-that-stopped",
         ),
-        pytest.param((facts(of(usual_interval=30)), *GOOD), OK, COMPLETE, id="an-hour-is-no-matter"),
+        pytest.param((facts(of(usual_interval=10)), *GOOD), OK, COMPLETE, id="an-hour-is-no-matter"),
         pytest.param(
             (facts(of(site.BEFORE, usual_interval=2 * HOUR)), index(40), page(39)),
             OK,
