@@ -43,7 +43,7 @@ bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the tab
 docs: .venv/nox  ## the pages, in build/docs, with new pictures
 	.venv/bin/nox -s docs -- pictures
 
-schemas: .venv/installed  ## docs/schemas/state.json, from the types of the state
+schemas: .venv/installed  ## docs/schemas/state.json and published.json, from the types of both
 	.venv/bin/python docs/write_schemas.py
 
 lint: .venv/nox  ## format, lint, types, and which way imports go

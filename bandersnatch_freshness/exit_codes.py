@@ -31,17 +31,26 @@ class CommonExit(ExitCode):
 class CheckExit(ExitCode):
     """The exit codes of `check`, as monitoring systems expect them of a plugin."""
 
-    OK = 0, "no incident is a warning or worse, and runs go on; during a first sync too, while it gets on"
-    WARNING = 1, "an incident is a warning"
+    OK = (
+        0,
+        "no incident is a warning or worse, and runs go on; during a first sync too, while it gets on; with --url: and "
+        "users get what the mirror has, or what is old there has not been so for `warn_after` yet",
+    )
+    WARNING = (
+        1,
+        "an incident is a warning; with --url also: copies have been old for `warn_after`, or for an unknown time; an "
+        "address or some pages fail; or runs are late",
+    )
     CRITICAL = (
         2,
         "an incident is critical; or there was no run, or one hangs, for three times the usual interval and at least "
-        "`critical_after`; or the state can't be written, so that nothing is remembered",
+        "`critical_after`; or the state can't be written, so that nothing is remembered; with --url also: copies have "
+        "been old for `critical_after`, or users get no answer, no index or no page",
     )
     UNKNOWN = (
         3,
         "no run is remembered, the last one ended in the future (a clock was wrong), or `check` failed for another "
-        "reason, such as a usage error",
+        "reason, such as a usage error; with --url: nothing tells how old that is what users get",
     )
 
 

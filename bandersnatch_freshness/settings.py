@@ -147,8 +147,9 @@ OPTIONS: Mapping[str, Option] = {
         "",
         parse.path,
         _PATHS,
-        "An HTML page that says how fresh the mirror is, written after each run. A relative path is relative to the "
-        "mirror's `web` directory, where its users find it.",
+        "An HTML page that says how fresh the mirror is, written after each run, and the same facts for programs "
+        "beside it, with the ending `.json`. A relative path is relative to the mirror's `web` directory, where its "
+        "users find it.",
     ),
 }
 
@@ -268,6 +269,11 @@ def refuse_paths(section: Mapping[str, str], files: Collection[str], directories
             raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: Bandersnatch's own; allowed: {allowed}")
 
 
+def facts_beside(page: str) -> str:
+    """Return the path of the facts that lie beside a status page: its own, with another ending."""
+    return posixpath.splitext(page)[0] + ".json"
+
+
 def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, Any]:
     """Return the value of every option, parsed."""
     section = with_underscores(section)
@@ -295,6 +301,10 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
         raise OptionError(
             f"[{SECTION}] critical_after = {critical}: shorter than warn_after; allowed: {warn} and longer"
         )
+    page = values["status_page"]
+    facts = posixpath.normpath(posixpath.join("web", facts_beside(page)))
+    if page and facts in (posixpath.normpath(posixpath.join("web", page)), posixpath.normpath(values["state"])):
+        raise _refused("status_page", _shown(page), f"the facts beside it are to be {facts}", "another name")
     return values
 
 

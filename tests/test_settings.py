@@ -75,6 +75,14 @@ def test_plugins_set_defaults_and_options_override_them(
         ),
         ({"heartbeat": "https://:80/s3cret"}, "[freshness] heartbeat = (of 18 characters): not such a URL; allowed"),
         ({"heartbeat": "https://a/ b"}, "[freshness] heartbeat = (of 12 characters): not such a URL; allowed: a URL"),
+        (
+            {"status_page": "status.json"},
+            "[freshness] status_page = status.json: the facts beside it are to be web/status.json; allowed: another na",
+        ),
+        (
+            {"status_page": "../freshness.html"},
+            "[freshness] status_page = ../freshness.html: the facts beside it are to be freshness.json; allowed: ano",
+        ),
         ({"state": "state/"}, "[freshness] state = state/: not a file; allowed: a path, absolute or in the mirror"),
     ],
 )

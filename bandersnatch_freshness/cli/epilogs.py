@@ -13,7 +13,7 @@ _PROGRAM = "bandersnatch-freshness"
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "status": ("status", "-c /srv/mirror.conf status --json"),
-    "check": ("check",),
+    "check": ("check", "check --url https://mirror.example", "check --url https://a.example https://b.example"),
     "quarantine": ("quarantine list", "quarantine release --all"),
     "list": ("quarantine list --json",),
     "accept": ("quarantine accept requests",),

@@ -86,8 +86,23 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         **_taught("check"),
-        help="the same for a monitoring system: one line with figures",
-        description="Print one line for a monitoring system, and end with the exit code that it expects.",
+        help="the same for a monitoring system, here or from outside: one line with figures",
+        description="Print one line for a monitoring system, and end with the exit code that it expects. With --url, "
+        "check what users of a mirror get, from any host and without a configuration.",
+    )
+    check.add_argument(
+        "--url",
+        nargs="+",
+        action="extend",
+        metavar="URL",
+        help="a mirror, as pip has it, or its status page; several are one fleet, and the worst decides",
+    )
+    check.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=10,
+        metavar="SECONDS",
+        help="with --url: how long it may take in all (default: %(default)s)",
     )
     quarantine = commands.add_parser(
         "quarantine",
@@ -249,6 +264,21 @@ class _TeachingFormatter(argparse.HelpFormatter):
         return "\n".join(indent + line for line in text.splitlines())
 
 
+def _seconds(text: str) -> float:
+    """Return seconds.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is no such time.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0
+    if not 0 < found <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; allowed: seconds, up to 3600")
+    return found
+
+
 def _taught(command: str) -> dict[str, Any]:
     """Return the parser arguments that end a command's help with its examples and exit codes."""
     return {"epilog": epilog(command), "formatter_class": _TeachingFormatter}
@@ -277,9 +307,9 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from . import status
+    from . import check
 
-    return status.check(options)
+    return check.main(options)
 
 
 def _probe(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from ..formatting import timestamp
 from ..reporting import facts
 from ..state.records import QUARANTINE_FILE
 from . import status, terminal
+from .summaries import summarize
 
 if TYPE_CHECKING:
     from ..host.mirror_files import MirrorFiles
@@ -24,7 +25,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    summary = status.summarize(options)
+    summary = summarize(options)
     if summary.problem and not summary.state.quarantine:  # the second copy may still have it
         raise ValueError(summary.problem)
     console = terminal.console()

@@ -7,7 +7,7 @@ import sys
 
 from ..core.incidents import Level
 from ..exit_codes import RunExit
-from . import status
+from .summaries import summarize
 
 # Ours too where it comes after `run`: Bandersnatch has no such option.
 _QUIET = frozenset(("-q", "--quiet"))
@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> int:
     if ended is None:  # it was asked for its help, or its version
         return RunExit.FRESH
     options.config = host.config_file()  # which may be among the arguments
-    summary = status.summarize(options)
+    summary = summarize(options)
     if summary.obstacle or summary.counts()[Level.CRITICAL]:
         return RunExit.CRITICAL
     return RunExit.FRESH if ended else RunExit.FAILED

@@ -1,4 +1,4 @@
-"""The commands `bandersnatch-freshness status` and `check`."""
+"""The command `bandersnatch-freshness status`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..core.origin import Allowance
 from ..exit_codes import CheckExit
 from ..formatting import duration, printable, timestamp
 from ..reporting import audit_progress, facts
-from ..reporting import check as checks
 from ..reporting.standing import Freshness, Standing, completeness, nodes, standing
 from ..reporting.summary import Summary
 from . import terminal
+from .summaries import summarize
 
 RUNS_SHOWN = 5
 INCIDENTS_SHOWN = 50
@@ -63,36 +63,6 @@ def status(options: argparse.Namespace) -> int:
     if summary.state.runs:
         console.print(_runs(summary))
     return 0
-
-
-def check(options: argparse.Namespace) -> int:
-    """Print one line with figures for a monitoring system; return its exit code."""
-    try:
-        code, line = checks.check(summarize(options))
-    except (OSError, ValueError) as error:
-        code, line = CheckExit.UNKNOWN, checks.line(CheckExit.UNKNOWN, str(error))
-    except Exception as error:  # noqa: BLE001 - a traceback would exit with 1, which means WARNING
-        text = f"an error inside bandersnatch-freshness: {type(error).__name__}"
-        code, line = CheckExit.UNKNOWN, checks.line(CheckExit.UNKNOWN, text)
-    print(json.dumps({"exit_code": code, "line": line}) if options.json else line)  # noqa: T201
-    return code
-
-
-def summarize(options: argparse.Namespace) -> Summary:
-    """Return a summary of the mirror that the options name.
-
-    Raises:
-        OSError, ValueError: if its configuration can't be read or used.
-    """
-    # Imported here because it imports all of Bandersnatch, which the other commands don't need.
-    from .. import host
-
-    files, now = host.files(options.config), host.clock()
-    state, problem, is_there = files.look(now)
-    if not is_there and files.trace().left() is None:  # else the first run is under way
-        path = files.store(files.tracking.state).path
-        problem = f"{path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
-    return files.summary(state, now, problem, files.obstacle(state, now))
 
 
 def _verdict(found: Standing) -> Iterator[Text]:

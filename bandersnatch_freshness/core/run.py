@@ -19,6 +19,7 @@ from .history import Batch, PastRun
 from .incidents import EDGE, Incident, RunReport, Sighting
 from .missing import Missing, MissingPlan, NotFound
 from .missing import after_run as after_missing
+from .newest import Newest
 from .observations import BROKEN_BODIES, Observation
 from .origin import OriginTurns
 from .quarantine import QuarantineEntry, QuarantinePlan
@@ -115,6 +116,7 @@ class Run:
         # How far the audit is by this run, None if it has no part in it; and what it found lost and is to sync.
         self.audit: AuditRound | None = None
         self.lost: dict[str, int] = {}
+        self.newest = Newest()
         # Made once it is needed, as on a healthy day it isn't.
         self._back_off: BackOff | None = None
         self._asked_once: set[str] = set()
@@ -197,6 +199,7 @@ class Run:
             self.origin.give_back(project)
         if fresh:
             report.fresh.add(project)
+            self.newest.saw(project, required_serial)
             if self.concerns(project):
                 self._taken[project] = required_serial
             if len(observations) > 1:

@@ -124,9 +124,11 @@ class MirrorFiles(NamedTuple):
 
         def publish(state: State, now: int, level: int) -> bool:
             from ..reporting.publisher import publish
+            from . import served
 
             summarize = functools.partial(self.summary, state, now)
-            return publish(tracking, self.storage, self.directory, summarize, level=level)
+            own_serials = functools.partial(served.own_serials, self.storage, self.directory)
+            return publish(tracking, self.storage, self.directory, summarize, own_serials, level=level)
 
         shows = publish if tracking.metrics_file or tracking.status_page else None
         return Memory(self.records(clock), tracking, clock, notifier, shows, self.trace())

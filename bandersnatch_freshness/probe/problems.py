@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterator, Sequence
-from http.client import HTTPException
 from typing import Any
 
 import aiohttp
 import requests
 from urllib3.exceptions import HTTPError
+
+from ..transports import problems
+
+# The errors of the clients' libraries, by the words for them.
+_KINDS: dict[str, tuple[type[BaseException], ...]] = {
+    problems.TIME_OUT: (requests.Timeout,),
+    problems.BROKEN: (HTTPError, aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
+}
 
 # curl's exit codes (curl(1), EXIT CODES)
 _CURL_PROBLEMS = {
@@ -46,22 +51,9 @@ def problem_of(error: BaseException) -> str:
 
 
 def _problem(causes: Sequence[BaseException]) -> str:
-    failed = [one for one in causes if isinstance(one, ssl.SSLError)]
-    if failed:
-        # aiohttp's subclass of SSLError has none of these attributes
-        said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in failed)
-        return f"TLS: {next(filter(None, said), 'handshake failed')}"
-    for kinds, words in (
-        ((socket.gaierror,), "name not found"),
-        ((TimeoutError, requests.Timeout), "time-out"),
-        ((ConnectionRefusedError,), "connection refused"),
-        (
-            (ConnectionError, HTTPException, HTTPError, aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
-            "connection broken",
-        ),
-    ):
-        if any(isinstance(one, kinds) for one in causes):
-            return words
+    words = problems.problem(causes, _KINDS)
+    if words:
+        return words
     status = next((one.status for one in causes if isinstance(one, aiohttp.ClientResponseError)), 0)
     return f"status {status}" if status else type(causes[0]).__name__
 

@@ -1,4 +1,4 @@
-"""The publisher: writes the metrics file and the status page after each run."""
+"""The publisher: writes the metrics file, the status page and the facts beside it after each run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..settings import TrackingSettings
+from ..settings import TrackingSettings, facts_beside
+from ..state.document import State
 from ..state.store import Store
 from .summary import Summary
+
+if TYPE_CHECKING:
+    from .published import OwnSerials
 
 log = logging.getLogger("bandersnatch.freshness")
 
@@ -20,24 +24,29 @@ def publish(
     storage: Any,
     directory: str,
     summarize: Callable[[], Summary],
+    own_serials: Callable[[State], OwnSerials],
     *,
     level: int = logging.ERROR,
 ) -> bool:
     """Write the files that are configured, with the state's lock held; return whether all are written.
 
     What can't be is logged at this `level`, and the old file stays. `summarize` returns the summary of the mirror in
-    this directory.
+    this directory, and `own_serials` those in some of its own files.
     """
+
+    def write_page(found: Summary, path: str) -> None:
+        _write_page(found, own_serials(found.state), path, storage, directory)
+
     is_written = True
     summary = functools.cache(summarize)  # both files use the same one
     for option, path, write in (
-        ("metrics_file", tracking.metrics_file, _write_metrics),
-        ("status_page", tracking.status_page, _write_page),
+        ("metrics_file", tracking.metrics_file, lambda found, path: _write_metrics(found, Path(directory) / path)),
+        ("status_page", tracking.status_page, write_page),
     ):
         if not path:
             continue
         try:
-            write(summary(), path, storage, directory)
+            write(summary(), path)
         except Exception as error:  # noqa: BLE001 - logged, and failed open: the run itself is not affected
             text = "[freshness] %s = %s can't be written: %s: %s"
             log.log(level, text, option, path, type(error).__name__, error)
@@ -45,18 +54,20 @@ def publish(
     return is_written
 
 
-def _write_metrics(summary: Summary, path: str, storage: Any, directory: str) -> None:
+def _write_metrics(summary: Summary, path: Path) -> None:
     from . import metrics
 
-    metrics.write(summary, Path(directory) / path)
+    metrics.write(summary, path)
 
 
-def _write_page(summary: Summary, path: str, storage: Any, directory: str) -> None:
-    from . import status_page
+def _write_page(summary: Summary, own: OwnSerials, path: str, storage: Any, directory: str) -> None:
+    from . import published, status_page
 
     store = Store(storage, f"{directory}/web", path)
+    facts = Store(storage, f"{directory}/web", facts_beside(path))
     try:
-        # Readable by the mirror's users. Nobody else writes it while the state's lock is held.
+        # Readable by the mirror's users. Nobody else writes them while the state's lock is held.
         store.write([status_page.render(summary)], 0o644)
+        facts.write([published.publish(summary, own)], 0o644)
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no directory {store.path.parent}") from None

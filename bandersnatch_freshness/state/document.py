@@ -136,6 +136,8 @@ def _remembered(one: State | OtherMaster) -> Iterator[str]:
     for name, (_, kind) in _SINGLE.items():
         if getattr(one, name) is not None:
             yield f'"{name}": {_json(_part(kind, getattr(one, name)))},\n'
+    if one.newest:
+        yield f'"newest": {_json({_plain(name): _bounded(serial) for name, serial in one.newest.items()})},\n'
     yield '"incidents": '
     yield from _block("{}", map(_incident, itertools.count(), sorted(one.incidents.items())))
     opening = ',\n"told": {\n'
@@ -315,6 +317,7 @@ def _taken(found: parts.Remembered) -> dict[str, Any]:
     """Return what is remembered of a master, by the names that it has in the state, and take the incidents away."""
     return {
         "master": found.master,
+        "newest": found.newest,
         # One by one: both forms of all of them would be the largest thing in memory.
         "incidents": {name: _incident_in(name, found.incidents.pop(name)) for name in list(found.incidents)},
         "notified": {

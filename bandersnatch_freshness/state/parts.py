@@ -292,6 +292,9 @@ class Remembered(Part):
     ) = UNSET
     origin: Annotated[Origin, Meta(description="how much its origin was asked for past all caches")] | UnsetType = UNSET
     audit: Annotated[Audit, Meta(description="how far the audit in every run is")] | UnsetType = UNSET
+    newest: Annotated[dict[str, Number], Meta(description="the packages that changed last, with their serials")] = (
+        field(default_factory=dict)
+    )
 
 
 class Other(Remembered, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..core import history, missing
@@ -26,7 +27,7 @@ OTHERS_KEPT = 2
 
 _OF_A_MASTER = (
     *("incidents", "notified", "batch", "index", "doubt", "ceiling", "refusal"),
-    *("idle_cache_bust", "idle_no_cache", "upstream", "origin", "audit"),
+    *("idle_cache_bust", "idle_no_cache", "upstream", "origin", "audit", "newest"),
 )
 
 
@@ -74,6 +75,7 @@ class OtherMaster(NamedTuple):
     upstream: Mark | None = None
     origin: Allowance | None = None
     audit: AuditRound | None = None
+    newest: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass
@@ -124,6 +126,8 @@ class State:
     origin: Allowance | None = None
     # How far the runs' audit of the mirror is, None if none has begun.
     audit: AuditRound | None = None
+    # The packages that changed last, by the serials of their pages.
+    newest: Mapping[str, int] = field(default_factory=dict)
     # The masters before this one, the one left last at the end.
     others: list[OtherMaster] = field(default_factory=list)
     missing: dict[str, Missing] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Collection, Iterable, Mapping
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from bandersnatch_freshness.core.observations import SERIAL_HEADER, parse_serial, serial_in_body, serial_in_html
@@ -31,6 +31,14 @@ ASKED_BY: Mapping[str, tuple[str | None, ...]] = {
 BYSTANDER = "x-bystander"
 
 INDEX = "/simple/"
+
+
+class Upstream(Protocol):
+    """What a cache is put in front of: a lab, or a server of files."""
+
+    @property
+    def url(self) -> str:
+        """Its URL, of plain HTTP."""
 
 
 class Got(NamedTuple):

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from bandersnatch_freshness.lab.behaviours import ALL_COPIES
 from bandersnatch_freshness.lab.plain_edge import COPY_HEADER
-from bandersnatch_freshness.lab.server import HOST, Lab
+from bandersnatch_freshness.lab.server import HOST
 
-from .cache import BYSTANDER, Cache
+from .cache import BYSTANDER, Cache, Upstream
 from .processes import running
 
 _CONFIGURATION = """\
@@ -104,7 +104,7 @@ class Nginx(Cache):
 
 @contextmanager
 def nginx(
-    lab: Lab, *, query: bool = True, no_cache: bool = False, encodings: bool = True, says_state: bool = False
+    upstream: Upstream, *, query: bool = True, no_cache: bool = False, encodings: bool = True, says_state: bool = False
 ) -> Iterator[Nginx]:
     """Does it count the query, honour no-cache, keep a copy for each Accept-Encoding, and say what it did?"""
     more = [
@@ -120,7 +120,7 @@ def nginx(
             directory=directory,
             host=HOST,
             port=port,
-            origin=urlsplit(lab.url).netloc,
+            origin=urlsplit(upstream.url).netloc,
             key="$uri$is_args$args" if query else "$uri",
             copy_header=COPY_HEADER,
             more="\n            ".join(more),

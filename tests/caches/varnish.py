@@ -13,7 +13,7 @@ from bandersnatch_freshness.lab.behaviours import ALL_COPIES
 from bandersnatch_freshness.lab.plain_edge import COPY_HEADER
 from bandersnatch_freshness.lab.server import HOST, Lab
 
-from .cache import Cache
+from .cache import Cache, Upstream
 from .processes import PATH, running
 
 _NODES = 2
@@ -318,8 +318,11 @@ def pypi(lab: Lab) -> Iterator[Varnish]:
 
 
 @contextmanager
-def cdn(lab: Lab, *, query: bool = True, no_cache: bool = False, encodings: bool = True) -> Iterator[Varnish]:
+def cdn(upstream: Upstream, *, query: bool = True, no_cache: bool = False, encodings: bool = True) -> Iterator[Varnish]:
     """As a plain CDN: does it count the query, honour no-cache, keep a copy for each Accept-Encoding?"""
     recv = "\n    ".join([*([] if query else [_DROP_QUERY]), *([_HONOUR_NO_CACHE] if no_cache else [])])
-    with _varnish(_origin(lab.url) + _CDN.format(recv=recv, keeping=_KEEPING), gzip=not encodings) as (directory, port):
+    with _varnish(_origin(upstream.url) + _CDN.format(recv=recv, keeping=_KEEPING), gzip=not encodings) as (
+        directory,
+        port,
+    ):
         yield Varnish(f"http://{HOST}:{port}", directory, [(directory, port)], apart=encodings)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bandersnatch_freshness.cli import parser as cli
-from bandersnatch_freshness.cli import status
+from bandersnatch_freshness.cli import summaries
 from bandersnatch_freshness.formatting import timestamp
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.state.store import Store
@@ -252,7 +252,7 @@ def test_a_bug_of_ours_is_no_warning(
     mocker: Any, capsys: pytest.CaptureFixture[str], start_lab: StartLab, make_mirror: MakeMirror
 ) -> None:
     """As which the exit code of a traceback would be read."""
-    mocker.patch.object(status, "summarize", side_effect=RuntimeError("https://mu:mpw@example"))
+    mocker.patch.object(summaries, "summarize", side_effect=RuntimeError("https://mu:mpw@example"))
     assert cli.main(["check"]) == 3
     assert capsys.readouterr().out == "FRESHNESS UNKNOWN - an error inside bandersnatch-freshness: RuntimeError\n"
 

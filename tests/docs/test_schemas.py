@@ -15,6 +15,7 @@ from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
+from bandersnatch_freshness.reporting.published import Published
 from bandersnatch_freshness.state.schema import schema
 
 from ..cli.test_status import command
@@ -26,6 +27,9 @@ SCHEMAS = {
     path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[2] / "docs/schemas").glob("*.json")
 }
 REGISTRY = Registry().with_resources([(f"{name}.json", Resource.from_contents(one)) for name, one in SCHEMAS.items()])
+
+# The state that follows is there for programs too.
+FACTS = {"status_page": "status.html"}
 
 
 def validate(name: str, document: Any) -> None:
@@ -43,7 +47,9 @@ def documents(mirror: Mirror) -> dict[str, Any]:
             "check": ("check", mirror, "--json"),
         }.items()
     }
-    state = mirror.directory / "freshness.json"
+    state, facts = mirror.directory / "freshness.json", mirror.directory / "web/status.json"
+    if facts.exists():
+        found["published"] = json.loads(facts.read_text())
     if state.exists():
         found["state"] = json.loads(state.read_text())
         found["quarantine-list"] = json.loads(command("quarantine", mirror, "list", "--json").stdout)
@@ -58,7 +64,7 @@ def bare(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 def fresh(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
     """Return a mirror whose pages were cured."""
     lab = start_lab("gzip-stale", projects=3)
-    mirror = make_mirror(lab, "freshness")
+    mirror = make_mirror(lab, "freshness", options=FACTS)
     lab.release()
     mirror.run()
     return mirror
@@ -67,7 +73,7 @@ def fresh(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 def stale(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
     """Return a mirror with an incident of the whole edge, that was told."""
     lab = start_lab(Behaviour("all", origin_behind=1), projects=12)
-    mirror = make_mirror(lab, "freshness", options={"notify": "json://127.0.0.1:1"})
+    mirror = make_mirror(lab, "freshness", options={"notify": "json://127.0.0.1:1", **FACTS})
     lab.release()
     for hours in range(4):
         mirror.run(environment=ahead(hours * HOUR))
@@ -77,7 +83,7 @@ def stale(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 def in_quarantine(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
     """Return a mirror with a package in quarantine."""
     lab = start_lab(projects=4)
-    mirror = make_mirror(lab, "freshness")
+    mirror = make_mirror(lab, "freshness", options=FACTS)
     mirror.run()
     lab.behave(Behaviour("one", origin_behind=1, every=1000))
     lab.release(lab.names[:1])
@@ -108,9 +114,9 @@ def of_another_master(start_lab: StartLab, make_mirror: MakeMirror) -> Mirror:
 # What each state has to show, so that it is known to be the one that was meant.
 STATES: dict[Callable[..., Mirror], Callable[[dict[str, Any]], Any]] = {
     bare: lambda found: found["status"]["problem"],
-    fresh: lambda found: found["state"]["runs"][0]["cured"] and found["state"]["complete"],
+    fresh: lambda found: found["state"]["runs"][0]["cured"] and found["published"]["complete_at"],
     stale: lambda found: found["state"]["incidents"]["*"]["examples"] and found["state"]["told"],
-    in_quarantine: lambda found: found["quarantine-list"]["lab-00"]["got"] and found["state"]["incidents"],
+    in_quarantine: lambda found: found["quarantine-list"]["lab-00"]["got"] and found["published"]["quarantine"],
     released: lambda found: found["state"]["incidents"]["lab-00"]["released"] and not found["quarantine-list"],
     of_another_master: lambda found: found["state"]["another_master"] and found["state"]["others"],
 }
@@ -171,8 +177,10 @@ def changes(found: Any) -> Iterator[Any]:
 
 
 def test_the_schema_of_the_state_is_made_of_its_types() -> None:
-    """`make schemas` writes it."""
-    assert (Path(__file__).parents[2] / "docs/schemas/state.json").read_text() == schema()
+    """`make schemas` writes it, and that of the facts beside the status page."""
+    schemas = Path(__file__).parents[2] / "docs/schemas"
+    assert (schemas / "state.json").read_text() == schema()
+    assert (schemas / "published.json").read_text() == schema(Published, "The facts beside the status page")
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

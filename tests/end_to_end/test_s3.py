@@ -188,12 +188,14 @@ def test_a_broken_index_is_not_acted_on_there_either(
 
 
 def test_the_status_page_lies_there_too(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Under `web`, with the pages that the mirror serves."""
+    """Under `web`, with the pages that the mirror serves, and the facts; without a request for its own pages."""
     mirror = bucket.mirror(make_mirror, start_lab(projects=1))
     mirror.configure("freshness", status_page="status.html")
     run = mirror.run()
     assert lines(run, "can't be written") == []
     assert b"This mirror has everything that was announced." in bucket.read("web/status.html")
+    facts = json.loads(bucket.read("web/status.json"))
+    assert (facts["verdict"], facts["newest"], facts["index_serial"]) == ("fresh", {}, None)
 
 
 def test_an_audit_reads_it_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:

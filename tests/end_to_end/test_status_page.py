@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import stat
 import subprocess
 import urllib.request
@@ -61,8 +62,9 @@ def test_all_may_read_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
         subprocess.run(
             command, env=mirror.environment(), cwd=mirror.config.parent, stderr=subprocess.DEVNULL, check=True
         )
-        assert stat.S_IMODE((mirror.directory / "web/status.html").stat().st_mode) == mode
-    assert [path.name for path in (mirror.directory / "web").glob("*status*")] == ["status.html"]
+        for name in ("status.html", "status.json"):
+            assert stat.S_IMODE((mirror.directory / "web" / name).stat().st_mode) == mode
+    assert sorted(path.name for path in (mirror.directory / "web").glob("*status*")) == ["status.html", "status.json"]
 
 
 def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
@@ -148,10 +150,48 @@ def test_no_password_is_on_it(start_lab: StartLab, make_mirror: MakeMirror) -> N
     mirror = make_mirror(lab, "freshness", options=OPTION)
     mirror.configure(master=lab.https_url.replace("https://", "https://mu:mpw@"))
     mirror.run()
-    text = (mirror.directory / "web/status.html").read_text("utf-8")
+    text, facts = ((mirror.directory / "web" / name).read_text("utf-8") for name in ("status.html", "status.json"))
     assert f"A mirror of {lab.https_url}" in Page(text).words("p")
-    assert "mpw" not in text
-    assert str(mirror.directory) not in text
+    assert json.loads(facts)["master"] == lab.https_url
+    assert "mpw" not in text + facts
+    assert str(mirror.directory) not in text + facts
+
+
+def test_the_facts_are_those_of_the_last_run(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Beside the page: serials as the mirror's own files have them, what changed last, what waits."""
+    lab = start_lab(projects=4)
+    mirror = make_mirror(lab, "freshness", options=OPTION)
+    said = []
+    with cron(mirror) as runs:
+        for time in (0, HOUR, 2 * HOUR):
+            runs.run(time)
+            said.append(json.loads((mirror.directory / "web/status.json").read_text()))
+            lab.behave(ONE_STALE)
+            lab.release(["lab-00", "lab-02"][: 1 + bool(time)])
+    first, _, last = said
+    assert (first["verdict"], first["severity"], first["serial_lag"], first["since"]) == ("fresh", "ok", 0, None)
+    assert first["complete_at"] == first["last_run"]["started"] == "2025-10-16T12:00:00Z"
+    assert (last["verdict"], last["severity"]) == ("behind", "ok")
+    assert last["incidents"]["stale"] == {"count": 1, "names": ["lab-00"]}
+    assert last["complete_at"] == first["complete_at"]
+
+
+@needs_simple
+def test_what_changed_last_is_as_the_mirror_has_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """By its own files, whatever a run got: filters may have kept it out; the newest first."""
+    lab = start_lab(projects=4)
+    mirror = make_mirror(lab, "freshness", options=OPTION)
+    mirror.run()
+    lab.release(["lab-02"])
+    mirror.run()
+    known = json.loads((mirror.directory / "web/status.json").read_text())
+    assert next(iter(known["newest"])) == "lab-02"
+    assert known["newest"]["lab-02"] == known["serial"] == lab.serial
+    assert [one["serial"] for one in known["advances"]] == [lab.serial - 1, lab.serial]
+    page = mirror.directory / "web/simple/lab-02/index.html"
+    page.write_text(page.read_text().replace(f"SERIAL {lab.serial}", "SERIAL 3"))
+    mirror.run()
+    assert json.loads((mirror.directory / "web/status.json").read_text())["newest"]["lab-02"] == 3
 
 
 @pytest.mark.parametrize(

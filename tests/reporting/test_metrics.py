@@ -23,6 +23,7 @@ from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.host.mirror_files import MirrorFiles
 from bandersnatch_freshness.reporting import metrics
+from bandersnatch_freshness.reporting.published import OwnSerials
 from bandersnatch_freshness.reporting.publisher import publish as publish_summary
 from bandersnatch_freshness.reporting.summary import Summary
 from bandersnatch_freshness.settings import read_tracking
@@ -253,7 +254,7 @@ def publish(tmp_path: Path) -> Publish:
         files = MirrorFiles(str(tmp_path / "mirror"), "https://master.example", tracking, storage)
         (tmp_path / "mirror").mkdir(exist_ok=True)
         state = State("https://master.example", runs=[run()])
-        publish_summary(tracking, storage, files.directory, lambda: files.summary(state, NOW))
+        publish_summary(tracking, storage, files.directory, lambda: files.summary(state, NOW), lambda _: OwnSerials())
 
     return publish
 

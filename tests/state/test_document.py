@@ -161,12 +161,14 @@ def test_masters_are_remembered() -> None:
     first.batch, first.index, first.doubt, first.ceiling, first.complete_at = Batch(42, 7), index, doubt, ceiling, NOON
     first.refusal = refusal = Refusal(NOON, NOON + 60)
     first.idle_cache_bust = idle = Idle(("foo", "bar"), 3, NOON, NOON + 3600)
+    first.newest = {"foo": 42, "bar": 41}
     first.origin = origin = Allowance(NOON, 3, 1, NOON + 9, {"foo": Turn(NOON + 5, 2)})
     assert load("".join(dump(first, NOON))) == first
     second = first.switched_to("https://b.example", NOON + 100)
     assert (second.master, second.incidents, second.notified, second.batch) == ("https://b.example", {}, {}, None)
     assert (second.index, second.doubt, second.ceiling, second.refusal) == (None, None, None, None)
     assert (second.idle_cache_bust, second.idle_no_cache, second.origin) == (None, None, None)
+    assert second.newest == {}
     assert (second.runs, second.complete_at, second.another_master) == ([RUN], NOON, True)
     assert second.quarantine == {"foo": QuarantineEntry(42, NOON, NOON, waiting=True)}
     assert second.announced() is None, "of the other's runs"
@@ -176,6 +178,7 @@ def test_masters_are_remembered() -> None:
     assert (back.incidents, back.notified, back.batch) == (first.incidents, told, Batch(42, 7))
     assert (back.index, back.doubt, back.ceiling, back.refusal) == (index, doubt, ceiling, refusal)
     assert (back.idle_cache_bust, back.idle_no_cache, back.origin) == (idle, None, origin)
+    assert back.newest == first.newest
     assert [(one.master, one.left) for one in back.others] == [("https://b.example", NOON + 200)]
     far = back.switched_to("https://c.example", NOON + 300).switched_to("https://d.example", NOON + 400)
     assert [one.master for one in far.others] == ["https://A.example/", "https://c.example"]

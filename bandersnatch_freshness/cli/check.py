@@ -1,0 +1,43 @@
+"""The command `bandersnatch-freshness check`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+from ..exit_codes import CheckExit
+from ..reporting import check as checks
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print one line with figures for a monitoring system; return its exit code."""
+    try:
+        code, line = _from_outside(options) if options.url else _here(options)
+    except (OSError, ValueError) as error:
+        code, line = CheckExit.UNKNOWN, checks.line(CheckExit.UNKNOWN, str(error))
+    except Exception as error:  # noqa: BLE001 - a traceback would exit with 1, which means WARNING
+        text = f"an error inside bandersnatch-freshness: {type(error).__name__}"
+        code, line = CheckExit.UNKNOWN, checks.line(CheckExit.UNKNOWN, text)
+    print(json.dumps({"exit_code": code, "line": line}) if options.json else line)  # noqa: T201
+    return code
+
+
+def _here(options: argparse.Namespace) -> tuple[CheckExit, str]:
+    """Check the mirror that is configured on this host."""
+    from . import summaries
+
+    return checks.check(summaries.summarize(options))
+
+
+def _from_outside(options: argparse.Namespace) -> tuple[CheckExit, str]:
+    """Check what users of these URLs get."""
+    from ..outside.answers import places
+    from ..outside.asking import survey_all
+    from ..outside.judgement import judge
+    from ..outside.reference import Reference
+    from ..outside.report import report
+
+    fleet = survey_all([places(url) for url in dict.fromkeys(options.url)], options.timeout)
+    reference = Reference(answer for one in fleet for answer in one.answers)
+    return report(judge(fleet, reference, int(time.time())), reference.thresholds)

@@ -1,0 +1,37 @@
+"""Problems: what went wrong with a request, in the same words whatever client made it; of the standard library."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from http.client import HTTPException
+
+TIME_OUT, BROKEN, NO_ROUTE = "time-out", "connection broken", "no route"
+
+_KINDS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "name not found"),
+    (TimeoutError, TIME_OUT),
+    (ConnectionRefusedError, "connection refused"),
+    (ConnectionError, BROKEN),
+    (HTTPException, BROKEN),
+)
+_UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
+
+
+def problem(causes: Sequence[BaseException], more: Mapping[str, tuple[type[BaseException], ...]] | None = None) -> str:
+    """Return a few words on an error, which has these causes; empty where none of them is known.
+
+    `more` are the errors of a library by the words for them. No error's own text is used, but for what OpenSSL says of
+    a certificate: it may hold secrets.
+    """
+    failed = [one for one in causes if isinstance(one, ssl.SSLError)]
+    if failed:
+        # aiohttp's subclass of SSLError has none of these attributes
+        said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in failed)
+        return f"TLS: {next(filter(None, said), 'handshake failed')}"
+    for kind, words in _KINDS:
+        if any(isinstance(one, (kind, *(more or {}).get(words, ()))) for one in causes):
+            return words
+    return NO_ROUTE if any(isinstance(one, OSError) and one.errno in _UNREACHABLE for one in causes) else ""
