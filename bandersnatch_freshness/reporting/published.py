@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from .. import __version__
 from ..core import wording
+from ..core.audit_round import AuditRound
 from ..core.completeness import LEAST_RUNS, usual_interval
 from ..core.history import PastRun
 from ..core.incidents import Incident
@@ -72,6 +73,16 @@ class Advance(Struct):
 
     at: Annotated[Seconds, Meta(description="when it ended")]
     serial: Annotated[Number, Meta(description="the mirror's serial after it")]
+
+
+class Audited(Struct):
+    """How far the audit in every run is: its round under way, and what the last one found."""
+
+    compared: Annotated[Number, Meta(description="how many projects have been compared with the index")]
+    listed: Annotated[Number, Meta(description="how many projects the index lists")]
+    ended: Annotated[Seconds | None, Meta(description="when the last round ended; null before the first")]
+    lost: Annotated[Number, Meta(description="how many packages it found missing, older or broken")]
+    missing: Annotated[Number, Meta(description="how many of these were missing")]
 
 
 class Versions(Struct):
@@ -139,6 +150,7 @@ class Published(Struct):
             "in an object store"
         ),
     ]
+    audit: Annotated[Audited | None, Meta(description="whether the mirror has lost anything; null where none looks")]
     versions: Annotated[Versions, Meta(description="what wrote it")]
 
 
@@ -184,6 +196,7 @@ def publish(summary: Summary, own: OwnSerials = OwnSerials()) -> str:  # noqa: B
         quarantine=_apart(summary),
         advances=tuple(_advances(state.runs)),
         newest={printable(name): serial for name, serial in own.of_pages.items()},
+        audit=_audited(state.audit) if state.audit else None,
         versions=Versions(__version__, importlib.metadata.version("bandersnatch")),
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
@@ -205,6 +218,12 @@ def _last_run(run: PastRun) -> LastRun:
     outcome: Any = run.outcome
     counts = (run.serial, run.fresh, run.stale, run.failing, run.gone)
     return LastRun(_time(run.started), _time(run.finished), outcome, *counts)
+
+
+def _audited(audit: AuditRound) -> Audited:
+    last = audit.last
+    ended, lost, missing = (_time(last.ended), last.found, last.missing) if last else (None, 0, 0)
+    return Audited(audit.seen, audit.listed, ended, lost, missing)
 
 
 def _by_level(incidents: Iterable[Incident]) -> dict[str, Named]:
