@@ -5,7 +5,7 @@ PYTHON ?= python3
 # Nothing is compiled at installation by uv; what each of a thousand processes would compile anew is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check demo test test-all incidents standstill matrix soak bench docs schemas lint clean
+.PHONY: check demo test test-all incidents standstill matrix soak bench docs dependencies schemas lint clean
 
 TESTS ?= tests
 
@@ -19,7 +19,7 @@ test: .venv/tested  ## the tests on the newest Bandersnatch that this Python run
 	.venv/bin/python -m tests.everything
 
 test-all: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
-	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke newest caches host_tests
+	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke lowest newest caches host_tests
 
 incidents: .venv/nox  ## every known incident on real caches, for the table in docs/incidents.md
 	.venv/bin/nox -s incidents
@@ -43,6 +43,9 @@ bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the tab
 docs: .venv/nox  ## the pages, in build/docs, with new pictures
 	.venv/bin/nox -s docs -- pictures
 
+dependencies: .venv/installed  ## docs/dependencies.md, from what pip installs
+	.venv/bin/python docs/write_dependencies.py
+
 schemas: .venv/installed  ## docs/schemas/state.json and published.json, from the types of both
 	.venv/bin/python docs/write_schemas.py
 
@@ -59,7 +62,7 @@ INSTALL = .venv/bin/python -m uv pip install --quiet --python .venv/bin/python $
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv || echo 'No uv here: pip takes longer'
-	$(call INSTALL,--editable .)
+	$(call INSTALL,--editable '.[all]')
 	touch $@
 
 .venv/tested: .venv/installed

@@ -20,9 +20,14 @@ def __getattr__(name: str) -> object:
 
     Raises:
         AttributeError: for any other name.
+        ImportError: where requests is missing; says how to get it.
     """
     if name in ("FreshAdapter", "StaleError"):
         import importlib
 
+        from .extras import Extra
+
+        if not Extra.REQUESTS.is_installed:
+            raise ImportError(Extra.REQUESTS.lacking)
         return getattr(importlib.import_module(".transports.requests_adapter", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -308,9 +308,9 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
     return values
 
 
-def refused_channel(number: int, url: str, problem: str) -> OptionError:
+def refused_channel(number: int, url: str, problem: str, allowed: str = "") -> OptionError:
     """Return the error for a URL in `notify`, which is the `number`th there, that turns out to be of no use."""
-    return _refused("notify", SHOWN_LINE.format(number, len(url)), problem)
+    return _refused("notify", SHOWN_LINE.format(number, len(url)), problem, allowed)
 
 
 def _refused(name: str, shown: str, problem: str, allowed: str = "") -> OptionError:

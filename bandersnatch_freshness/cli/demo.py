@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from ..exit_codes import DemoExit
+from ..extras import Extra
 from ..lab.mirrors import FinishedRun, Mirror
 from ..lab.server import HOST, Lab
 from . import terminal
@@ -38,7 +39,13 @@ class Result:
 
 
 def main() -> int:
-    """Run the demo; return 0 only if the mirrors did as the introduction says."""
+    """Run the demo; return 0 only if the mirrors did as the introduction says.
+
+    Raises:
+        ValueError: if it can't have https, which Bandersnatch before 6.6 insists on.
+    """
+    if not Extra.LAB.is_installed:
+        raise ValueError(Extra.LAB.lacking)
     console = terminal.console()
     console.print(
         f"A small PyPI with {PROJECTS} packages, behind an edge that keeps a copy of each page for each "

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Column, Table
 
+from ..extras import Extra
 from ..lab.behaviours import BEHAVIOURS, Behaviour
 from ..lab.edge import KINDS, Kind
 from ..lab.origin import Lifetimes
@@ -28,6 +29,8 @@ def main(options: argparse.Namespace) -> int:
         raise ValueError(f"--projects {options.projects}: at least 1")
     if options.delay < 0:
         raise ValueError(f"--delay {options.delay}: milliseconds, 0 or more")
+    if options.https_port and not Extra.LAB.is_installed:
+        raise ValueError(f"--https-port {options.https_port}: {Extra.LAB.lacking}")
     if options.speed <= 0:
         raise ValueError(f"--speed {options.speed:g}: more than 0; 1 is real")
 
@@ -65,15 +68,27 @@ def _introduction(lab: Lab, options: argparse.Namespace) -> str:
 
 {len(lab.names)} projects, {lab.names[0]} to {lab.names[-1]}; serial {lab.serial}
 
+{_master(lab)}
+One more release of every project:  curl -X POST {lab.url}/+lab/release
+Of one project:                     curl -X POST '{lab.url}/+lab/release?project={lab.names[0]}'
+{_lifetimes(lab, options) if KINDS[options.edge].is_pypis else ""}"""
+
+
+def _master(lab: Lab) -> str:
+    if not lab.speaks_https:
+        return f"""\
+    [mirror]
+    master = {lab.url}
+    allow-non-https = true
+
+That takes Bandersnatch 6.6 or later. For https, {Extra.LAB.command}"""
+    return f"""\
     [mirror]
     master = {lab.https_url}
 
     export SSL_CERT_FILE={lab.ca_file} REQUESTS_CA_BUNDLE={lab.ca_file}
 
-Or {lab.url}, with `allow-non-https = true` (Bandersnatch 6.6 and later).
-One more release of every project:  curl -X POST {lab.url}/+lab/release
-Of one project:                     curl -X POST '{lab.url}/+lab/release?project={lab.names[0]}'
-{_lifetimes(lab, options) if KINDS[options.edge].is_pypis else ""}"""
+Or {lab.url}, with `allow-non-https = true` (Bandersnatch 6.6 and later)."""
 
 
 def _lifetimes(lab: Lab, options: argparse.Namespace) -> str:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..exit_codes import INTERRUPTED, AuditExit, CheckExit, CommonExit, ProbeExit
+from ..extras import Extra
 from ..formatting import meant
 from .epilogs import epilog
 
@@ -249,7 +250,9 @@ class _Version(argparse.Action):
 
 class _PrintCompletion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, _: object, shell: object, *__: object) -> None:
-        """Print the script. shtab is imported here because nothing else needs it."""
+        """Print the script. shtab is an extra, and imported here because nothing else needs it."""
+        if not Extra.COMPLETION.is_installed:
+            parser.exit(CommonExit.FAILED, f"{parser.prog}: {Extra.COMPLETION.lacking}\n")
         from . import completion
 
         print(completion.script(parser, str(shell)))  # noqa: T201

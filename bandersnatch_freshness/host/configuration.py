@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import bandersnatch.configuration
 
 from .. import settings
+from ..extras import Extra
 from ..formatting import printable
 from ..settings import OptionError, Settings, TrackingSettings
 from .layout import OWN_DIRECTORIES, OWN_FILES
@@ -124,6 +125,8 @@ def read_settings(configuration: Any) -> Settings:
     written = section(configuration)
     found = settings.read_settings(enabled_plugins(configuration), written)
     settings.refuse_paths(settings.with_underscores(written), OWN_FILES, OWN_DIRECTORIES)
+    if found.tracking:
+        _refuse_what_is_not_installed(found.tracking)
     return found
 
 
@@ -134,7 +137,18 @@ def read_tracking(configuration: Any) -> TrackingSettings:
         OptionError: if it can't be followed.
     """
     read_settings(configuration)
-    return settings.read_tracking(enabled_plugins(configuration), section(configuration))
+    found = settings.read_tracking(enabled_plugins(configuration), section(configuration))
+    _refuse_what_is_not_installed(found)
+    return found
+
+
+def _refuse_what_is_not_installed(tracking: TrackingSettings) -> None:
+    from ..notify.channels import Channel  # which few configurations need
+
+    for number, url in enumerate(tracking.notify, 1):
+        if not Channel(url, number).is_alertmanager and not Extra.NOTIFY.is_installed:
+            allowed = f"alertmanager://host:port; or Apprise's, after {Extra.NOTIFY.command}"
+            raise settings.refused_channel(number, url, "Apprise is not installed", allowed)
 
 
 def problem_of(error: configparser.Error) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import bandersnatch.master
-import requests
 
 from ..audit.announced import NoIndexError
 from ..core.causes import cause_of
@@ -62,7 +61,7 @@ def fetch_by_requests(configuration: Any) -> bytes:
             for block in response.iter_content(_BLOCK):
                 _append(body, block)
             return bytes(body)
-    except (requests.RequestException, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # those of requests are OSErrors
         raise _told(error) from None
 
 

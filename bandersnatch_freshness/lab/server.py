@@ -17,10 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import trustme
 from aiohttp import web
 
 from ..core.observations import SERIAL_HEADER
+from ..extras import Extra
 from . import calls
 from .behaviours import BEHAVIOURS, COPIES, Behaviour
 from .calls import Calls, Limits
@@ -112,6 +112,7 @@ class Lab:
         self.behaviour = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
         self._kind = KINDS[kind] if isinstance(kind, str) else kind
         self._ports = {"http": port, "https": https_port}
+        self.speaks_https = Extra.LAB.is_installed
         self._delay = delay
         self._listed = listed
         self._lifetimes = lifetimes or Lifetimes()
@@ -149,7 +150,7 @@ class Lab:
 
     @property
     def https_url(self) -> str:
-        """The `master` URL for HTTPS; clients must trust `ca_file`."""
+        """The `master` URL for HTTPS, where it is spoken; clients must trust `ca_file`."""
         return f"https://{HOST}:{self._ports['https']}"
 
     @property
@@ -269,7 +270,7 @@ class Lab:
         application.router.add_post("/+lab/switch", self._switch)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        self._context = self._tls()
+        self._contexts = {"http": None, **({"https": self._tls()} if self.speaks_https else {})}
         await self._runner.setup()
         try:
             await self._listen()
@@ -288,7 +289,7 @@ class Lab:
             await self._runner.cleanup()
 
     async def _listen(self) -> None:
-        for scheme, context in (("http", None), ("https", self._context)):
+        for scheme, context in self._contexts.items():
             site = web.TCPSite(self._runner, HOST, self._ports[scheme], ssl_context=context)
             await site.start()
             self._ports[scheme] = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
@@ -303,6 +304,8 @@ class Lab:
         return PlainEdge(self._origin, self.behaviour, self._kind, self.url)
 
     def _tls(self) -> ssl.SSLContext:
+        import trustme  # an extra
+
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.ca_file)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -3,24 +3,21 @@
 Two conventions are known. Uptime Kuma's push monitors (a path with `/api/push/`) are told by a query, and know no
 beginning. Any other URL is asked as Healthchecks and its like expect it (https://healthchecks.io/docs/http_api/).
 
-A thread of its own asks, so that whatever hangs holds nothing up. Of the ways to ask from Python, urllib alone logs
-nothing: no part of the URL may be in a log.
+A thread of its own asks, so that whatever hangs holds nothing up.
 """
 
 from __future__ import annotations
 
-import base64
 import enum
 import queue
-import ssl
 import threading
 import time
 import urllib.request
-from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .. import __version__
+from .opener import opener, without_login
 
 # The longest that a receiver may delay the end of a run.
 SECONDS: float = 2
@@ -49,9 +46,7 @@ def convention(url: str) -> str:
 
 def request_of(url: str, signal: Signal, text: str) -> urllib.request.Request | None:
     """Return what to ask, None where the receiver's convention has no such signal; `text` says why it failed."""
-    parts = urlsplit(url)
-    name, _, host = parts.netloc.rpartition("@")
-    parts = parts._replace(netloc=host, fragment="")
+    parts, login = without_login(urlsplit(url)._replace(fragment=""))
     body = None
     if _PUSH in parts.path:
         if signal is Signal.START:
@@ -63,9 +58,7 @@ def request_of(url: str, signal: Signal, text: str) -> urllib.request.Request | 
     else:
         parts = parts._replace(path=parts.path.rstrip("/") + _PATHS[signal])
         body = text.encode() or None
-    headers = {"User-Agent": f"bandersnatch-freshness/{__version__}"}
-    if name:
-        headers["Authorization"] = f"Basic {base64.b64encode(unquote(name).encode()).decode()}"
+    headers = {"User-Agent": f"bandersnatch-freshness/{__version__}", **login}
     if body:
         headers["Content-Type"] = "text/plain; charset=utf-8"
     return urllib.request.Request(parts.geturl(), body, headers)  # noqa: S310 - the settings allow http and https
@@ -107,15 +100,15 @@ class Heartbeat:
                 return problem
 
     def _serve(self) -> None:
-        opener: urllib.request.OpenerDirector | None = None
+        opens: urllib.request.OpenerDirector | None = None
         signal: Signal | None = Signal.START
         while signal is Signal.START:  # all others are a run's last one
             signal, text = self._signals.get()
             if signal is None:
                 return
             try:
-                opener = opener or _opener(self._url)
-                problem = _ask(opener, request_of(self._url, signal, text))
+                opens = opens or opener(self._url)
+                problem = _ask(opens, request_of(self._url, signal, text))
             except HTTPError as error:
                 with error:
                     problem = f"status {error.code}"
@@ -124,21 +117,9 @@ class Heartbeat:
             self._answers.put((signal, problem))
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none: that a page to log in on is there proves nothing."""
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    if urlsplit(url).scheme == "http":
-        return urllib.request.build_opener(_NoRedirect)
-    # One for all, as to read the system's certificates takes a while.
-    return urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
-
-
-def _ask(opener: urllib.request.OpenerDirector, request: urllib.request.Request | None) -> str:
+def _ask(opens: urllib.request.OpenerDirector, request: urllib.request.Request | None) -> str:
     if request is None:
         return ""
-    with opener.open(request, timeout=STEP_SECONDS) as answer:
+    with opens.open(request, timeout=STEP_SECONDS) as answer:
         # Healthchecks answers so, with status 200, where there is no such check.
         return "no such check" if answer.read(64).startswith(b"OK (not found)") else ""

@@ -16,9 +16,13 @@ import os
 import signal
 import sys
 import threading
+import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+from .opener import opener, without_login
 
 ALERTMANAGER = ("alertmanager", "alertmanagers")
 
@@ -74,24 +78,19 @@ def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
     Raises:
         DeliveryError: if it did not accept them.
     """
-    import requests
-
-    parts = urlsplit(url)
+    parts, login = without_login(urlsplit(url))
     scheme = "https" if parts.scheme == "alertmanagers" else "http"
-    host = parts.netloc.rpartition("@")[2]
-    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    where = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/v2/alerts"
+    headers = {"Content-Type": "application/json", **login}
+    request = urllib.request.Request(where, json.dumps(alerts).encode(), headers)  # noqa: S310 - one of the two
     try:
-        answer = requests.post(
-            f"{scheme}://{host}{parts.path.rstrip('/')}/api/v2/alerts",
-            json=alerts,
-            auth=auth,
-            timeout=STEP_SECONDS,
-            allow_redirects=False,  # a redirected POST becomes a GET, whose success proves nothing
-        )
-    except requests.RequestException as error:
-        raise DeliveryError(type(error).__name__) from error
-    if not 200 <= answer.status_code < 300:
-        raise DeliveryError(f"status {answer.status_code}")
+        with opener(where).open(request, timeout=STEP_SECONDS) as answer:
+            answer.read()
+    except HTTPError as error:
+        with error:
+            raise DeliveryError(f"status {error.code}") from error
+    except URLError as error:
+        raise DeliveryError(type(error.reason).__name__) from error
 
 
 def _send_all(output: int, number: int, url: str, parts: Sequence[Any]) -> None:

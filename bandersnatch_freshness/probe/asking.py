@@ -1,11 +1,10 @@
-"""Sends the probe's requests through three clients. Errors count as answers too."""
+"""Sends the probe's requests through the clients that are here. Errors count as answers too."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import json
-import shutil
 import socket
 import ssl
 import time
@@ -130,19 +129,19 @@ class Asker:
     async def ask_all(self, expected: int | None) -> list[Answer]:
         """Ask in every way and return the answers, in the order of asking."""
         project, base = self._project, ways.base(self._project)
-        curl = shutil.which("curl") is not None
+        others = clients.others()
         answers = [await self.ask(base)]
         if _last_states(answers, base, expected)[base] is False:
             await self._sleep(PAUSE)
         answers.append(await self.ask(base))
-        singles = ways.one_by_one(project, await asyncio.to_thread(self._target.addresses), curl=curl)
+        singles = ways.one_by_one(project, await asyncio.to_thread(self._target.addresses), others)
         if _nobody_answered(answers):
             answers += await self._ask_each([way for way in singles if way.address or way.client is not base.client])
         if _nobody_answered(answers):
             return answers
         asked = {one.way for one in answers} - {base}
         answers += await self._ask_each([way for way in singles if way not in asked])
-        answers += await self._ask_each(ways.together(project, curl=curl))
+        answers += await self._ask_each(ways.together(project, others))
         answers += await self._ask_old_again(answers, expected)
         for way in ways.past_caches(project):
             answers.append(await self.ask(way))

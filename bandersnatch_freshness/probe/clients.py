@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,10 +16,11 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import requests
-from urllib3.util import SKIP_HEADER
+from multidict import CIMultiDict
 
+from ..extras import Extra
 from .problems import CurlError
+from .ways import Client
 
 SECONDS = 10
 
@@ -67,12 +69,21 @@ class Raw(NamedTuple):
     sent: Mapping[str, str]
 
 
+def others() -> tuple[Client, ...]:
+    """Return the clients that are here, beside the plugins' own."""
+    found = {Client.REQUESTS: Extra.REQUESTS.is_installed, Client.CURL: shutil.which("curl") is not None}
+    return tuple(client for client, is_here in found.items() if is_here)
+
+
 def by_requests(way_out: WayOut, url: str, headers: Mapping[str, str], read: bool) -> Raw:
-    """GET with `requests`.
+    """GET with `requests`, which is an extra.
 
     Raises:
         requests.RequestException: from `requests` itself.
     """
+    import requests
+    from urllib3.util import SKIP_HEADER
+
     with requests.Session() as session:
         session.trust_env = False  # proxy and CA bundle come from `way_out`
         if way_out.proxy:
@@ -120,7 +131,7 @@ def by_curl(way_out: WayOut, url: str, headers: Mapping[str, str], read: bool) -
             curl.terminate()
     if curl.returncode and (read or not status):
         raise CurlError(curl.returncode)
-    received = requests.structures.CaseInsensitiveDict({name: str(value) for name, value in found.items()})
+    received = CIMultiDict({name: str(value) for name, value in found.items()})
     return Raw(status, received, body, url, headers)
 
 

@@ -6,16 +6,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import aiohttp
-import requests
-from urllib3.exceptions import HTTPError
 
+from ..extras import Extra
 from ..transports import problems
 
+_Errors = tuple[type[BaseException], ...]
+
 # The errors of the clients' libraries, by the words for them.
-_KINDS: dict[str, tuple[type[BaseException], ...]] = {
-    problems.TIME_OUT: (requests.Timeout,),
-    problems.BROKEN: (HTTPError, aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
-}
+_PROXY: _Errors = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
+_KINDS: dict[str, _Errors] = {problems.BROKEN: (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)}
+
+if Extra.REQUESTS.is_installed:
+    from requests.exceptions import ProxyError, Timeout
+    from urllib3.exceptions import HTTPError
+
+    _PROXY = (*_PROXY, ProxyError)
+    _KINDS = {problems.TIME_OUT: (Timeout,), problems.BROKEN: (*_KINDS[problems.BROKEN], HTTPError)}
 
 # curl's exit codes (curl(1), EXIT CODES)
 _CURL_PROBLEMS = {
@@ -41,12 +47,7 @@ def problem_of(error: BaseException) -> str:
     if isinstance(error, CurlError):
         return _CURL_PROBLEMS.get(error.args[0], f"curl exit code {error.args[0]}")
     causes = list(_causes(error))
-    by_proxy = any(
-        isinstance(
-            one, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, requests.exceptions.ProxyError)
-        )
-        for one in causes
-    )
+    by_proxy = any(isinstance(one, _PROXY) for one in causes)
     return ("proxy: " if by_proxy else "") + _problem(causes)
 
 

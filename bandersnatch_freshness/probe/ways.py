@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from ..core.variants import LADDER, PLAIN, AcceptEncoding, Variant
@@ -136,11 +136,13 @@ def base(project: str) -> Way:
     return Way(Page.JSON_API if project else Page.SIMPLE_JSON)
 
 
-def one_by_one(project: str, addresses: Sequence[str], *, curl: bool) -> list[Way]:
-    """Return the ways with one difference, except those that may change what a cache holds."""
+def one_by_one(project: str, addresses: Sequence[str], clients: Collection[Client] = ()) -> list[Way]:
+    """Return the ways with one difference, except those that may change what a cache holds.
+
+    `clients` are those that are here, beside the plugins' own.
+    """
     line = base(project)
     encodings = [one for one in AcceptEncoding if one is not AcceptEncoding.CLIENT]
-    clients = [Client.REQUESTS, *([Client.CURL] if curl else [])]
     return [
         *(replace(line, client=client) for client in clients),
         *(replace(line, accept_encoding=encoding) for encoding in encodings),
@@ -150,12 +152,12 @@ def one_by_one(project: str, addresses: Sequence[str], *, curl: bool) -> list[Wa
     ]
 
 
-def together(project: str, *, curl: bool) -> list[Way]:
+def together(project: str, clients: Collection[Client] = ()) -> list[Way]:
     """Return what people try by hand, without Accept-Encoding, then the base line again."""
     line = base(project)
     absent = AcceptEncoding.ABSENT
     return [
-        *([replace(line, client=Client.CURL, accept_encoding=absent)] if curl else []),
+        *([replace(line, client=Client.CURL, accept_encoding=absent)] if Client.CURL in clients else []),
         *(
             replace(line, page=page, accept_encoding=absent)
             for page in (Page.SIMPLE_JSON, Page.SIMPLE_HTML)
@@ -171,7 +173,7 @@ def past_caches(project: str) -> list[Way]:
     The index is never asked for by OPTIONS: at PyPI it would be made anew for each request.
     """
     line = base(project)
-    asked = {PLAIN, *(way.variant for way in one_by_one(project, (), curl=False))}
+    asked = {PLAIN, *(way.variant for way in one_by_one(project, ()))}
     rest = (line.dressed(variant) for variant in LADDER if variant not in asked)
     by_options = [replace(line, method=Method.OPTIONS)] if project else []
     return [*by_options, *sorted(rest, key=lambda way: way.no_cache)]

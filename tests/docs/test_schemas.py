@@ -177,10 +177,25 @@ def changes(found: Any) -> Iterator[Any]:
 
 
 def test_the_schema_of_the_state_is_made_of_its_types() -> None:
-    """`make schemas` writes it, and that of the facts beside the status page."""
+    """`make schemas` writes it, and that of the facts beside the status page.
+
+    In which order a schema names what a value may be, each msgspec decides anew.
+    """
     schemas = Path(__file__).parents[2] / "docs/schemas"
-    assert (schemas / "state.json").read_text() == schema()
-    assert (schemas / "published.json").read_text() == schema(Published, "The facts beside the status page")
+    for name, made in {
+        "state.json": schema(),
+        "published.json": schema(Published, "The facts beside the status page"),
+    }.items():
+        assert in_order(json.loads((schemas / name).read_text())) == in_order(json.loads(made))
+
+
+def in_order(found: Any) -> Any:
+    """Return a schema with each `anyOf` sorted."""
+    if isinstance(found, list):
+        return [in_order(one) for one in found]
+    if isinstance(found, dict):
+        return {name: sorted(value, key=str) if name == "anyOf" else in_order(value) for name, value in found.items()}
+    return found
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

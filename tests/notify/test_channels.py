@@ -262,13 +262,13 @@ def test_an_alertmanager_may_speak_tls(tmp_path: Path, monkeypatch: pytest.Monke
     with receiver() as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         channel = Channel(f"alertmanagers://{server.address}", 1)
-        assert deliver({channel: [[]]}) == {channel: ["SSLError"]}
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        assert deliver({channel: [[]]}) == {channel: ["SSLCertVerificationError"]}
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
         assert deliver({channel: [[]]}) == {channel: [""]}
     assert server.received == [[]]
 
 
 def test_an_alertmanager_that_is_not_there_is_a_failure() -> None:
     """Without a traceback of the HTTP client."""
-    with pytest.raises(DeliveryError, match="ConnectionError"):
+    with pytest.raises(DeliveryError, match="ConnectionRefusedError"):
         send_to_alertmanager("alertmanager://127.0.0.1:1", [])

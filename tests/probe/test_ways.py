@@ -9,13 +9,14 @@ from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.ways import Agent, Client, Method, Page, Way
 
 ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"]
+OTHERS = (Client.REQUESTS, Client.CURL)
 
 
 @pytest.mark.parametrize("project", ["foo", ""])
 def test_single_differences_are_single(project: str) -> None:
     """Or what decides could not be told."""
     base = ways.base(project)
-    singles = ways.one_by_one(project, ADDRESSES, curl=True)
+    singles = ways.one_by_one(project, ADDRESSES, OTHERS)
     assert {len(way.differences(base)) for way in singles} == {1}
     assert len(set(singles)) == len(singles)
 
@@ -24,7 +25,7 @@ def test_single_differences_are_single(project: str) -> None:
 def test_all_ways_of_the_plugins_are_among_them(project: str) -> None:
     """What the probe calls a cure is what the plugins do."""
     base = ways.base(project)
-    asked = [base, *ways.one_by_one(project, (), curl=False), *ways.past_caches(project)]
+    asked = [base, *ways.one_by_one(project, ()), *ways.past_caches(project)]
     assert {base.dressed(variant) for variant in LADDER} <= set(asked)
 
 
@@ -32,8 +33,8 @@ def test_no_more_than_thirty() -> None:
     """Also for a host with many addresses."""
     asked = [
         *[ways.base("foo")] * 2,
-        *ways.one_by_one("foo", ADDRESSES, curl=True),
-        *ways.together("foo", curl=True),
+        *ways.one_by_one("foo", ADDRESSES, OTHERS),
+        *ways.together("foo", OTHERS),
         *ways.past_caches("foo"),
         *ways.again("foo", LADDER[1]),
     ]
@@ -44,7 +45,7 @@ def test_what_changes_a_cache_comes_last() -> None:
     """A cache that honours no-cache keeps what it then gets."""
     late = [way.no_cache for way in ways.past_caches("foo")]
     assert late == sorted(late)
-    early = [ways.base("foo"), *ways.one_by_one("foo", ADDRESSES, curl=True), *ways.together("foo", curl=True)]
+    early = [ways.base("foo"), *ways.one_by_one("foo", ADDRESSES, OTHERS), *ways.together("foo", OTHERS)]
     assert not any(way.passes_caches for way in early)
     assert all(way.passes_caches for way in ways.past_caches("foo"))
 
@@ -60,8 +61,8 @@ def test_the_index_is_not_asked_for_by_options() -> None:
 def test_one_way_alone_is_about_the_user_agent(project: str) -> None:
     """All others say who asks, as PyPI wants mirrors to."""
     asked = [
-        *ways.one_by_one(project, ADDRESSES, curl=True),
-        *ways.together(project, curl=True),
+        *ways.one_by_one(project, ADDRESSES, OTHERS),
+        *ways.together(project, OTHERS),
         *ways.past_caches(project),
     ]
     (way,) = (way for way in asked if way.agent is not Agent.BANDERSNATCH)
@@ -70,13 +71,14 @@ def test_one_way_alone_is_about_the_user_agent(project: str) -> None:
 
 def test_one_address_is_no_difference() -> None:
     """A host that has no other is asked as ever."""
-    assert not any(way.address for way in ways.one_by_one("foo", ["192.0.2.1"], curl=False))
+    assert not any(way.address for way in ways.one_by_one("foo", ["192.0.2.1"]))
 
 
-def test_without_curl_none_is_asked_by_it() -> None:
-    """It is used where it is installed."""
-    asked = [*ways.one_by_one("foo", (), curl=False), *ways.together("foo", curl=False)]
-    assert Client.CURL not in {way.client for way in asked}
+@pytest.mark.parametrize("here", [(), (Client.REQUESTS,), (Client.CURL,), OTHERS])
+def test_a_client_that_is_not_here_is_not_asked_by(here: tuple[Client, ...]) -> None:
+    """Beside the plugins' own, which always is."""
+    asked = [*ways.one_by_one("foo", (), here), *ways.together("foo", here)]
+    assert {way.client for way in asked} == {Client.AIOHTTP, *here}
 
 
 @pytest.mark.parametrize(
