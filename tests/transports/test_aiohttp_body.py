@@ -13,6 +13,7 @@ from zlib import Z_BEST_SPEED, compressobj
 import aiohttp
 import pytest
 from aiohttp import web
+from packaging.version import Version
 
 from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.settings import Settings
@@ -167,6 +168,7 @@ async def most_memory(url: str, how: str, most: int) -> int:
     return int(said)
 
 
+@pytest.mark.skipif(Version(aiohttp.__version__) < Version("3.14.1"), reason="aiohttp itself takes three times as much")
 @pytest.mark.parametrize(
     ("size", "limit", "more"),
     [pytest.param(96, 256, 96, id="within-the-limit"), pytest.param(400, 32, 32, id="a-bomb")],
