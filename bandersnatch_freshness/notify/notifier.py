@@ -171,6 +171,14 @@ class Notifier:
             self._note(state, channel, found, now)
         return not any(any(problems[channel]) for channel, sending in plan.items() if sending.messages)
 
+    def end_alarm(self, file: str, since: int) -> None:
+        """Send that the state, `file`, can be written again; in Alertmanager the alert has ended by itself."""
+        text = f"{file} can be written again. It could not since {timestamp(since)}: what runs saw is not remembered"
+        message = Message(None, (), f"[RESOLVED] PyPI mirror {self._name}: {file} can be written again", text)
+        plan = {channel: Sending(messages=(message,)) for channel in self._channels if not channel.is_alertmanager}
+        if plan:
+            self.deliver(plan)
+
     def test(self, state: State, now: int, *, beats: bool) -> Problems:
         """Send a test by every channel, and where it `beats`, to the heartbeat's receiver that a run has succeeded."""
         text = f"This is a test, sent by hand on {self._host} for the mirror in {self._directory}. Nothing is wrong."

@@ -127,6 +127,8 @@ class Memory:
             return False
         if left.is_lost:
             log.warning("%s can be written again", self._records.store.path)
+        if left.is_told and notifier:
+            notifier.end_alarm(str(self._records.store.path), left.begun)
         if changes:
             self._tell(changes, notifier, plan, now)
         return True

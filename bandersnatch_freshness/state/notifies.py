@@ -27,3 +27,6 @@ class Notifies(Protocol):
 
     def alarm(self, state: State, file: str, since: int, now: int, *, is_told: bool) -> bool:
         """Send that the state can't be written, and return whether all messages arrived."""
+
+    def end_alarm(self, file: str, since: int) -> None:
+        """Send that the state can be written again, which it could not since then, in seconds since 1970."""

@@ -373,6 +373,19 @@ def test_a_state_that_can_not_be_written_is_told(is_told: bool, channels: int, m
             assert "since 2018-10-16T12:00:00Z" in message.body
 
 
+def test_that_it_can_be_written_again_is_told(mocker: Any) -> None:
+    """To whom one message was sent; Alertmanager has heard no more of it."""
+    notifier = made(URL, AM)
+    deliver = mocker.patch.object(notifier, "deliver")
+    notifier.end_alarm("/srv/state.json", NOON)
+    ((channel, sending),) = deliver.call_args.args[0].items()
+    assert channel.url == URL
+    (message,) = sending.messages
+    assert message.title == "[RESOLVED] PyPI mirror host:/srv/pypi: /srv/state.json can be written again"
+    assert "since 2018-10-16T12:00:00Z" in message.body
+    made(AM).end_alarm("/srv/state.json", NOON)
+
+
 @pytest.mark.parametrize("failing", [URL, AM])
 def test_a_message_that_does_not_arrive_is_not_told(failing: str, mocker: Any) -> None:
     """Alertmanager hears of it again in any case."""

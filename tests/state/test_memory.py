@@ -219,6 +219,24 @@ def test_that_it_can_not_be_written_is_told_until_it_has_arrived(tmp_path: Path,
     assert trace(tmp_path).left() == Left(NOON + 60, is_lost=True, is_told=True)
 
 
+@pytest.mark.parametrize("is_told", [False, True])
+def test_that_it_can_be_written_again_is_told_to_those_who_were_told(
+    is_told: bool, tmp_path: Path, clock: Clock, mocker: Any
+) -> None:
+    """Once, by the next run as it begins."""
+    tracking, notifier = read_tracking(["freshness"], {"notify": "json://localhost"}), mocker.Mock()
+    notifier.plan.return_value = {}
+    left = trace(tmp_path)
+    left.lose(NOON)
+    if is_told:
+        left.tell()
+    for _ in range(2):
+        again = Memory(records(tmp_path), tracking, clock, lambda: notifier, trace=trace(tmp_path))
+        again.end(begun(again), None, "fresh", 42)
+        clock.now += 60
+    assert notifier.end_alarm.call_count == is_told
+
+
 def test_a_run_that_can_not_read_the_state_leaves_that_too(tmp_path: Path, clock: Clock, mocker: Any) -> None:
     """It is not remembered either."""
     mocker.patch.object(Store, "lock", side_effect=OSError("no room"))
