@@ -27,7 +27,15 @@ def _here(options: argparse.Namespace) -> tuple[CheckExit, str]:
     """Check the mirror that is configured on this host."""
     from . import summaries
 
-    return checks.check(summaries.summarize(options))
+    try:
+        summary = summaries.summarize(options)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        if error.filename != options.config:
+            raise
+        what = "no such file" if isinstance(error, FileNotFoundError) else "a directory"
+        text = f"-c {options.config}: {what}; allowed: a bandersnatch.conf (of a threshold, --critical)"
+        raise ValueError(text) from None
+    return checks.check(summary, _limits(options))
 
 
 def _from_outside(options: argparse.Namespace) -> tuple[CheckExit, str]:
@@ -40,4 +48,8 @@ def _from_outside(options: argparse.Namespace) -> tuple[CheckExit, str]:
 
     fleet = survey_all([places(url) for url in dict.fromkeys(options.url)], options.timeout)
     reference = Reference(answer for one in fleet for answer in one.answers)
-    return report(judge(fleet, reference, int(time.time())), reference.thresholds)
+    return report(judge(fleet, reference, int(time.time())), reference.thresholds, _limits(options))
+
+
+def _limits(options: argparse.Namespace) -> checks.AgeLimits:
+    return checks.AgeLimits(options.warning, options.critical)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from .. import __version__
+from .. import __version__, option_values
 from ..exit_codes import INTERRUPTED, AuditExit, CheckExit, CommonExit, ProbeExit
 from ..extras import Extra
 from ..formatting import meant
@@ -27,12 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _never_fail_to_print()
         options = parser.parse_args(arguments)
-    except SystemExit as ended:
-        if ended.code:
-            given = sys.argv[1:] if arguments is None else arguments
-            command = next((one for one in given if one in _COMMANDS), "")
-            sys.exit(_FAILURES.get(command, ended.code))
-        raise
+    except _UsageError as error:
+        given = sys.argv[1:] if arguments is None else arguments
+        command = next((one for one in given if one in _COMMANDS), "")
+        if command == "check":  # of which a monitoring system reads the first line of standard output
+            print(f"FRESHNESS UNKNOWN - {' '.join(str(error).split())}")  # noqa: T201
+        else:
+            error.parser.print_usage(sys.stderr)
+            print(f"{error.parser.prog}: error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(_FAILURES.get(command, CommonExit.USAGE))
     if not options.command:
         parser.print_help()
         return 0
@@ -50,14 +53,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _FAILURES.get(options.command, CommonExit.FAILED)
 
 
+class _UsageError(Exception):
+    """The command line can't be followed; the text says why."""
+
+    def __init__(self, parser: argparse.ArgumentParser, message: str) -> None:
+        super().__init__(message)
+        self.parser = parser
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what was probably meant by a command that is none."""
 
     def error(self, message: str) -> NoReturn:
-        """End with a usage error."""
+        """Raise a usage error."""
         if slip := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             message += meant(slip[1], re.findall(r"[\w-]+", slip[2]))
-        super().error(message)
+        raise _UsageError(self, message)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,7 +109,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="a mirror, as pip has it, or its status page; several are one fleet, and the worst decides",
     )
+    for names, level in ((("-w", "--warning"), "WARNING"), (("--critical",), "CRITICAL")):
+        check.add_argument(
+            *names,
+            type=_duration,
+            metavar="DURATION",
+            help=f"how old what the mirror has may be before that is {level}, such as 2h (default: as configured)",
+        )
+    check.add_argument("-v", "--verbose", action="count", help="changes nothing: what is known is one line")
+    check.add_argument("-V", "--version", action=_Version, nargs=0, help="print all relevant versions, and exit")
     check.add_argument(
+        "-t",
         "--timeout",
         type=_seconds,
         default=10,
@@ -265,6 +286,18 @@ class _TeachingFormatter(argparse.HelpFormatter):
         if "\n" not in text:
             return super()._fill_text(text, width, indent)
         return "\n".join(indent + line for line in text.splitlines())
+
+
+def _duration(text: str) -> int:
+    """Return seconds.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is no duration.
+    """
+    try:
+        return option_values.duration(text)
+    except option_values.BadValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is {error}; allowed: such as 90s, 30m, 6h, 1d") from None
 
 
 def _seconds(text: str) -> float:

@@ -83,6 +83,15 @@ def test_a_usage_error_is_not_taken_for_an_answer(arguments: list[str], code: in
     assert ended.value.code == code
 
 
+def test_a_monitoring_system_gets_its_line_where_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    """A usage error of `check` is one line on standard output, as its answers are."""
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--warning", "soon"])
+    out, err = capsys.readouterr()
+    assert out.startswith("FRESHNESS UNKNOWN - argument -w/--warning: 'soon' is not a duration; allowed: ")
+    assert (out.count("\n"), err) == (1, "")
+
+
 def test_lists_behaviours(capsys: pytest.CaptureFixture[str]) -> None:
     """By name, with the incident each shows."""
     assert cli.main(["lab", "--list"]) == 0

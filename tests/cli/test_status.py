@@ -187,7 +187,7 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     assert (shown.returncode, checked.returncode) == (1, 3)
     assert shown.stderr.count("\n") == checked.stdout.count("\n") == 1
     assert "none.conf" in shown.stderr
-    assert "none.conf" in checked.stdout
+    assert "none.conf: no such file; allowed: a bandersnatch.conf (of a threshold, --critical)" in checked.stdout
 
 
 def test_a_configuration_that_can_not_be_followed(start_lab: StartLab, make_mirror: MakeMirror) -> None:

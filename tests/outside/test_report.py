@@ -8,6 +8,7 @@ from bandersnatch_freshness.core.incidents import Thresholds
 from bandersnatch_freshness.exit_codes import CheckExit
 from bandersnatch_freshness.outside.judgement import Finding, Judged
 from bandersnatch_freshness.outside.report import report
+from bandersnatch_freshness.reporting.check import AgeLimits
 
 OK, WARNING, CRITICAL, UNKNOWN = CheckExit.OK, CheckExit.WARNING, CheckExit.CRITICAL, CheckExit.UNKNOWN
 USUAL = Thresholds(3600, 86400)
@@ -63,3 +64,11 @@ def test_figures_are_the_worst_of_all() -> None:
         "requests=60;;;0",
     ]
     assert " complete_age=U;;;0 " in report([mirror("a", age=None)], USUAL)[1]
+
+
+def test_how_old_what_mirrors_have_may_be_can_be_given() -> None:
+    """Of each of a fleet."""
+    found, line = report([mirror("a", age=60), mirror("b", age=7200)], USUAL, AgeLimits(3600, 86400))
+    assert found is WARNING
+    assert "b: what it has is 2 h old, and may be 1 h; " in line
+    assert " complete_age=7200s;3600;86400;0 " in line

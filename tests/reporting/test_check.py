@@ -9,7 +9,7 @@ import pytest
 from bandersnatch_freshness.core.history import Batch
 from bandersnatch_freshness.core.incidents import EDGE, INDEX, Level
 from bandersnatch_freshness.core.verdicts import Verdict
-from bandersnatch_freshness.reporting.check import check
+from bandersnatch_freshness.reporting.check import AgeLimits, check
 from bandersnatch_freshness.reporting.summary import Summary
 
 from .examples import (
@@ -182,6 +182,35 @@ def test_runs_that_have_stopped_are_critical(reported: Summary, code: int, text:
     found, line = check(reported)
     assert line.startswith(f"FRESHNESS {text}")
     assert found == code
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "text"),
+    [
+        pytest.param(AgeLimits(), 0, "complete as of 2 h ago", id="none"),
+        pytest.param(AgeLimits(3 * HOUR, DAY), 0, "complete as of 2 h ago", id="younger"),
+        pytest.param(AgeLimits(2 * HOUR), 1, "what it has is 2 h old, and may be 2 h; complete", id="a-warning"),
+        pytest.param(AgeLimits(HOUR, 2 * HOUR), 2, "what it has is 2 h old, and may be 2 h; complete", id="critical"),
+        pytest.param(
+            AgeLimits(critical=HOUR), 2, "what it has is 2 h old, and may be 1 h; complete", id="critical-only"
+        ),
+    ],
+)
+def test_how_old_what_it_has_may_be_can_be_given(limits: AgeLimits, code: int, text: str) -> None:
+    """For whoever wants it to be stricter than incidents are."""
+    found, line = check(summary(complete_at=NOW - 2 * HOUR), limits)
+    assert found == code
+    assert line.startswith(f"FRESHNESS {found.name} - {text}")
+    bounds = str(limits) if limits != AgeLimits() else f"{HOUR};{DAY}"
+    assert f" complete_age={2 * HOUR}s;{bounds};0 " in line
+
+
+def test_what_is_worse_already_stays_so() -> None:
+    """An age makes nothing better."""
+    reported = summary(incident("foo", Level.CRITICAL, DAY), complete_at=NOW - DAY)
+    found, line = check(reported, AgeLimits(HOUR))
+    assert found == 2
+    assert "may be" not in line
 
 
 def test_figures_follow_the_guidelines() -> None:
