@@ -66,9 +66,12 @@ def duration(seconds: int) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return what was probably meant by a name that is none of those known, to be put after an error; "" if unclear."""
+def meant(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """Return what was probably meant by a name that is none of those known, to be put after an error; "" if unclear.
+
+    `likeness` is how like it must be, from 0 to 1.
+    """
     import difflib  # which no healthy run needs
 
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1)
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=likeness)
     return f"; did you mean {near[0]}?" if near else ""

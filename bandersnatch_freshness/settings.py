@@ -17,6 +17,9 @@ from .option_values import SHOWN_LINE, BadValueError
 
 SECTION = "freshness"
 
+# How like a name of ours one must be to be a slip of it, where most are of others; of 1.
+LEAST_LIKENESS = 0.85
+
 ADAPTIVE = "freshness"
 ENCODING = "freshness_encoding"
 CACHE_BUST = "freshness_cache_bust"
@@ -339,3 +342,22 @@ def _tracking(enabled: Collection[str], values: Mapping[str, Any]) -> TrackingSe
 def _shown(value: str) -> str:
     """Return a value as an error shows it, on one line; a URL may hold a secret and is not shown."""
     return "(a URL, not shown)" if "://" in value else printable(value)
+
+
+def near_misses(enabled: str, sections: Collection[str], section: Mapping[str, str]) -> list[str]:
+    """Return what in a configuration that can be followed is probably a slip, each in words.
+
+    `sections` are the names of all its sections, and `section` is `[freshness]`.
+    """
+    names = filter(None, map(str.strip, enabled.split("\n")))
+    slips = [(f"[plugins] enabled = {_shown(name)}", name) for name in names if name not in (*PLUGINS, "all")]
+    slips += [(f"[{printable(name)}]", name) for name in sections if name != SECTION]
+    found = [f"{what}{near}" for what, name in slips if (near := meant(name, (*PLUGINS, SECTION), LEAST_LIKENESS))]
+    if section and not enabled_plugins(enabled):
+        found.append(f"[{SECTION}] without a plugin: [plugins] enabled has none of {', '.join(PLUGINS)}")
+    return found
+
+
+def written(section: Mapping[str, str]) -> dict[str, str]:
+    """Return the options that a section has, by their names in `OPTIONS`, as they may be shown to anyone."""
+    return {name: _shown(value) for name, value in with_underscores(section).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import http.server
 import subprocess
@@ -38,7 +39,7 @@ class Result:
     installed: str
 
 
-def main() -> int:
+def main(_: argparse.Namespace) -> int:
     """Run the demo; return 0 only if the mirrors did as the introduction says.
 
     Raises:

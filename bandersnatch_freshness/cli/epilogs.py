@@ -18,6 +18,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "list": ("quarantine list --json",),
     "accept": ("quarantine accept requests",),
     "release": ("quarantine release requests", "quarantine release --all"),
+    "config": ("config", "-c /srv/mirror.conf config --json"),
     "notify": ("notify", "notify --heartbeat --json"),
     "run": ("run mirror", "--quiet run mirror        (for cron: silent unless someone must act)"),
     "probe": ("probe requests", "probe --master https://pypi.example requests --markdown"),

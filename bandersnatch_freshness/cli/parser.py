@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import io
 import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .. import __version__, option_values
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        code = _COMMANDS[options.command](options)
+        code: int = importlib.import_module(f".{options.command}", __package__).main(options)
         sys.stdout.flush()  # otherwise a closed pipe is noticed too late
         return code
     except BrokenPipeError:  # as by `| head -1`
@@ -156,6 +157,13 @@ def _parser() -> argparse.ArgumentParser:
         "until their serials change. They are asked for again as before. Refused during a run.",
     )
     accept.add_argument("packages", nargs="+", metavar="PACKAGE", help="a package that is in quarantine")
+    configured = commands.add_parser(
+        "config",
+        **_taught("config"),
+        help="what the configuration switches on, option by option, and what in it is probably a slip",
+        description="Show which plugins are enabled, every option with the value that it has, and what is probably a "
+        "slip. Makes no requests, and may be used during a run.",
+    )
     notify = commands.add_parser(
         "notify",
         **_taught("notify"),
@@ -215,9 +223,9 @@ def _parser() -> argparse.ArgumentParser:
     shown = audit.add_mutually_exclusive_group()
     shown.add_argument("--list", action="store_true", help="print a line for each finding, its fields parted by tabs")
     shown.add_argument("--json", action="store_true", help="print JSON")
-    for command in (status, check, quarantine, listing, release, accept, notify, probe, audit):
+    for command in (status, check, quarantine, listing, release, accept, configured, notify, probe, audit):
         _add_config(command, argparse.SUPPRESS)  # a default would override an option given before the command
-    for reporting in (status, check, listing, notify):
+    for reporting in (status, check, listing, configured, notify):
         reporting.add_argument("--json", action="store_true", help="print JSON")
     lab = commands.add_parser(
         "lab",
@@ -324,71 +332,8 @@ def _add_config(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("-c", "--config", default=default, metavar="FILE", help=f"(default: {CONFIG})")
 
 
-def _lab(options: argparse.Namespace) -> int:
-    from . import lab as command
-
-    return command.main(options)
-
-
-def _demo(_: argparse.Namespace) -> int:
-    from . import demo
-
-    return demo.main()
-
-
-def _status(options: argparse.Namespace) -> int:
-    from . import status
-
-    return status.status(options)
-
-
-def _check(options: argparse.Namespace) -> int:
-    from . import check
-
-    return check.main(options)
-
-
-def _probe(options: argparse.Namespace) -> int:
-    from . import probe as command
-
-    return command.main(options)
-
-
-def _audit(options: argparse.Namespace) -> int:
-    from . import audit as command
-
-    return command.main(options)
-
-
-def _run(options: argparse.Namespace) -> int:
-    from . import run as run_command
-
-    return run_command.main(options)
-
-
-def _quarantine(options: argparse.Namespace) -> int:
-    from . import quarantine as quarantine_command
-
-    return quarantine_command.main(options)
-
-
-def _notify(options: argparse.Namespace) -> int:
-    from . import notify as command
-
-    return command.main(options)
-
-
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
-    "status": _status,
-    "check": _check,
-    "quarantine": _quarantine,
-    "notify": _notify,
-    "run": _run,
-    "probe": _probe,
-    "audit": _audit,
-    "lab": _lab,
-    "demo": _demo,
-}
+# Each has a module of its own, with a `main` that takes the options and returns the exit code.
+_COMMANDS = ("status", "check", "quarantine", "config", "notify", "run", "probe", "audit", "lab", "demo")
 
 # Exit codes for usage errors and failures, of commands in which the usual 1 and 2 mean something else.
 _FAILURES = {

@@ -34,7 +34,7 @@ _STYLE_OF = {
 _OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted": "yellow", "overlapping": "yellow"}
 
 
-def status(options: argparse.Namespace) -> int:
+def main(options: argparse.Namespace) -> int:
     """Show how fresh the mirror is; return 0."""
     summary = summarize(options)
     if options.json:

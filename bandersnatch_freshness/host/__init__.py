@@ -18,7 +18,7 @@ import bandersnatch.utils
 from ..core.causes import cause_of
 from ..core.observations import parse_serial
 from ..fail_open import fail_open
-from ..settings import OptionError, with_underscores
+from ..settings import OptionError, with_underscores, written
 from ..state.records import QUARANTINE_FILE
 from . import configuration as _configuration
 from .configuration import config_file
@@ -41,6 +41,7 @@ __all__ = [
     "check_names",
     "clock",
     "config_file",
+    "configured",
     "files",
     "hand_back",
     "run",
@@ -65,6 +66,14 @@ class Upstream(NamedTuple):
     enabled: str = ""
     section: Mapping[str, str] = MappingProxyType({})
     serial: int | None = None
+
+
+class Configured(NamedTuple):
+    """What a configuration switches on: plugins, the options that it has, as written, and what is probably a slip."""
+
+    plugins: tuple[str, ...]
+    options: Mapping[str, str]
+    slips: Sequence[str]
 
 
 class _UnknownBandersnatchError(ValueError):
@@ -127,6 +136,8 @@ def start(configuration: Any) -> None:
     except OptionError as error:
         _configuration.stop(error)
     _Started.configured_from = configured_from
+    if slips := _configuration.near_misses(configuration):
+        log.warning("%s: %s", config_file(), "; ".join(slips))
     here: Suite | None = None
     try:
         here = suite()
@@ -179,6 +190,22 @@ def files(config_file: str) -> MirrorFiles:
         raise ValueError(f"{config_file}: {error}") from error
     except configparser.Error as error:
         raise ValueError(f"{config_file}: {_configuration.problem_of(error)}") from None
+
+
+def configured(config_file: str) -> Configured:
+    """Return what a configuration switches on.
+
+    Raises:
+        OSError, ValueError: as `files`.
+    """
+    configuration = _configuration.read_configuration(config_file)
+    try:
+        _configuration.read_settings(configuration)
+        plugins = _configuration.enabled_plugins(configuration)
+    except OptionError as error:
+        raise ValueError(f"{config_file}: {error}") from error
+    options = written(_configuration.section(configuration))
+    return Configured(plugins, options, _configuration.near_misses(configuration))
 
 
 def auditor(config_file: str) -> Auditor:

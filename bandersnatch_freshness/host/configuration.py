@@ -160,3 +160,8 @@ def problem_of(error: configparser.Error) -> str:
     where += [f"line {line}"] if line else []
     what = _PROBLEMS.get(type(error), "a % that is to stand for itself is written %%")
     return f"{', '.join(where)}: {what}"
+
+
+def near_misses(configuration: Any) -> list[str]:
+    """Return what in a configuration is probably a slip, each in words."""
+    return settings.near_misses(enabled(configuration), configuration.sections(), section(configuration))

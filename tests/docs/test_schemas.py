@@ -45,6 +45,7 @@ def documents(mirror: Mirror) -> dict[str, Any]:
         for name, line in {
             "status": ("status", mirror, "--json"),
             "check": ("check", mirror, "--json"),
+            "config": ("config", mirror, "--json"),
         }.items()
     }
     state, facts = mirror.directory / "freshness.json", mirror.directory / "web/status.json"

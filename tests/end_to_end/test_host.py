@@ -136,6 +136,16 @@ def test_a_configuration_that_can_not_be_followed_ends_the_run(
     assert lab.requests == []
 
 
+def test_what_is_probably_a_slip_is_said_once(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """A section that nobody reads; the run goes on."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    mirror.configure("Freshness", warn_after="2h")
+    run = mirror.run()
+    assert run.returncode == 0
+    (line,) = lines(run, "did you mean")
+    assert f" WARNING: {mirror.config}: [Freshness]; did you mean freshness?" in line
+
+
 def test_all_is_the_turnkey_plugin(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """`enabled = all` strips and busts nothing while pages are fresh, and cures what is stale."""
     lab = start_lab()
