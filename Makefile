@@ -16,7 +16,7 @@ demo: .venv/installed  ## bare Bandersnatch against the suite, on the embedded l
 	.venv/bin/bandersnatch-freshness demo
 
 test: .venv/tested  ## the tests on the newest Bandersnatch that this Python runs
-	.venv/bin/python -m tests.everything
+	.venv/bin/python -m tests.everything $(OPTIONS)
 
 test-all: .venv/nox  ## all tests, on each Bandersnatch whose Python is here
 	.venv/bin/nox --no-error-on-missing-interpreters -s tests smoke lowest newest caches host_tests

@@ -68,27 +68,19 @@ def report(session: nox.Session, bandersnatch: str) -> str:
     ("python", "bandersnatch"), [nox.param(python, version, id=version[:3]) for version, python in ALL.items()]
 )
 def tests(session: nox.Session, bandersnatch: str) -> None:
-    """All tests, and how much of the package the newest Bandersnatch has them run.
+    """All tests.
 
     Real caches have a session of their own; what takes minutes, a Prometheus or a browser is for the newest
-    Bandersnatch only. In CI, coverage is measured with that, and of what makes a mirror, the oldest Bandersnatch has
-    only what stands for all of it. What pytest is to do instead may be given.
+    Bandersnatch only. In CI, of what makes a mirror, older ones have only what stands for all of it. What pytest is to
+    do instead may be given.
     """
     announce(session)
-    in_ci = bool(os.environ.get("CI"))
-    measured = bandersnatch == NEWEST and in_ci
-    install(session, bandersnatch, "uvloop", *(["coverage>=7.10"] if measured else []))
+    install(session, bandersnatch, "uvloop")
     if session.posargs:
         session.run("pytest", *WORKERS, *session.posargs)
         return
-    if measured:
-        session.run("coverage", "erase")
-        session.run("python", "-m", "tests.everything", "--coverage", env={"COVERAGE_CORE": "sysmon"})
-        session.run("coverage", "combine", "--quiet")
-        session.run("coverage", "report")
-    else:
-        few = ["--few-mirrors"] if in_ci and bandersnatch == "3.6.0" else []
-        session.run("python", "-m", "tests.everything", "--unless-passed", *few)
+    few = ["--few-mirrors"] if os.environ.get("CI") and bandersnatch != NEWEST else []
+    session.run("python", "-m", "tests.everything", "--unless-passed", *few)
     session.run("pytest", "-n", "3", "-m", "model", "tests/model")
     if bandersnatch == NEWEST:
         session.run("pytest", "-n", "2", "-m", "slow or prometheus")

@@ -311,6 +311,7 @@ def _interrupted(mirror: Mirror, lab: Lab) -> int:
     return process.returncode
 
 
+@pytest.mark.smoke
 @pytest.mark.skipif(BANDERSNATCH.major < 5, reason="Bandersnatch 4.4 does not look for uvloop")
 def test_works_with_uvloop(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
     """Bandersnatch uses it where it is installed."""
