@@ -99,7 +99,7 @@ class AuditReport:
         if self.problem:
             yield f"What is remembered may not be all: {self.problem}"
         if self.serial is None:
-            yield "The mirror has no serial: its next run begins anew, and asks for every package."
+            yield "The mirror has no serial: its first sync, or one that begins anew, is not over."
         elif self.index < self.serial:
             yield (
                 f"The index is older than the mirror, which is at serial {self.serial}: what was released in between "
@@ -118,11 +118,15 @@ class AuditReport:
         if self.about_files:
             yield self.about_files
         wrong = len(self.files.lost) if self.files else 0
-        if self.repaired is not None:
+        if self.repaired:
             took = "" if self.seconds is None else f", which takes about {duration(self.seconds)}"
             yield f"{_packages(self.repaired)} went into quarantine, due at once: the next runs sync them{took}."
+        elif self.repaired is not None:
+            yield "Nothing went into quarantine: nothing is lost, or it is there already."
         elif lost:
             yield f"{_packages(lost)} missing or older: with `audit --repair` the next runs sync them."
+        if self.repaired is not None and counts[Kind.MISSING]:
+            yield "From now on runs sync whatever else they find missing."
         if wrong and self.repaired is None:
             yield f"{_packages(wrong)} with files that are not right: with `--files --repair` the next runs fetch them."
 

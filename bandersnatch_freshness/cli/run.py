@@ -12,12 +12,15 @@ from .summaries import summarize
 # Ours too where it comes after `run`: Bandersnatch has no such option.
 _QUIET = frozenset(("-q", "--quiet"))
 
+# Options of Bandersnatch's that need no command.
+_ENOUGH = frozenset(("-h", "--help", "--version"))
+
 
 def main(options: argparse.Namespace) -> int:
     """Run Bandersnatch with the arguments given, and return the exit code."""
     quiet = options.quiet or not _QUIET.isdisjoint(options.arguments)
     options.arguments = [one for one in options.arguments if one not in _QUIET]
-    if not options.arguments:
+    if all(one.startswith("-") and one not in _ENOUGH for one in options.arguments):
         question = "which command of Bandersnatch? mirror, sync, verify or delete"
         print(f"bandersnatch-freshness run: {question}", file=sys.stderr)  # noqa: T201
         return RunExit.USAGE

@@ -46,8 +46,9 @@ class AuditRound(NamedTuple):
     """The round under way: the first `seen` of the `listed` projects have been compared since it `began`.
 
     So many were `found` lost, some of these `missing`. Those of the missing that no run asks for yet are `held`, with
-    their serials. `is_consented` is whether what is missing is to be synced, however much it is. `last` is the round
-    before. Times are in seconds since 1970.
+    their serials. `is_consented` is whether what is missing is to be synced, however much it is; `is_whole`, whether a
+    round has found that nothing was missing but what may be a loss. `last` is the round before. Times are in seconds
+    since 1970.
     """
 
     began: int
@@ -57,7 +58,16 @@ class AuditRound(NamedTuple):
     missing: int = 0
     held: Mapping[str, int] = MappingProxyType({})
     is_consented: bool = False
+    is_whole: bool = False
     last: PastRound | None = None
+
+    @property
+    def lost(self) -> int:
+        """How many packages are missing of a mirror that had them once, too many to be synced without consent."""
+        if not self.is_whole or self.is_consented:
+            return 0
+        rounds = [(self.missing, self.listed), *([(self.last.missing, self.last.listed)] if self.last else [])]
+        return max((missing for missing, listed in rounds if is_partial(missing, listed)), default=0)
 
     def start(self, listed: int) -> int:
         """Return where the next slice begins, of so many `listed`; a listing that is shorter now may have moved."""
@@ -117,7 +127,8 @@ class AuditRound(NamedTuple):
         last = PastRound(self.began, now, self.listed, self.found, self.missing)
         # The next one begins where this one was to end.
         began = self.began + every if now < self.began + 2 * every else now
-        return AuditRound(began, listed=self.listed, held=self.held, is_consented=self.is_consented, last=last)
+        is_whole = self.is_whole or not is_partial(self.missing, self.listed)
+        return self._replace(began=began, seen=0, found=0, missing=0, is_whole=is_whole, last=last)
 
 
 def resumed(before: AuditRound | None, now: int, every: int) -> AuditRound:

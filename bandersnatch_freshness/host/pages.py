@@ -59,8 +59,9 @@ def _read(storage: Any, path: str, end: int = 0) -> bytes:
     try:
         if storage.PATH_BACKEND is not Path:
             return Store(storage, *os.path.split(path)).read() or b""
-        # As raw as it gets, without a path object: a run does this for every package.
-        handle = os.open(path, os.O_RDONLY)
+        # As raw as it gets, without a path object: a run does this for every package. Whatever lies there, a pipe too,
+        # it does not wait for anybody.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             size = os.fstat(handle).st_size
             return os.pread(handle, end or size, max(0, size - end) if end else 0)

@@ -109,16 +109,24 @@ def _faults(answers: Sequence[Answer]) -> Iterator[Finding]:
     if bad:
         one, problem = bad[0]
         yield Finding(CheckExit.CRITICAL, f"{_named(one)} is not there: {problem}")
-    pages = [one for one in answers if one.question.kind is Kind.PAGE and one.status not in (None, 404)]
-    broken = [(one, _fault(one)) for one in pages if _fault(one)]
+    facts = [one.published for one in answers if one.published]
+    known = {name for one in facts for name in one.newest}
+    has_serials = bool(facts) or any(one.modified for one in answers)
+    pages = [one for one in answers if one.question.kind is Kind.PAGE and one.status is not None]
+    if any(one.status != 404 for one in pages):  # a project that is deleted meanwhile is one
+        pages = [one for one in pages if one.status != 404 or one.question.project in known]
+    broken = [(one, fault) for one in pages if (fault := _fault(one, has_serials=has_serials))]
     if broken:
         one, problem = broken[0]
         severity = CheckExit.CRITICAL if len(broken) == len(pages) else CheckExit.WARNING
         yield Finding(severity, f"{len(broken)} of {len(pages)} pages fail, such as {_named(one)}: {problem}")
 
 
-def _fault(answer: Answer) -> str:
-    return "a directory listing" if answer.is_listing else answer.problem
+def _fault(answer: Answer, *, has_serials: bool) -> str:
+    """Return what is wrong with a page, empty if nothing is; those of a mirror have serials."""
+    if answer.is_listing:
+        return "a directory listing"
+    return answer.problem or ("it has no serial" if has_serials and answer.serial is None else "")
 
 
 def _standings(answers: Sequence[Answer], now: int) -> Iterator[Finding]:
@@ -126,6 +134,8 @@ def _standings(answers: Sequence[Answer], now: int) -> Iterator[Finding]:
     for one in answers:
         if one.published:
             yield _standing(one.published, now)
+        elif one.modified is not None and one.modified > now + CLOCK_SECONDS:
+            yield Finding(CheckExit.UNKNOWN, "its last-modified is in the future: a clock is wrong")
         elif one.modified is not None:
             age = now - one.modified
             late = CheckExit.CRITICAL if age >= CRITICAL_SYNCED else CheckExit.WARNING

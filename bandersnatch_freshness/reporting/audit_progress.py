@@ -32,7 +32,7 @@ def progress(audit: AuditRound, every: int | None, now: int) -> Iterator[str]:
 def advice(audit: AuditRound, every: int | None, now: int) -> Iterator[str]:
     """Yield in sentences what is to be known of it: what is not synced without consent, and that it takes too long."""
     missing, listed = (audit.last.missing, audit.last.listed) if audit.last else (audit.missing, audit.listed)
-    if is_partial(missing, listed) and not audit.is_consented:
+    if is_partial(missing, listed) and not audit.is_consented and not audit.is_whole:
         yield (
             f"{_packages(missing)} missing, which is more than 1 %: the mirror seems to be partial by intent, and they "
             "are not synced. `bandersnatch-freshness audit --repair` syncs them."

@@ -67,7 +67,7 @@ def standing(summary: Summary) -> Standing:
     if ended > now + CLOCK_SECONDS:
         reason = f"the last run ended {duration(ended - now)} in the future: the clock was ahead then, or is behind now"
         return Standing(Freshness.UNKNOWN, CheckExit.UNKNOWN, reason, "set the clock, and start a run")
-    return _stopped(summary) or _troubled(summary) or _well(summary)
+    return _stopped(summary) or _troubled(summary) or _robbed(summary) or _well(summary)
 
 
 def quiet_until(summary: Summary) -> int:
@@ -121,6 +121,16 @@ def _first_sync(summary: Summary) -> str:
     if batch and batch.size >= remaining:
         return f"first sync, {batch.size - remaining:,} of {batch.size:,}"
     return f"first sync, {remaining:,} packages left" if remaining else "first sync"
+
+
+def _robbed(summary: Summary) -> Standing | None:
+    """Return the standing of a mirror that has lost more than its runs bring back unasked."""
+    lost = summary.state.audit.lost if summary.state.audit else 0
+    if not lost:
+        return None
+    reason = f"{lost:,} packages are missing that were here, as the audit in every run has found"
+    to_do = "bring them back by `bandersnatch-freshness audit --repair`; keep out by a filter what is to stay away"
+    return Standing(Freshness.STALE, CheckExit.WARNING, f"{reason}; {completeness(summary)}", to_do)
 
 
 def _stopped(summary: Summary) -> Standing | None:

@@ -144,6 +144,8 @@ def headline(summary: Summary, only_quarantined: int) -> Headline:
     if found.incident:
         sentence = _trouble(summary, only_quarantined, is_persistent=found.freshness is Freshness.STALE)
         return Headline(tone, word, sentence, why(found.incident), found.incident.since, to_do)
+    if found.freshness is Freshness.STALE:
+        return Headline(tone, word, "This mirror has lost pages that it had.", detail, to_do=to_do)
     return Headline(tone, word, _lack(summary, only_quarantined, is_persistent=False))
 
 

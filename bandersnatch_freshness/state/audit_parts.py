@@ -31,4 +31,7 @@ class Audit(Part):
     is_consented: Annotated[bool, Meta(description="what is missing is synced, however much; by `audit --repair`")] = (
         field(name="consented", default=False)
     )
+    is_whole: Annotated[bool, Meta(description="a round has found nothing missing but what may be a loss")] = field(
+        name="whole", default=False
+    )
     last: Annotated[PastRound | None, Meta(description="the round before this one")] = None

@@ -30,8 +30,8 @@ def _log_each(level: int, lines: Iterable[tuple[str, Mapping[str, object]]]) -> 
 def log_lost(names: Set[str]) -> None:
     """Log what an audit found lost, and the run is to sync."""
     if names:
-        text = "The mirror lacks the newest pages of %d packages, though it had their serials; it syncs them: %s"
-        log.info(text, len(names), ", ".join(sorted(names)))
+        text = "The mirror lacks pages that it should have, by the index, and syncs them: %s"
+        log.info(text, ", ".join(sorted(names)))
 
 
 def log_plan(

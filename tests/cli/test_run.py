@@ -15,6 +15,12 @@ def test_without_a_command_it_is_an_error(capsys: pytest.CaptureFixture[str]) ->
     assert "mirror, sync, verify or delete" in err
 
 
+def test_options_alone_are_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """As of a cron job that lost its last word."""
+    assert main(["run", "--debug"]) == 64
+    assert "which command of Bandersnatch?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_its_help_is_none(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing was to be run."""

@@ -104,6 +104,19 @@ def test_a_partial_mirror_stays_so(last: PastRound | None) -> None:
     assert after(found, 1000)[1] == ["m-0"]  # now that it is so few
 
 
+def test_what_was_here_once_is_a_loss_however_much() -> None:
+    """It is not synced without consent either, but somebody has to know."""
+    whole, _ = after(AuditRound(BEGAN), 1000, missing=1)
+    assert (whole.is_whole, whole.lost) == (True, 0)
+    robbed, sync = after(whole, 100, missing=11)
+    assert (robbed.lost, sync) == (11, [])
+    over, _ = after(robbed, 1000, missing=9)
+    assert (over.lost, over.missing) == (20, 0)
+    assert over._replace(is_consented=True).lost == 0
+    partial, _ = after(AuditRound(BEGAN), 1000, missing=11)
+    assert (partial.is_whole, partial.lost) == (False, 0)
+
+
 def test_filters_that_may_have_kept_a_page_out_need_consent() -> None:
     """However little is missing."""
     one = AuditRound(BEGAN, last=COMPLETE)

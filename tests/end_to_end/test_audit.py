@@ -160,7 +160,7 @@ def test_without_a_status_the_next_run_asks_for_all(start_lab: StartLab, make_mi
     (mirror.directory / "status").unlink()
     shown = command("audit", mirror)
     assert shown.returncode == 1
-    assert "The mirror has no serial: its next run begins anew, and asks for every package." in shown.stdout
+    assert "The mirror has no serial: its first sync, or one that begins anew, is not over." in shown.stdout
     assert audit(mirror) == (1, {})
     mirror.run()
     assert audit(mirror) == (0, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -110,7 +111,7 @@ def test_each_kind_of_loss_comes_back_within_a_round(start_lab: StartLab, make_m
         assert audit(both.bare) == (1, lost)
         assert is_fresh(both.mirror, both.lab)
         assert not [line for line in said if not line.startswith(("INFO", "DEBUG"))]
-        assert sum("it syncs them: " in line for line in said) >= 1
+        assert sum("and syncs them: " in line for line in said) >= 1
         found = state(both.mirror)["audit"]["last"]
         assert (found["found"], found["missing"], found["listed"]) == (1, 1, 8)
 
@@ -229,6 +230,17 @@ def test_a_page_that_is_gone_upstream_leaves_the_quarantine(start_lab: StartLab,
         assert both.asked[1].keys() == {"lab-00"}
         assert state(both.mirror)["quarantine"] == {}
         assert audit(both.mirror) == (0, {})
+
+
+def test_a_pipe_in_the_place_of_a_page_holds_nothing_up(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Nobody writes into it; what is read to compare does not wait for that."""
+    with pair(start_lab, make_mirror, 2) as both:
+        for one in (both.bare, both.mirror):
+            page = simple(one, "lab-00") / "index.html"
+            page.unlink()
+            os.mkfifo(page)
+        both.run(*RUNS)
+        assert both.asked[1].keys() == {"lab-00"}
 
 
 def test_never_is_never(start_lab: StartLab, make_mirror: MakeMirror) -> None:

@@ -151,6 +151,48 @@ OLD = "older than the mirror itself has: "
     ("answers", "severity", "text"),
     [
         pytest.param(
+            (facts(), index(), page(43, "bar"), page(None, status=404, problem="status 404")),
+            WARNING,
+            f"1 of 2 pages fail, such as foo (JSON, gzip) at 10.0.0.1: status 404; {COMPLETE}",
+            id="a-404-that-all-copies-are-though-the-mirror-has-it",
+        ),
+        pytest.param(
+            (facts(), index(), *(page(None, name, status=404, problem="status 404") for name in ("foo", "baz"))),
+            CRITICAL,
+            f"2 of 2 pages fail, such as foo (JSON, gzip) at 10.0.0.1: status 404; {COMPLETE}",
+            id="all-pages-are-404s",
+        ),
+        pytest.param(
+            (facts(), index(), page(43, "bar"), page(None, "baz", status=404, problem="status 404")),
+            OK,
+            COMPLETE,
+            id="a-404-of-what-may-be-deleted",
+        ),
+        pytest.param(
+            (facts(), index(), page(None), page(None, "bar")),
+            CRITICAL,
+            f"2 of 2 pages fail, such as foo (JSON, gzip) at 10.0.0.1: it has no serial; {COMPLETE}",
+            id="down-for-maintenance",
+        ),
+    ],
+)
+def test_pages_that_are_none(answers: Sequence[Answer], severity: CheckExit, text: str) -> None:
+    """What the mirror has by its own facts is to be there; of another project, a 404 may be true."""
+    found = judged(*answers)
+    assert (found.severity, found.text) == (severity, text)
+
+
+def test_a_time_in_the_future_is_none() -> None:
+    """It may be of years ago."""
+    found = judged(modified(-DAY), index(), page(42))
+    assert found.severity is CheckExit.UNKNOWN
+    assert "its last-modified is in the future: a clock is wrong" in found.text
+
+
+@pytest.mark.parametrize(
+    ("answers", "severity", "text"),
+    [
+        pytest.param(
             (facts(), index(40), *GOOD[1:]),
             WARNING,
             f"{OLD}the index (JSON, gzip) at 10.0.0.1 is at serial 40, the mirror at 42, for 2 h; {COMPLETE}",
@@ -192,12 +234,6 @@ OLD = "older than the mirror itself has: "
             WARNING,
             f"{OLD}foo (JSON, plain) at 10.0.0.1 is at a 404, the mirror at serial 42, for 2 h; {COMPLETE}",
             id="cached-404",
-        ),
-        pytest.param(
-            (facts(), index(), page(43, "bar"), page(None, status=404, problem="status 404")),
-            OK,
-            COMPLETE,
-            id="a-404-that-all-copies-are",
         ),
         pytest.param(
             (facts(of(site.BEFORE), B), facts(), *GOOD),

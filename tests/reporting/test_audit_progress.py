@@ -60,6 +60,7 @@ def test_says_how_far_it_is_and_what_it_found(audit: AuditRound, every: int | No
             AuditRound(BEGAN, 20, 1000, missing=11), "11 packages missing, which is more than 1 %", id="partial"
         ),
         pytest.param(AuditRound(BEGAN, 20, 1000, missing=11, is_consented=True), "", id="consented"),
+        pytest.param(AuditRound(BEGAN, 20, 1000, missing=11, is_whole=True), "", id="said-first-of-all"),
         pytest.param(AuditRound(BEGAN, last=last(missing=500)), "500 packages missing", id="partial-before"),
         pytest.param(AuditRound(NOW - 8 * DAY, 10, 1000), "audit_every = 7 d is not kept", id="late"),
         pytest.param(AuditRound(BEGAN, last=last(took=9 * DAY)), "audit_every = 7 d is not kept", id="late-before"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bandersnatch_freshness.core.audit_round import AuditRound
 from bandersnatch_freshness.core.history import Batch
 from bandersnatch_freshness.core.incidents import EDGE, INDEX, Level
 from bandersnatch_freshness.core.verdicts import Verdict
@@ -203,6 +204,14 @@ def test_how_old_what_it_has_may_be_can_be_given(limits: AgeLimits, code: int, t
     assert line.startswith(f"FRESHNESS {found.name} - {text}")
     bounds = str(limits) if limits != AgeLimits() else f"{HOUR};{DAY}"
     assert f" complete_age={2 * HOUR}s;{bounds};0 " in line
+
+
+def test_what_the_mirror_has_lost_is_a_warning() -> None:
+    """Though all that is announced has its serial."""
+    robbed = AuditRound(NOW - HOUR, 100, 1000, missing=11, is_whole=True)
+    found, line = check(summary(audit=robbed))
+    assert found == 1
+    assert line.startswith("FRESHNESS WARNING - 11 packages are missing that were here, as the audit")
 
 
 def test_what_is_worse_already_stays_so() -> None:
