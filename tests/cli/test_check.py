@@ -102,7 +102,7 @@ def test_a_timeout_is_seconds(value: str, capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit) as ended:
         cli.main(["check", "--url", "http://a", "--timeout", value])
     assert ended.value.code == 3
-    assert "allowed: seconds, up to 3600" in capsys.readouterr().err
+    assert "allowed: seconds, up to 3600" in capsys.readouterr().out
 
 
 def test_nothing_heavy_is_imported_for_it() -> None:
