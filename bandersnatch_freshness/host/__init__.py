@@ -180,9 +180,7 @@ def files(config_file: str) -> MirrorFiles:
         OSError: if the configuration can't be read.
         ValueError: if it can't be followed; names the file.
     """
-    # Bandersnatch 4.4 complains on standard error of storage plugins that nobody asked for.
-    logging.getLogger("bandersnatch").addHandler(logging.NullHandler())
-    configuration = _configuration.read_configuration(config_file)
+    configuration = _read(config_file)
     adapter: HostAdapter = suite().adapter
     try:
         return files_of(adapter, configuration, _configuration.read_tracking(configuration))
@@ -192,13 +190,19 @@ def files(config_file: str) -> MirrorFiles:
         raise ValueError(f"{config_file}: {_configuration.problem_of(error)}") from None
 
 
+def _read(config_file: str) -> Any:
+    # Bandersnatch 4.4 complains on standard error of storage plugins that nobody asked for, 3.6 of a section's name.
+    logging.getLogger("bandersnatch").addHandler(logging.NullHandler())
+    return _configuration.read_configuration(config_file)
+
+
 def configured(config_file: str) -> Configured:
     """Return what a configuration switches on.
 
     Raises:
         OSError, ValueError: as `files`.
     """
-    configuration = _configuration.read_configuration(config_file)
+    configuration = _read(config_file)
     try:
         _configuration.read_settings(configuration)
         plugins = _configuration.enabled_plugins(configuration)
