@@ -19,6 +19,7 @@ SECTION = "freshness"
 
 # How like a name of ours one must be to be a slip of it, where most are of others; of 1.
 LEAST_LIKENESS = 0.85
+_LETTERS = frozenset(SECTION)
 
 ADAPTIVE = "freshness"
 ENCODING = "freshness_encoding"
@@ -352,7 +353,9 @@ def near_misses(enabled: str, sections: Collection[str], section: Mapping[str, s
     names = filter(None, map(str.strip, enabled.split("\n")))
     slips = [(f"[plugins] enabled = {_shown(name)}", name) for name in names if name not in (*PLUGINS, "all")]
     slips += [(f"[{printable(name)}]", name) for name in sections if name != SECTION]
-    found = [f"{what}{near}" for what, name in slips if (near := meant(name, (*PLUGINS, SECTION), LEAST_LIKENESS))]
+    # Most names have few of its letters: to compare two that are like takes an import that no healthy run needs.
+    alike = [(what, name) for what, name in slips if len(_LETTERS & set(name.lower())) >= len(_LETTERS) - 1]
+    found = [f"{what}{near}" for what, name in alike if (near := meant(name, (*PLUGINS, SECTION), LEAST_LIKENESS))]
     if section and not enabled_plugins(enabled):
         found.append(f"[{SECTION}] without a plugin: [plugins] enabled has none of {', '.join(PLUGINS)}")
     return found

@@ -10,7 +10,7 @@ from .measuring import Comparison, Ratio
 # How far above its goal a ratio may be before a short form, whose ratios are rough, calls that a regression.
 GROSS = 0.25
 # The same of what is counted by the instruction, and scatters by half a hundredth among few packages.
-FINE = 0.03
+FINE = 0.02
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
 from packaging.utils import canonicalize_name
 
+from ..core.index import NORMALIZED
 from ..core.observations import HIGHEST_SERIAL, parse_serial
-
-# Source: PEP 503, of normalized names. What is none never becomes a path.
-NORMALIZED = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
 
 # What the mirror's own filters do: they take those projects out that they drop, by their names as they are listed.
 Filter = Callable[[dict[str, int]], None]

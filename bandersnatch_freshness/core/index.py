@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -17,6 +18,9 @@ DAY = 24 * 60 * 60
 
 # The serial that any page has.
 ANY_SERIAL = 1
+
+# Source: PEP 503, of normalized names. What is none never becomes a path.
+NORMALIZED = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
 
 # A listing that has less than this share of what was listed before is doubted; or less than this share of the mirror's
 # own pages, where nothing is remembered: a mirror keeps pages of projects that are listed no more.

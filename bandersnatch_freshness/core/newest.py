@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 
 KEPT = 10
@@ -14,21 +15,19 @@ class Newest:
     """The packages with the highest serials among those that one run got the pages of."""
 
     def __init__(self) -> None:
-        """Have seen none."""
-        self._serials: dict[str, int] = {}
-        self._least = 0
+        """No page has been seen yet."""
+        self._heap: list[tuple[int, str]] = []
 
     def saw(self, project: str, serial: int) -> None:
         """Note a page of this serial; a run does so for each, and keeps few."""
-        if serial < self._least:
-            return
-        self._serials[project] = serial
-        if len(self._serials) > _SEEN:
-            del self._serials[min(self._serials, key=self._serials.__getitem__)]
-            self._least = min(self._serials.values())
+        if len(self._heap) < _SEEN:
+            heapq.heappush(self._heap, (serial, project))
+        else:
+            heapq.heappushpop(self._heap, (serial, project))
 
     def after(self, before: Mapping[str, int], most: int | None) -> dict[str, int]:
         """Return the newest after a run, the highest serial first; those `before` it count if not above `most`."""
         known = {name: serial for name, serial in before.items() if most is None or serial <= most}
-        ranked = sorted((known | self._serials).items(), key=lambda item: (-item[1], item[0]))
+        seen = {project: serial for serial, project in sorted(self._heap)}
+        ranked = sorted((known | seen).items(), key=lambda item: (-item[1], item[0]))
         return dict(ranked[:KEPT])

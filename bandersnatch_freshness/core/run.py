@@ -325,6 +325,11 @@ class Run:
         """Whether nobody must read what Bandersnatch says of its failures, as the suite tells what persists."""
         return self._quiets
 
+    @property
+    def has_known(self) -> bool:
+        """Whether an earlier run met any trouble that is not over."""
+        return bool(self._known)
+
     def is_known(self, *subjects: str) -> bool:
         """Return whether an earlier run met the trouble with one of these subjects, or with the whole edge."""
         return any(subject in self._known for subject in (*subjects, EDGE))

@@ -26,7 +26,7 @@ from . import pages
 from .configuration import has_proxy
 from .index_judge import IndexJudge
 from .layout import simple_directory
-from .log_lines import QuietFailures, at_warning, level_in
+from .log_lines import QuietFailures, at_warning, knows_in, level_in
 from .protocols import HostMirror
 from .seams import AIOHTTP, Hooks, Stage
 from .suite import Suite
@@ -111,7 +111,7 @@ class AiohttpHost:
 
     def quiet_filter(self) -> logging.Filter:
         """Return what lowers lines about failures that the suite tells of."""
-        return QuietFailures(level_in(self.suite))
+        return QuietFailures(level_in(self.suite), knows_in(self.suite))
 
     def session_seam(self, _: object) -> Any:
         """Return a descriptor in front of the instance attribute."""

@@ -9,21 +9,23 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ..audit.announced import NORMALIZED
 from ..audit.comparison import Kind, Known, Terms, compare, is_current
 from ..core.audit_round import FINDINGS
-from ..core.index import ANY_SERIAL
+from ..core.index import ANY_SERIAL, NORMALIZED
 from ..core.run import Run
 from ..state.audit_rounds import AuditRounds
-from .auditing import own_copies
-from .own_copies import OwnCopies
+from .own_copies import configured_copies
+from .protocols import HostAdapter
 from .run_context import RunContext
-
-__all__ = ["own_copies", "take_slice"]
 
 
 def take_slice(
-    context: RunContext, rounds: AuditRounds, run: Run, copies: OwnCopies, drop: Callable[[Any], None]
+    context: RunContext,
+    rounds: AuditRounds,
+    run: Run,
+    adapter: HostAdapter,
+    configuration: Any,
+    drop: Callable[[Any], None],
 ) -> None:
     """Compare the run's slice of the listing with the mirror's own copies, and note what is lost.
 
@@ -32,6 +34,7 @@ def take_slice(
     part, listing, mirror = context.slice, context.listing, context.mirror
     if part is None or listing is None:
         return
+    copies = configured_copies(context.storage, str(mirror.homedir), configuration, adapter)
     most = context.guard.most if context.guard else None
     quarantine, missing = rounds.on_record
     filters = getattr(mirror, "filters", None)

@@ -6,9 +6,7 @@ Reads only, but for the repair, and a run may be under way: what is found is loo
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +27,7 @@ from . import todo
 from .configuration import read_settings
 from .layout import STATUS, TODO
 from .mirror_files import MirrorFiles
-from .own_copies import DOCUMENT, HTML, HTML_V1, JSON, OwnCopies
+from .own_copies import configured_copies
 from .protocols import HostAdapter
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ class Auditor:
         self._adapter = adapter
         self._clock = clock
         self._is_filtered = _has_metadata_filters()
-        self.copies = own_copies(files.storage, files.directory, configuration, adapter)
+        self.copies = configured_copies(files.storage, files.directory, configuration, adapter)
 
     def announced(self) -> Announced:
         """Return what the index announces, by one request.
@@ -246,24 +244,6 @@ class Auditor:
             for path in files.altered:
                 with contextlib.suppress(FileNotFoundError):  # a run replaces it at this moment
                     mark_altered(self.files.directory, path)
-
-
-def own_copies(storage: Any, directory: str, configuration: Any, adapter: HostAdapter) -> OwnCopies:
-    """Return the mirror's own copies, in those places that this configuration has written."""
-    section = configuration["mirror"]
-    web, places = f"{directory}/web", [HTML]
-    if importlib.util.find_spec("bandersnatch.simple"):
-        chosen = section.get("simple-format", fallback="ALL").upper()
-        places = [HTML, HTML_V1] * (chosen != "JSON") + [JSON] * (chosen != "HTML")
-    if section.getboolean("json", fallback=False):
-        places.append(DOCUMENT)
-    return OwnCopies(
-        storage,
-        web,
-        places,
-        hashed=section.getboolean("hash-index", fallback=False),
-        spelled=lambda: adapter.spelled(SimpleNamespace(webdir=Path(web))),
-    )
 
 
 def _project_filter() -> Filter | None:

@@ -7,7 +7,7 @@ import configparser
 import logging
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -125,8 +125,8 @@ def read_settings(configuration: Any) -> Settings:
     written = section(configuration)
     found = settings.read_settings(enabled_plugins(configuration), written)
     settings.refuse_paths(settings.with_underscores(written), OWN_FILES, OWN_DIRECTORIES)
-    if found.tracking:
-        _refuse_what_is_not_installed(found.tracking)
+    if found.tracking and found.tracking.notify:
+        _refuse_what_is_not_installed(found.tracking.notify)
     return found
 
 
@@ -138,14 +138,15 @@ def read_tracking(configuration: Any) -> TrackingSettings:
     """
     read_settings(configuration)
     found = settings.read_tracking(enabled_plugins(configuration), section(configuration))
-    _refuse_what_is_not_installed(found)
+    if found.notify:
+        _refuse_what_is_not_installed(found.notify)
     return found
 
 
-def _refuse_what_is_not_installed(tracking: TrackingSettings) -> None:
+def _refuse_what_is_not_installed(notify: Sequence[str]) -> None:
     from ..notify.channels import Channel  # which few configurations need
 
-    for number, url in enumerate(tracking.notify, 1):
+    for number, url in enumerate(notify, 1):
         if not Channel(url, number).is_alertmanager and not Extra.NOTIFY.is_installed:
             allowed = f"alertmanager://host:port; or Apprise's, after {Extra.NOTIFY.command}"
             raise settings.refused_channel(number, url, "Apprise is not installed", allowed)

@@ -34,16 +34,22 @@ _OTHERS = re.compile(
 class QuietFailures(logging.Filter):
     """Lowers the level of lines about failures that the suite tells of, once they persist."""
 
-    def __init__(self, level: Callable[..., int]) -> None:
-        """`level` returns the level for a line about a subject, by its normalized name."""
+    def __init__(self, level: Callable[..., int], knows: Callable[[], bool]) -> None:
+        """`level` returns the level for a line about a subject, by its normalized name.
+
+        `knows` returns whether anything is known that has failed; else there is nothing to lower of each package.
+        """
         super().__init__()
         self._level = level
+        self._knows = knows
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lower the level where it applies; false where the new one is not to be shown."""
         if record.levelno < logging.INFO:
             return True
         try:
+            if record.levelno == logging.INFO and not self._knows():
+                return True
             level = self._of(record)
         except Exception:  # noqa: BLE001 - fail open; it is logged
             log_error()
@@ -81,6 +87,11 @@ def level_in(suite: _HasContext) -> Callable[..., int]:
         return logging.DEBUG if run.is_known(*subjects) else logging.INFO
 
     return level
+
+
+def knows_in(suite: _HasContext) -> Callable[[], bool]:
+    """Return a function that returns whether the suite's present run knows of anything that has failed before it."""
+    return lambda: bool(suite.context and suite.context.run and suite.context.run.has_known)
 
 
 def at_warning(setup_logging: Callable[[Any], logging.Handler]) -> Callable[[Any], logging.Handler]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -15,6 +17,7 @@ from ..audit.comparison import Copies
 from ..core.observations import serial_in_body, serial_in_html
 from ..state.store import Store
 from .layout import DOCUMENT_BEGIN, HTML_END, HTML_PAGE, HTML_PAGE_V1, JSON_END, JSON_PAGE, simple_directory
+from .protocols import HostAdapter
 
 # So many directories are read in the order of their inodes, in which they lie on a disk.
 BATCH = 65_536
@@ -175,6 +178,24 @@ class OwnCopies:
         directories = [one for one in directory.iterdir() if len(one.name) == 1] if self._hashed else [directory]
         for one in directories:
             yield from (path.name for path in one.iterdir() if _is_normalized(path.name) and path.is_dir())
+
+
+def configured_copies(storage: Any, directory: str, configuration: Any, adapter: HostAdapter) -> OwnCopies:
+    """Return the mirror's own copies, in those places that this configuration has written."""
+    section = configuration["mirror"]
+    web, places = f"{directory}/web", [HTML]
+    if importlib.util.find_spec("bandersnatch.simple"):
+        chosen = section.get("simple-format", fallback="ALL").upper()
+        places = [HTML, HTML_V1] * (chosen != "JSON") + [JSON] * (chosen != "HTML")
+    if section.getboolean("json", fallback=False):
+        places.append(DOCUMENT)
+    return OwnCopies(
+        storage,
+        web,
+        places,
+        hashed=section.getboolean("hash-index", fallback=False),
+        spelled=lambda: adapter.spelled(SimpleNamespace(webdir=Path(web))),
+    )
 
 
 def _names(directory: str) -> Iterator[str]:

@@ -29,27 +29,15 @@ def settle(
     mirror, guard = context.mirror, context.guard
     asked = fail_open({}, hold_missing, context, memory, run, adapter)
     if context.slice and not (guard and guard.holds_serial):
-        fail_open(None, _audit, context, memory, run, adapter, configuration, filter_packages)
+        from .audit_slice import take_slice  # which few runs of a small mirror need
+
+        fail_open(None, take_slice, context, memory.audit, run, adapter, configuration, filter_packages)
     names = fail_open(None, _list_all, context, memory, run, adapter)
     filter_packages(mirror)
     run.drop_missing(name for name, raw in asked.items() if raw not in mirror.packages_to_sync)
     if names is not None:
         fail_open(None, plan, context, memory, run, adapter, names)
     context.listing = context.slice = None  # which may be hundreds of megabytes
-
-
-def _audit(
-    context: RunContext,
-    memory: Memory,
-    run: Run,
-    adapter: HostAdapter,
-    configuration: Any,
-    filter_packages: Callable[[Any], None],
-) -> None:
-    from .audit_slice import own_copies, take_slice  # which most runs don't need
-
-    copies = own_copies(context.storage, str(context.mirror.homedir), configuration, adapter)
-    take_slice(context, memory.audit, run, copies, filter_packages)
 
 
 def _list_all(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter) -> dict[str, str]:

@@ -31,7 +31,7 @@ from ..transports.climber import AdaptiveClimber
 from ..transports.requests_adapter import FreshAdapter
 from . import pages
 from .configuration import has_proxy
-from .log_lines import QuietFailures, at_warning, level_in
+from .log_lines import QuietFailures, at_warning, knows_in, level_in
 from .protocols import HostMirror
 from .requests_verify import DocumentFetcher
 from .seams import REQUESTS, Hooks, Stage
@@ -147,7 +147,7 @@ class RequestsHost:
 
     def quiet_filter(self) -> logging.Filter:
         """Return what lowers lines about failures that the suite tells of."""
-        return QuietFailures(level_in(self.suite))
+        return QuietFailures(level_in(self.suite), knows_in(self.suite))
 
     def _fresh_adapter(self, master: Any) -> FreshAdapter | None:
         """Return the adapter on a master's session, mounted by now; None where that is no session of requests."""

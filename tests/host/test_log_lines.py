@@ -17,7 +17,7 @@ LEVELS = {"foo": logging.INFO, "told": logging.DEBUG, MIRROR: logging.INFO}
 def logger() -> Iterator[logging.Logger]:
     """Return a logger where foo is no news yet, and of what is told everybody knows."""
     made = logging.getLogger("tests.quiet")
-    quiet = QuietFailures(lambda subject: LEVELS.get(subject, logging.ERROR))
+    quiet = QuietFailures(lambda subject: LEVELS.get(subject, logging.ERROR), lambda: True)
     made.addFilter(quiet)
     yield made
     made.removeFilter(quiet)
@@ -61,6 +61,19 @@ def test_progress_of_what_is_known_is_not_shown(
     logger.setLevel(logging.INFO)
     logger.info(line.format(project))
     assert [record.levelname for record in caplog.records] == ["INFO"] * shows
+
+
+def test_while_nothing_has_failed_no_line_is_looked_at() -> None:
+    """There are two of each package."""
+    asked = []
+
+    def level(*subjects: str) -> int:
+        asked.append(subjects)
+        return logging.DEBUG
+
+    line = logging.makeLogRecord({"levelno": logging.INFO, "msg": "Storing index page(s): foo - in /x"})
+    assert QuietFailures(level, lambda: False).filter(line)
+    assert (line.levelno, asked) == (logging.INFO, [])
 
 
 @pytest.mark.parametrize(("project", "level"), [("foo", "INFO"), ("told", "DEBUG"), ("bar", "ERROR")])
