@@ -67,9 +67,9 @@ def duration(seconds: int) -> str:
 
 
 def meant(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """Return what was probably meant by a name that is none of those known, to be put after an error; "" if unclear.
+    """Return a hint to append to an error, such as "; did you mean status?"; "" if no known name is close enough.
 
-    `likeness` is how like it must be, from 0 to 1.
+    `likeness` is how close it must be, from 0 to 1.
     """
     import difflib  # which no healthy run needs
 

@@ -170,7 +170,7 @@ class ReleaseFiles:
 
 
 def mark_altered(directory: str, path: str) -> None:
-    """Have Bandersnatch look at a file's checksum when it syncs its project next.
+    """Make Bandersnatch check a file's checksum the next time it syncs the file's project.
 
     With `compare-method = stat` it takes a file of the right size and time for right, whatever is in it: so it gets
     the time of now. Source: bandersnatch/storage.py, `release_file_is_current`, and mirror.py before 8.0.
@@ -182,7 +182,7 @@ def mark_altered(directory: str, path: str) -> None:
 
 
 def be_gentle() -> None:
-    """Have this process give way to all others, at the processor and, where `ionice` is there, at the disk too."""
+    """Lower this process's priority: for the CPU, and for the disk where `ionice` is available."""
     os.nice(NICENESS)
     ionice = shutil.which("ionice")
     if ionice:

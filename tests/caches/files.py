@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,27 +9,12 @@ from typing import NamedTuple
 
 from bandersnatch_freshness.lab.server import HOST
 
+from .nginx_command import nginx_command
 from .processes import running
 
 # Caches may keep what it serves for a day, as nobody purges them.
-_CONFIGURATION = """\
-daemon off;
-worker_processes 1;
-{user}
-pid {directory}/pid;
-error_log {directory}/errors;
-
-events {{
-    worker_connections 256;
-}}
-
-http {{
+_HTTP = """\
     access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
     gzip on;
     gzip_proxied any;
     gzip_types *;
@@ -55,7 +39,6 @@ http {{
             add_header Vary "Accept, Accept-Encoding" always;
         }}
     }}
-}}
 """
 
 
@@ -73,11 +56,7 @@ def files() -> Iterator[Files]:
     def prepare(directory: Path, port: int) -> list[str]:
         web = directory / "web"
         web.mkdir(exist_ok=True)
-        root = getpass.getuser() == "root"
-        user = "user root;" if root else ""  # so that the directory is its own
-        text = _CONFIGURATION.format(user=user, directory=directory, host=HOST, port=port, web=web)
-        (directory / "nginx.conf").write_text(text)
-        return ["nginx", "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(directory / "errors")]
+        return nginx_command(directory, _HTTP.format(host=HOST, port=port, web=web))
 
     with running(prepare) as (directory, port):
         yield Files(f"http://{HOST}:{port}", directory / "web")

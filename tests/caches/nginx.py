@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,27 +12,12 @@ from bandersnatch_freshness.lab.plain_edge import COPY_HEADER
 from bandersnatch_freshness.lab.server import HOST
 
 from .cache import BYSTANDER, Cache, Upstream
+from .nginx_command import nginx_command
 from .processes import running
 
-_CONFIGURATION = """\
-daemon off;
-worker_processes 1;
-{user}
-pid {directory}/pid;
-error_log {directory}/errors;
-
-events {{
-    worker_connections 256;
-}}
-
-http {{
+_HTTP = """\
     log_format paths "$request_uri";
     access_log {directory}/asked paths;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
     proxy_cache_path {directory}/pages keys_zone=pages:1m inactive=1d use_temp_path=off;
 
     map $http_cache_control $wants_news {{
@@ -53,7 +37,6 @@ http {{
             {more}
         }}
     }}
-}}
 """
 
 _HONOUR_NO_CACHE = "proxy_cache_bypass $wants_news;"
@@ -114,9 +97,7 @@ def nginx(
     ]
 
     def prepare(directory: Path, port: int) -> list[str]:
-        root = getpass.getuser() == "root"
-        configuration = _CONFIGURATION.format(
-            user="user root;" if root else "",  # so that the directory is its own
+        http = _HTTP.format(
             directory=directory,
             host=HOST,
             port=port,
@@ -125,8 +106,7 @@ def nginx(
             copy_header=COPY_HEADER,
             more="\n            ".join(more),
         )
-        (directory / "nginx.conf").write_text(configuration)
-        return ["nginx", "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(directory / "errors")]
+        return nginx_command(directory, http)
 
     with running(prepare) as (directory, port):
         yield Nginx(f"http://{HOST}:{port}", directory, apart=encodings)

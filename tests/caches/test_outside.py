@@ -123,13 +123,14 @@ def test_a_directory_listing(mirror: Files, with_facts: bool, capsys: pytest.Cap
 
 
 def test_a_404(mirror: Files, capsys: pytest.CaptureFixture[str]) -> None:
-    """In place of the index."""
+    """In place of the index, and of each page."""
     now(mirror)
     shutil.rmtree(mirror.web / "simple")
     checked = Checked(capsys, mirror.url)
     assert checked.code == 2
     assert checked.text.startswith(
-        f"FRESHNESS CRITICAL - {mirror.url}: the index (JSON, gzip) at 127.0.0.1 is not there: status 404; {COMPLETE}"
+        f"FRESHNESS CRITICAL - {mirror.url}: the index (JSON, gzip) at 127.0.0.1 is not there: status 404; "
+        f"8 of 8 pages fail, such as bar (JSON, gzip) at 127.0.0.1: status 404; {COMPLETE}"
     )
 
 

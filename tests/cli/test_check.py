@@ -106,15 +106,15 @@ def test_a_timeout_is_seconds(value: str, capsys: pytest.CaptureFixture[str]) ->
     assert "allowed: seconds, up to 3600" in capsys.readouterr().out
 
 
+def imported_by(*arguments: str) -> set[str]:
+    """Return the modules that a command has imported by its end."""
+    code = f"import sys; from bandersnatch_freshness.cli import main; main({list(arguments)!r}); "
+    line = [sys.executable, "-c", f"{code} print(*sys.modules, file=sys.stderr)"]
+    return set(subprocess.run(line, capture_output=True, text=True, check=True).stderr.split())
+
+
 def test_nothing_heavy_is_imported_for_it() -> None:
     """Neither Bandersnatch nor a client for HTTP, nor what other commands need."""
-    code = "import sys; from bandersnatch_freshness.cli import main; main(['check', '--url', 'http://127.0.0.1:1']); "
-    output = subprocess.run(
-        [sys.executable, "-c", f"{code} print(*sys.modules, file=sys.stderr)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     heavy = {
         "bandersnatch",
         "aiohttp",
@@ -126,16 +126,10 @@ def test_nothing_heavy_is_imported_for_it() -> None:
         "asyncio",
         "prometheus_client",
     }
-    assert not heavy & set(output.stderr.split())
+    assert not heavy & imported_by("check", "--url", "http://127.0.0.1:1")
 
 
 def test_nothing_is_imported_for_the_local_form_before_bandersnatch() -> None:
     """What prints tables, and what asks from outside, is not for it."""
-    code = "import sys; from bandersnatch_freshness.cli import main; main(['check', '-c', '/nowhere/none.conf']); "
-    output = subprocess.run(
-        [sys.executable, "-c", f"{code} print(*sys.modules, file=sys.stderr)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert not {"rich", "jinja2", "bandersnatch_freshness.outside"} & set(output.stderr.split())
+    found = imported_by("check", "-c", "/nowhere/none.conf")
+    assert not {"rich", "jinja2", "bandersnatch_freshness.outside"} & found

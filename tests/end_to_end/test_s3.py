@@ -63,7 +63,7 @@ class Bucket:
     def names(self, prefix: str) -> list[str]:
         """Return the objects of the mirror that begin so."""
         found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._key}/{prefix}")
-        return [one["Key"].removeprefix(f"{self._key}/") for one in found["Contents"]]
+        return [one["Key"].removeprefix(f"{self._key}/") for one in found.get("Contents", ())]
 
 
 @pytest.fixture
@@ -216,6 +216,24 @@ def test_an_audit_reads_it_there(bucket: Bucket, start_lab: StartLab, make_mirro
     assert command("audit", mirror).returncode == 0
     explained = command("audit", mirror, "lab-00").stdout
     assert explained.count(f"serial {lab.serial - 2}") == 5
+
+
+def test_what_is_lost_comes_back_by_runs_there_too(
+    bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """Each page that a run compares is a request to the object store, and none to the master."""
+    lab = start_lab(projects=2)
+    mirror = bucket.mirror(make_mirror, lab)
+    mirror.configure("freshness", audit_every="1s")
+    mirror.run()
+    bucket.delete("web/simple/lab-00/index.html")
+    lab.forget()
+    for _ in range(10):  # each compares for a fiftieth of its time
+        assert mirror.run().returncode == 0
+        if bucket.names("web/simple/lab-00/index.html"):
+            break
+    assert command("audit", mirror).returncode == 0
+    assert pages(lab) == {"lab-00": 1}
 
 
 def test_an_audit_looks_for_files_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
