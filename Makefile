@@ -5,7 +5,7 @@ PYTHON ?= python3
 # Nothing is compiled at installation by uv; what each of a thousand processes would compile anew is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check demo test test-all incidents standstill matrix soak bench docs dependencies schemas lint clean
+.PHONY: check demo test test-all incidents standstill matrix soak bench docs dependencies reference schemas lint clean
 
 TESTS ?= tests
 
@@ -45,6 +45,9 @@ docs: .venv/nox  ## the pages, in build/docs, with new pictures
 
 dependencies: .venv/installed  ## docs/dependencies.md, from what pip installs
 	.venv/bin/python docs/write_dependencies.py
+
+reference: .venv/installed  ## the tables in the pages of the reference, from the code
+	.venv/bin/python docs/write_reference.py
 
 schemas: .venv/installed  ## docs/schemas/state.json and published.json, from the types of both
 	.venv/bin/python docs/write_schemas.py

@@ -1,17 +1,12 @@
 """How Sphinx builds these pages: `make docs`."""
 
-import sys
-from pathlib import Path
-
 from bandersnatch_freshness import __version__
-
-sys.path.insert(0, str(Path(__file__).parent))  # for the extension beside this file
 
 project = "bandersnatch-freshness"
 author = "the bandersnatch-freshness developers"
 version = release = __version__
 
-extensions = ["myst_parser", "reference"]
+extensions = ["myst_parser"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["attrs_block", "deflist"]
 nitpicky = True

@@ -1,7 +1,16 @@
-"""The reference, made from the code while Sphinx builds the pages, so that it can't drift.
+"""Write the tables of the reference, made from the code: `python docs/write_reference.py`, or `make reference`.
 
-Each directive here becomes Markdown, of the plugins' entry points, the options, the command
-line's parser, the exit codes, the metrics or a JSON schema. What lacks a text fails the build.
+They stand in the pages themselves, so that whoever reads those in a clone or on a forge has them too. Each stands
+between two comments, the first of which says what to make, and in lines `name: page` where there is more to read:
+
+    <!-- reference: options
+    state: state.md
+    -->
+    …
+    <!-- reference: the end -->
+
+It is made of the plugins' entry points, the options, the command line's parser, the exit codes, the metrics, the seams
+or a JSON schema. What lacks a text is a ValueError.
 """
 
 from __future__ import annotations
@@ -10,15 +19,11 @@ import argparse
 import importlib
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
-
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
-from sphinx.util.docutils import SphinxDirective
 
 from bandersnatch_freshness import exit_codes
 from bandersnatch_freshness.cli import parser as cli
@@ -26,7 +31,14 @@ from bandersnatch_freshness.exit_codes import ExitCode
 from bandersnatch_freshness.host.seams import AIOHTTP, REQUESTS, Kind, seams_of
 from bandersnatch_freshness.settings import OPTIONS, PLUGINS
 
-SCHEMAS = Path(__file__).with_name("schemas")
+DOCS = Path(__file__).parent
+SCHEMAS = DOCS / "schemas"
+
+_PART = re.compile(
+    r"(?P<begin><!-- reference: (?P<made>\w+)(?: (?P<name>[\w-]+))?(?P<more>(?:\n[\w ]+: \S+)*)\s*-->\n)"
+    r".*?(?P<end><!-- reference: the end -->\n)",
+    re.DOTALL,
+)
 
 
 def plugins(more: dict[str, str]) -> Iterator[str]:
@@ -35,12 +47,12 @@ def plugins(more: dict[str, str]) -> Iterator[str]:
         one.name: one.load() for one in distribution("bandersnatch-freshness").entry_points if "plugin" in one.group
     }
     if set(classes) != set(PLUGINS):
-        raise ExtensionError(f"plugins by entry point: {sorted(classes)}; by option: {sorted(PLUGINS)}")
+        raise ValueError(f"plugins by entry point: {sorted(classes)}; by option: {sorted(PLUGINS)}")
     rows = []
     for name in PLUGINS:
         what, _, stage = (inspect.getdoc(classes[name]) or "").partition("\n\nStage: ")
         if not stage:
-            raise ExtensionError(f"{classes[name].__qualname__}: its docstring names no stage")
+            raise ValueError(f"{classes[name].__qualname__}: its docstring names no stage")
         rows.append((f"`{name}`", stage, _linked(what, more.pop(name, ""))))
     yield from table(("plugin", "stage", "what it does"), rows)
 
@@ -48,7 +60,7 @@ def plugins(more: dict[str, str]) -> Iterator[str]:
 def options(more: dict[str, str]) -> Iterator[str]:
     """Every option under a heading of its own."""
     for name, option in OPTIONS.items():
-        yield from (f"(option-{name})=", f"### {name}", "", _linked(option.meaning, more.pop(name, "")), "")
+        yield from (f"### {name}", "", _linked(option.meaning, more.pop(name, "")), "")
         default = option.default if " " in option.default else f"`{option.default}`" if option.default else "empty"
         yield from (f"Allowed: {option.noun}{option.allowed}. Default: {default}.", "")
 
@@ -66,23 +78,17 @@ def commands(more: dict[str, str]) -> Iterator[str]:
 def command(parser: argparse.ArgumentParser, name: str, more: dict[str, str]) -> Iterator[str]:
     """Return one command."""
     if not parser.description:
-        raise ExtensionError(f"the command {name} has no description")
+        raise ValueError(f"the command {name} has no description")
     # lines break elsewhere on each terminal
     usage = " ".join(parser.format_usage().split()).removeprefix("usage: ")
-    yield from (
-        f"(command-{name.replace(' ', '-')})=",
-        f"### {name}",
-        "",
-        _linked(parser.description, more.pop(name, "")),
-        "",
-    )
+    yield from (f"### {name}", "", _linked(parser.description, more.pop(name, "")), "")
     yield from ("```text", usage, "```", "")
     rows = []
     for action in parser._actions:
         if isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
             continue
         if not action.help:
-            raise ExtensionError(f"{name}: {action.dest} has no help")
+            raise ValueError(f"{name}: {action.dest} has no help")
         value = action.metavar or "" if action.nargs != 0 else ""
         shown = [f"{option} {value}".strip() for option in action.option_strings] or [str(value)]
         rows.append((", ".join(f"`{one}`" for one in shown), action.help % {**vars(action), "prog": parser.prog}))
@@ -120,7 +126,7 @@ def metrics(more: dict[str, str]) -> Iterator[str]:
     rows = []
     for one in importlib.import_module("bandersnatch_freshness.reporting.metrics").METRICS:
         if not one.help:
-            raise ExtensionError(f"the metric {one.name} has no help")
+            raise ValueError(f"the metric {one.name} has no help")
         rows.append((f"`{one.name}`", one.type, ", ".join(f"`{label}`" for label in one.labels), one.help))
     yield from table(("metric", "type", "labels", "meaning"), rows)
 
@@ -128,12 +134,20 @@ def metrics(more: dict[str, str]) -> Iterator[str]:
 def schema(more: dict[str, str], name: str) -> Iterator[str]:
     """Every field of a JSON document, and of each part of it."""
     document = json.loads((SCHEMAS / f"{name}.json").read_text())
-    yield from (f"{document['description']} Its schema: {{download}}`{name}.json <schemas/{name}.json>`.", "")
+    yield from (f"{document['description']} Its schema: [{name}.json](schemas/{name}.json).", "")
     yield from _fields(document, name)
     for part, definition in document.get("$defs", {}).items():
         if "properties" in definition:
-            yield from (f"(json-{part})=", f"**{definition['title']}**: {definition['description']}", "")
+            yield from (f"### {_heading(name, part)}", "", f"{definition['title']}: {definition['description']}", "")
             yield from _fields(definition, name)
+
+
+def _heading(name: str, part: str) -> str:
+    return f"{'status.json' if name == 'published' else name}: {part}"
+
+
+def _page(name: str) -> str:
+    return "state.md" if name == "state" else "json.md"
 
 
 def _fields(definition: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -141,27 +155,32 @@ def _fields(definition: Mapping[str, Any], name: str) -> Iterator[str]:
     for field, found in definition.get("properties", {}).items():
         meaning = found.get("description") or _resolved(found, name)[0]["description"]
         missing = "" if field in definition["required"] else ", or missing"
-        rows.append((f"`{field}`", _type(found, name) + missing, meaning))
+        rows.append((f"`{field}`", _type(found, name, _page(name)) + missing, meaning))
     if rows:
         yield from table(("field", "type", "meaning"), rows)
 
 
-def _type(field: Mapping[str, Any], name: str) -> str:
-    """Name what a field may be, in words."""
+def _type(field: Mapping[str, Any], name: str, page: str) -> str:
+    """Name what a field of the document `name` may be, in words for a page; a part of it by a link."""
     part = field.get("$ref", "").partition("#/$defs/")[2]
     field, name = _resolved(field, name)
     if "anyOf" in field:
-        return " or ".join(_type(one, name) for one in field["anyOf"])
+        return " or ".join(_type(one, name, page) for one in field["anyOf"])
     if "properties" in field:
-        return f"[{part}](#json-{part})"
+        return f"[{part}]({'' if _page(name) == page else _page(name)}#{anchor(_heading(name, part))})"
     if "enum" in field or "const" in field:
         values = field.get("enum") or [field["const"]]
         return ", ".join(f"`{one}`" if isinstance(one, str) else f"`{json.dumps(one)}`" for one in values)
     if "items" in field:
-        return f"array of {_type(field['items'], name)}"
+        return f"array of {_type(field['items'], name, page)}"
     if field["type"] == "object":
-        return f"object of {_type(field['additionalProperties'], name)}"
+        return f"object of {_type(field['additionalProperties'], name, page)}"
     return field["type"] if isinstance(field["type"], str) else " or ".join(field["type"])
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that a forge, and Sphinx, make of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _resolved(field: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], str]:
@@ -193,27 +212,30 @@ def _subcommands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argpars
             yield from action.choices.items()
 
 
-class Generated(SphinxDirective):
-    """A part of the reference; its content are lines `name: page`, where there is more to read."""
+MADE: Mapping[str, Callable[..., Iterator[str]]] = {
+    one.__name__: one for one in (plugins, options, commands, codes, metrics, schema, seams)
+}
 
-    has_content = True
-    optional_arguments = 1
 
-    def run(self) -> list[nodes.Node]:
-        """Parse what is made of the code."""
-        self.env.note_reread()  # the code may have changed, where the page has not
-        more = dict(line.split(": ", 1) for line in self.content)
-        text = "\n".join(DIRECTIVES[self.name](more, *self.arguments))
+def written(page: str) -> str:
+    """Return a page with all that is made in it made anew."""
+
+    def anew(found: re.Match[str]) -> str:
+        more = dict(line.split(": ", 1) for line in found["more"].split("\n") if line)
+        arguments = [found["name"]] if found["name"] else []
+        made = "\n".join(MADE[found["made"]](more, *arguments))
         if more:
-            raise ExtensionError(f"{self.env.docname}: {self.name} has no {', '.join(more)}")
-        return self.parse_text_to_nodes(text, allow_section_headings=True)
+            raise ValueError(f"{found['made']} has no {', '.join(more)}")
+        return f"{found['begin']}\n{made}\n{found['end']}"
+
+    return _PART.sub(anew, page)
 
 
-DIRECTIVES = {one.__name__: one for one in (plugins, options, commands, codes, metrics, schema, seams)}
+def pages() -> Iterator[Path]:
+    """Yield the pages in which something is made."""
+    return (page for page in sorted(DOCS.rglob("*.md")) if _PART.search(page.read_text()))
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the directives."""
-    for name in DIRECTIVES:
-        app.add_directive(name, Generated)
-    return {"parallel_read_safe": True}
+if __name__ == "__main__":
+    for page in pages():
+        page.write_text(written(page.read_text()))
