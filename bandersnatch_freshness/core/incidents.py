@@ -207,7 +207,8 @@ def advance(
                 changes.append(Change(incident, ending))
             continue
         if subject in report.quarantined:  # not every run requests it
-            incident = incident._replace(in_quarantine=True)
+            if not incident.in_quarantine:  # there may be 100,000
+                incident = incident._replace(in_quarantine=True)
             if not report.overlaps and EDGE not in incidents:
                 incident = _graded(incident, now, thresholds, report)
         if subject == EDGE and not report.overlaps:  # it lasts, though less than half of what this run saw is stale

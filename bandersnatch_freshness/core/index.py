@@ -134,6 +134,8 @@ class Listing(NamedTuple):
 
     def find(self, names: Collection[str], normalize: Callable[[str], str]) -> dict[str, int]:
         """Return the serials of those projects that are listed, by their normalized `names`."""
+        if not names:
+            return {}
         pairs = zip(map(normalize, self.names()), self.serials(), strict=True)
         return {name: serial for name, serial in pairs if name in names}
 

@@ -9,7 +9,7 @@ import functools
 import itertools
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -18,19 +18,19 @@ from msgspec import UNSET, UnsetType
 from .. import __version__
 from ..core.audit_round import AuditRound, PastRound
 from ..core.history import Batch, Hour, PastRun
-from ..core.incidents import Incident, Level
 from ..core.index import Ceiling, Doubt, Index
 from ..core.index_age import Look, Mark
 from ..core.missing import Missing
 from ..core.origin import Allowance, Turn
-from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
 from ..core.usefulness import Idle
 from ..formatting import printable, seconds, timestamp
 from . import audit_parts, parts
-from .part import HIGHEST, Part, Seconds
+from .many import EVIDENCE_KEPT, read_incident, read_quarantined, write_incident, write_quarantined
+from .part import Part, Seconds
 from .parts import FORMAT
-from .remembered import ChannelRecord, NotificationRecord, OtherMaster, State, Totals, in_quarantine
+from .remembered import ChannelRecord, NotificationRecord, OtherMaster, State, Totals
+from .values import LATEST, LEVEL_NAME, LEVELS, as_json, bounded, named, plain, time_text
 
 __all__ = [
     "EVIDENCE_KEPT",
@@ -52,9 +52,6 @@ RUNS_KEPT = 100
 # The possible outcomes of a run.
 OUTCOMES: tuple[str, ...] = get_args(parts.Outcome)
 
-# Evidence is for people to read, so it is kept only for as many incidents as anyone would read.
-EVIDENCE_KEPT = 1000
-
 # What is remembered once of a master, by name, with its types in the core and in the document.
 _SINGLE: Mapping[str, tuple[Callable[..., Any], type[Part]]] = {
     "batch": (Batch, parts.Batch),
@@ -72,9 +69,6 @@ _SINGLE: Mapping[str, tuple[Callable[..., Any], type[Part]]] = {
 # What reading a foreign document may raise; msgspec's own is no ValueError before 0.19.
 _ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 
-_LATEST = 253_402_300_799  # the end of the year 9999, after which ISO 8601 has no date
-_LEVELS = {str(level): level for level in Level}
-_LEVEL_NAME: Callable[[int], Any] = ("", *_LEVELS).__getitem__
 
 _T = TypeVar("_T")
 
@@ -106,19 +100,17 @@ def dump(state: State, now: int) -> Iterator[str]:
         ("totals", _part(parts.Totals, state.totals)),
     ):
         if value is not None:
-            yield f"{_json(name)}: {_json(value)},\n"
+            yield f"{as_json(name)}: {as_json(value)},\n"
     yield '"quarantine": '
-    yield from _block(
-        "{}", (_named(name, _part(parts.Quarantined, one)) for name, one in sorted(state.quarantine.items()))
-    )
+    yield from _block("{}", map(write_quarantined, sorted(state.quarantine.items())))
     if state.missing:
         yield ',\n"missing": '
         found = sorted(state.missing.items())
-        yield from _block("{}", (_named(name, _part(parts.Missing, one)) for name, one in found))
+        yield from _block("{}", (named(name, _part(parts.Missing, one)) for name, one in found))
     yield ',\n"history": '
-    yield from _block("[]", (_json(_part(parts.Hour, hour)) for hour in state.history))
+    yield from _block("[]", (as_json(_part(parts.Hour, hour)) for hour in state.history))
     yield ',\n"runs": '
-    yield from _block("[]", (_json(_part(parts.Run, run)) for run in _kept(state.runs)))
+    yield from _block("[]", (as_json(_part(parts.Run, run)) for run in _kept(state.runs)))
     yield ",\n"
     yield from _remembered(state)
     opening = ',\n"others": [\n'
@@ -132,57 +124,33 @@ def dump(state: State, now: int) -> Iterator[str]:
 
 def _remembered(one: State | OtherMaster) -> Iterator[str]:
     """Yield what is remembered of a master, as members of an object."""
-    yield f'"master": {_json(one.master)},\n'
+    yield f'"master": {as_json(one.master)},\n'
     for name, (_, kind) in _SINGLE.items():
         if getattr(one, name) is not None:
-            yield f'"{name}": {_json(_part(kind, getattr(one, name)))},\n'
+            yield f'"{name}": {as_json(_part(kind, getattr(one, name)))},\n'
     if one.newest:
-        yield f'"newest": {_json({_plain(name): _bounded(serial) for name, serial in one.newest.items()})},\n'
+        yield f'"newest": {as_json({plain(name): bounded(serial) for name, serial in one.newest.items()})},\n'
     yield '"incidents": '
-    yield from _block("{}", map(_incident, itertools.count(), sorted(one.incidents.items())))
+    yield from _block("{}", map(write_incident, itertools.count(), sorted(one.incidents.items())))
     opening = ',\n"told": {\n'
     for channel, told in one.notified.items():
-        yield f"{opening}{_json(channel)}: "
+        yield f"{opening}{as_json(channel)}: "
         yield from _block("[]", _told(told))
         opening = ",\n"
     yield "\n}" if one.notified else ',\n"told": {}'
 
 
 def _channel(one: ChannelRecord) -> parts.Channel:
-    failing, said = (_time(at) if at else UNSET for at in (one.failing, one.said))
+    failing, said = (time_text(at) if at else UNSET for at in (one.failing, one.said))
     return parts.Channel(one.is_understood, failing, said)
-
-
-def _incident(number: int, item: tuple[str, Incident]) -> str:
-    # By hand: `_part` takes twice as long, more for all incidents than reading them takes.
-    name, one = item
-    evidence: Any = one.evidence if number < EVIDENCE_KEPT else ()
-    part = parts.Incident(
-        _LEVEL_NAME(one.level),
-        one.verdict,
-        _time(one.since),
-        _time(one.seen),
-        one.runs,
-        _bounded(one.required_serial),
-        _bounded(one.got),
-        _bounded(one.newest),
-        one.count,
-        one.examples and tuple(map(_plain, one.examples)),
-        _time(one.released) if one.released else UNSET,
-        _time(one.climbed) if one.climbed else UNSET,
-        _plain(one.cause),
-        one.is_explained,
-        evidence,
-    )
-    return _ENCODER.encode({_plain(name): part})[1:-1].decode()
 
 
 def _told(told: Mapping[str, NotificationRecord]) -> Iterator[str]:
     """Yield what a channel was told; subjects with the same record share a group."""
     groups: dict[NotificationRecord, list[str]] = {}
     for subject in sorted(told):
-        groups.setdefault(told[subject], []).append(_plain(subject))
-    return (_json(_part(parts.Told, record, tuple(subjects))) for record, subjects in groups.items())
+        groups.setdefault(told[subject], []).append(plain(subject))
+    return (as_json(_part(parts.Told, record, tuple(subjects))) for record, subjects in groups.items())
 
 
 def _kept(runs: list[PastRun]) -> list[PastRun]:
@@ -200,23 +168,6 @@ def _block(brackets: str, lines: Iterable[str]) -> Iterator[str]:
         yield separator + line
         separator = ",\n"
     yield brackets if separator[0] == brackets[0] else "\n" + brackets[1]
-
-
-def _named(name: str, part: Part) -> str:
-    """Return a part as a member of an object."""
-    return _json({_plain(name): part})[1:-1]
-
-
-def _json(value: object) -> str:
-    return _ENCODER.encode(value).decode()
-
-
-_ENCODER = msgspec.json.Encoder(enc_hook=dict)  # of mappings that are no dict
-
-
-def _plain(text: str) -> str:
-    """Return a name without halves of surrogate pairs, which come from hostile JSON and no JSON may hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _part(kind: type[Part], values: Any, *more: object) -> Part:
@@ -237,29 +188,19 @@ def _columns(kind: type[Part], but: int) -> tuple[Callable[[Any], Any], list[tup
     return operator.attrgetter(*names), [(number, write) for number, write in writers if write]
 
 
-@functools.lru_cache(4096)  # many times in a state are the same
-def _time(value: int) -> Any:
-    return timestamp(min(max(value, 0), _LATEST))
-
-
 def _time_if_any(value: int) -> Any:
-    return _time(value) if value else UNSET
-
-
-def _bounded(value: int | None) -> Any:
-    """Return a number within what can be read again, whatever a hostile index said it was."""
-    return value if value is None or 0 <= value <= HIGHEST else min(max(value, 0), HIGHEST)
+    return time_text(value) if value else UNSET
 
 
 # How values are written, by the types of the fields; others are written as they are.
 _WRITERS: Mapping[Any, Callable[[Any], object]] = {
-    int: _bounded,
-    int | None: _bounded,
-    Seconds: _time,
+    int: bounded,
+    int | None: bounded,
+    Seconds: time_text,
     Seconds | UnsetType: _time_if_any,
-    parts.LevelName: _LEVEL_NAME,
+    parts.LevelName: LEVEL_NAME,
     tuple[parts.Mark, ...]: lambda marks: tuple(_part(parts.Mark, mark) for mark in marks),
-    dict[str, parts.Turn]: lambda turns: {_plain(name): _part(parts.Turn, turn) for name, turn in turns.items()},
+    dict[str, parts.Turn]: lambda turns: {plain(name): _part(parts.Turn, turn) for name, turn in turns.items()},
     parts.Look | None: lambda look: _part(parts.Look, look) if look.at else None,
     audit_parts.PastRound | None: lambda last: _part(audit_parts.PastRound, last) if last else None,
 }
@@ -281,15 +222,10 @@ def load(text: str | bytes) -> State:
                 f"written by a newer release, {printable(str(head.by))!r} (format {head.format}, known here: {FORMAT})"
             ) from error
         raise StateError(f"not a state file: {printable(str(error))}") from error
-    quarantine = {
-        # A release before this one wrote 0 for what waits.
-        name: _core(QuarantineEntry, entry, waiting=entry.waiting or not entry.required_serial)
-        for name, entry in document.quarantine.items()
-    }
-    taken = _taken(document)
+    quarantine = {name: read_quarantined(entry) for name, entry in document.quarantine.items()}
     totals = document.totals
     return State(
-        **{**taken, "incidents": in_quarantine(taken["incidents"], quarantine)},
+        **_taken(document, quarantine),
         runs=[_core(PastRun, run) for run in document.runs],
         quarantine=quarantine,
         missing={name: _core(Missing, one) for name, one in document.missing.items()},
@@ -301,7 +237,7 @@ def load(text: str | bytes) -> State:
         stalled_at=0 if document.stalled is UNSET else document.stalled,
         unpublished_at=0 if document.unpublished is UNSET else document.unpublished,
         totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),
-        others=[OtherMaster(left=one.left, **_taken(one)) for one in document.others],
+        others=[OtherMaster(left=one.left, **_taken(one, ())) for one in document.others],
     )
 
 
@@ -313,13 +249,19 @@ def _head(text: str | bytes) -> parts.Head | None:
         return None
 
 
-def _taken(found: parts.Remembered) -> dict[str, Any]:
-    """Return what is remembered of a master, by the names that it has in the state, and take the incidents away."""
+def _taken(found: parts.Remembered, quarantine: Collection[str]) -> dict[str, Any]:
+    """Return what is remembered of a master, by the names that it has in the state, and take the incidents away.
+
+    Those of packages in quarantine know that.
+    """
     return {
         "master": found.master,
         "newest": found.newest,
         # One by one: both forms of all of them would be the largest thing in memory.
-        "incidents": {name: _incident_in(name, found.incidents.pop(name)) for name in list(found.incidents)},
+        "incidents": {
+            name: read_incident(name, found.incidents.pop(name), is_apart=name in quarantine)
+            for name in list(found.incidents)
+        },
         "notified": {
             channel: {
                 subject: record
@@ -337,12 +279,6 @@ def _taken(found: parts.Remembered) -> dict[str, Any]:
     }
 
 
-def _incident_in(name: str, part: parts.Incident) -> Incident:
-    if part.evidence:
-        return _core(Incident, part, subject=name, evidence=tuple(map(msgspec.to_builtins, part.evidence)))
-    return _core(Incident, part, subject=name)
-
-
 def _core(kind: Callable[..., _T], part: Part, **more: object) -> _T:
     """Return what the core makes of a part of the document."""
     values = {name: value for name, value in msgspec.structs.asdict(part).items() if value is not UNSET} | more
@@ -355,7 +291,7 @@ def _core(kind: Callable[..., _T], part: Part, **more: object) -> _T:
     if isinstance(part, audit_parts.Audit):
         values["last"] = _core(PastRound, part.last) if part.last else None
     if "level" in values:
-        values["level"] = _LEVELS[values["level"]]
+        values["level"] = LEVELS[values["level"]]
     return kind(**values)
 
 
@@ -371,6 +307,6 @@ def _seconds(text: str) -> Seconds:
         found = seconds(text)
     except ValueError:
         found = -1
-    if not 0 <= found <= _LATEST:
+    if not 0 <= found <= LATEST:
         raise ValueError("Expected an ISO 8601 time with a zone, from 1970 on")
     return Seconds(found)

@@ -110,7 +110,9 @@ class Records:
         except NoFileError as error:
             _move_away(self._copy, self._clock(), "starting with what the state has", error)
             self._copied = ""
-        lost = second_copy.recover(state, self._copied, self._clock())
+        lost = 0
+        if self._copied != "".join(second_copy.dump(state, self._clock())):  # nearly always it is
+            lost = second_copy.recover(state, self._copied, self._clock())
         if lost:
             log.warning("%s lacks packages in quarantine: %d restored from %s", self.store.path, lost, self._copy.path)
         if not same_master(state.master, self._master):

@@ -1,0 +1,95 @@
+"""The parts of the document of which there may be 100,000, there and back, field by field. No I/O.
+
+The way of all other parts, by the names of their fields, takes twice as long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ..core.incidents import Incident
+from ..core.quarantine import QuarantineEntry
+from . import parts
+from .values import LEVEL_NAME, LEVELS, bounded, named, plain, time_text
+
+# Evidence is for people to read, so it is kept only for as many incidents as anyone would read.
+EVIDENCE_KEPT = 1000
+
+
+def write_incident(number: int, item: tuple[str, Incident]) -> str:
+    """Return the `number`th incident as a member of an object."""
+    name, one = item
+    evidence: Any = one.evidence if number < EVIDENCE_KEPT else ()
+    part = parts.Incident(
+        LEVEL_NAME(one.level),
+        one.verdict,
+        time_text(one.since),
+        time_text(one.seen),
+        one.runs,
+        bounded(one.required_serial),
+        bounded(one.got),
+        bounded(one.newest),
+        one.count,
+        one.examples and tuple(map(plain, one.examples)),
+        time_text(one.released) if one.released else UNSET,
+        time_text(one.climbed) if one.climbed else UNSET,
+        plain(one.cause),
+        one.is_explained,
+        evidence,
+    )
+    return named(name, part)
+
+
+def read_incident(name: str, part: parts.Incident, *, is_apart: bool) -> Incident:
+    """Return an incident, which may be of a package that is in quarantine."""
+    evidence: Any = part.evidence and tuple(map(msgspec.to_builtins, part.evidence))
+    return Incident(
+        name,
+        part.since,
+        part.seen,
+        part.runs,
+        part.required_serial,
+        part.got,
+        part.verdict,
+        LEVELS[part.level],
+        part.newest,
+        part.count,
+        part.examples,
+        evidence,
+        is_apart,
+        0 if part.released is UNSET else part.released,
+        0 if part.climbed is UNSET else part.climbed,
+        part.cause,
+        part.is_explained,
+    )
+
+
+def write_quarantined(item: tuple[str, QuarantineEntry]) -> str:
+    """Return a package in quarantine as a member of an object."""
+    name, one = item
+    part = parts.Quarantined(
+        bounded(one.required_serial),
+        bounded(one.synced),
+        time_text(one.since),
+        time_text(one.last_asked),
+        bounded(one.asks),
+        one.waiting,
+        one.is_accepted,
+    )
+    return named(name, part)
+
+
+def read_quarantined(part: parts.Quarantined) -> QuarantineEntry:
+    """Return a package in quarantine."""
+    return QuarantineEntry(
+        part.required_serial,
+        part.since,
+        part.last_asked,
+        part.asks,
+        part.synced,
+        part.waiting or not part.required_serial,  # a release before this one wrote 0 for what waits
+        part.is_accepted,
+    )

@@ -1,0 +1,45 @@
+"""How the document writes values: names, times and numbers that can be read again, whatever they came from. No I/O."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ..core.incidents import Level
+from ..formatting import timestamp
+from .part import HIGHEST, Part
+
+LATEST = 253_402_300_799  # the end of the year 9999, after which ISO 8601 has no date
+LEVELS = {str(level): level for level in Level}
+LEVEL_NAME: Callable[[int], Any] = ("", *LEVELS).__getitem__
+
+_ENCODER = msgspec.json.Encoder(enc_hook=dict)  # of mappings that are no dict
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON."""
+    return _ENCODER.encode(value).decode()
+
+
+def named(name: str, part: Part) -> str:
+    """Return a part as a member of an object."""
+    return as_json({plain(name): part})[1:-1]
+
+
+def plain(text: str) -> str:
+    """Return a name without halves of surrogate pairs, which come from hostile JSON and no JSON may hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+@functools.lru_cache(4096)  # many times in a state are the same
+def time_text(value: int) -> Any:
+    """Return seconds since 1970 in ISO 8601."""
+    return timestamp(min(max(value, 0), LATEST))
+
+
+def bounded(value: int | None) -> Any:
+    """Return a number within what can be read again, whatever a hostile index said it was."""
+    return value if value is None or 0 <= value <= HIGHEST else min(max(value, 0), HIGHEST)
