@@ -97,10 +97,11 @@ def monitored() -> None:
 
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[str]:
-    """Run Debian's Alertmanager, and return its address."""
+    """Run Debian's Alertmanager with the inhibitions that operators are given, and return its address."""
     require({"prometheus-alertmanager": "prometheus-alertmanager"})
     config = tmp_path / "alertmanager.yml"
-    config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+    inhibited = Path(__file__).parents[1] / "docs" / "operations" / "alertmanager-inhibit.yml"
+    config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n" + inhibited.read_text())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
+from ..documentation import COMMANDS, RUNBOOK, where
 from ..exit_codes import BY_COMMAND, CommonExit
 
 COLUMNS = 78
@@ -33,4 +34,9 @@ def epilog(command: str) -> str:
     lines = ["examples:", *(f"  {_PROGRAM} {example}" for example in EXAMPLES[command]), "", "exit codes:"]
     for code in BY_COMMAND.get(command, CommonExit):
         lines += textwrap.wrap(f"{code.value}  {code.when}", COLUMNS, initial_indent="  ", subsequent_indent="     ")
-    return "\n".join([*lines, "", "More: docs/index.md, in the source distribution and the repository."])
+    return "\n".join(lines)
+
+
+def more() -> str:
+    """Return where there is more to read. It takes a look at what is installed, so it is left until help is shown."""
+    return f"\n\nmore:\n  {where(COMMANDS)}\n  {where(RUNBOOK)} (the mirror is stale now)"

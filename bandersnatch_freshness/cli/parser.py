@@ -17,7 +17,7 @@ from .. import __version__, option_values
 from ..exit_codes import INTERRUPTED, AuditExit, CheckExit, CommonExit, ProbeExit
 from ..extras import Extra
 from ..formatting import meant
-from .epilogs import epilog
+from .epilogs import epilog, more
 
 CONFIG = "/etc/bandersnatch.conf"
 
@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="bandersnatch-freshness",
         description="Keep a Bandersnatch mirror of PyPI fresh when the caches in front of PyPI are not.",
-        epilog="See each command's own help for examples and exit codes: bandersnatch-freshness COMMAND --help",
+        epilog="examples and exit codes of each command:\n  bandersnatch-freshness COMMAND --help",
+        formatter_class=_TeachingFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print all relevant versions, and exit")
     parser.add_argument(
@@ -290,10 +291,10 @@ class _PrintCompletion(argparse.Action):
 
 class _TeachingFormatter(argparse.HelpFormatter):
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        """Keep the line breaks of an epilog."""
+        """Keep the line breaks of an epilog, and say where there is more to read."""
         if "\n" not in text:
             return super()._fill_text(text, width, indent)
-        return "\n".join(indent + line for line in text.splitlines())
+        return "\n".join(indent + line for line in (text + more()).splitlines())
 
 
 def _duration(text: str) -> int:

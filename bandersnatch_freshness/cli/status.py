@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from .. import documentation
 from ..core import wording
 from ..core.incidents import EDGE, Level
 from ..core.origin import Allowance
@@ -73,6 +74,7 @@ def _verdict(found: Standing) -> Iterator[Text]:
     yield Text.assemble((word, style), f": {found.reason}", f"; seen at {', '.join(seen_at)}" if seen_at else "")
     if found.to_do:
         yield Text(f"To do: {found.to_do}")
+        yield Text(f"What each cause means, step by step: {documentation.where(documentation.RUNBOOK)}")
 
 
 def _incidents(summary: Summary) -> Table:

@@ -6,12 +6,12 @@ Alertmanager identifies an alert by its labels alone, so anything that changes f
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from .. import documentation
 from ..core.incidents import OF_ALL, Incident, Level
 from ..core.wording import ails, describe, title
 from ..formatting import encodable, timestamp
@@ -20,9 +20,6 @@ from ..state.document import NotificationRecord
 ALERT_NAME = "PyPIMirrorStale"
 STATE_ALERT_NAME = "PyPIMirrorStateNotWritten"
 TEST_ALERT_NAME = "PyPIMirrorTest"
-
-# The page about each, in the documentation.
-_RUNBOOK = "docs/escalation.md"
 
 Alert = dict[str, Any]
 
@@ -65,12 +62,8 @@ class Mirror:
 
 @functools.cache
 def runbook() -> str:
-    """Return where the documentation says what to do: a URL, where the distribution names one."""
-    for line in importlib.metadata.metadata("bandersnatch-freshness").get_all("Project-URL") or ():
-        name, _, url = line.partition(", ")
-        if name == "Documentation":
-            return f"{url.rstrip('/')}/escalation.html"
-    return _RUNBOOK
+    """Return where the documentation says what to do: a URL, where the distribution names one, else a file."""
+    return documentation.where(documentation.RUNBOOK)
 
 
 def of_incidents(

@@ -20,6 +20,7 @@ from .. import __version__
 from ..core import wording as words
 from ..core.incidents import EDGE, INDEX, OF_ALL, Incident, Level
 from ..core.quarantine import QuarantineEntry
+from ..documentation import RUNBOOK
 from ..formatting import duration, printable, timestamp
 from . import chart
 from .audit_progress import progress, share
@@ -104,6 +105,7 @@ def render(summary: Summary) -> str:
         ),
         height=chart.HEIGHT,
         spans=chart.spans(summary.state.history, summary.now),
+        runbook=RUNBOOK,
         version=__version__,
         style=Markup(style),  # noqa: S704 - our own file, whose hash is allowed
         script=Markup(script),  # noqa: S704 - our own file, whose hash is allowed

@@ -15,6 +15,7 @@ import pytest
 
 from bandersnatch_freshness.cli import parser as cli
 from bandersnatch_freshness.cli import summaries
+from bandersnatch_freshness.documentation import RUNBOOK, where
 from bandersnatch_freshness.formatting import timestamp
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.state.store import Store
@@ -42,11 +43,12 @@ def test_shows_a_mirror_at_a_glance(start_lab: StartLab, make_mirror: MakeMirror
     mirror.run()
     shown = command("status", mirror)
     assert (shown.returncode, shown.stderr) == (0, "")
-    verdict, to_do, _, name, serial, *_ = shown.stdout.splitlines()
+    verdict, to_do, runbook, _, name, serial, *_ = shown.stdout.splitlines()
     assert re.fullmatch(
         r"BEHIND: lab-04 has been stale for \d s: the origin itself is behind; seen at [a-z0-9, -]+", verdict
     )
     assert to_do.startswith("To do: report it to whoever runs it")
+    assert runbook == f"What each cause means, step by step: {where(RUNBOOK)}"
     assert name == f"{mirror.directory}, a mirror of {lab.https_url}"
     assert serial == "not synced yet, 1 packages to sync, first sync, 4 of 5"
     (row,) = [line.split() for line in shown.stdout.splitlines() if line.startswith("lab-04")]

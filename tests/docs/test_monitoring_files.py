@@ -17,14 +17,16 @@ from bandersnatch_freshness.reporting import metrics
 from bandersnatch_freshness.state.document import OUTCOMES
 
 from ..monitoring import promtool
+from .test_links import ROOT, wrong
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"
+OPERATIONS = ROOT / "docs" / "operations"
 RULES, RULES_TEST, DASHBOARD = (
     OPERATIONS / name for name in ("prometheus-rules.yml", "prometheus-rules-test.yml", "grafana-dashboard.json")
 )
 DOCS = OPERATIONS.parent / "metrics.md"
 
-LABELS = {metric.name: {"mirror", *metric.labels} for metric in metrics.METRICS}
+# Prometheus adds which host it is.
+LABELS = {metric.name: {"instance", "mirror", *metric.labels} for metric in metrics.METRICS}
 VALUES = {
     "outcome": set(OUTCOMES),
     "level": {str(level) for level in Level},
@@ -80,6 +82,7 @@ def test_each_alert_says_what_to_do(rule: dict[str, Any]) -> None:
     assert re.search(r"{{ \$labels.(mirror|file) }}", summary) or "absent(" in rule["expr"]
     assert re.search(r"`(bandersnatch-freshness|ls|curl|systemctl) [^`]+`", description)
     assert rule["labels"]["severity"] in ("warning", "critical")
+    assert wrong(ROOT / "README.md", rule["annotations"]["runbook_url"]) == ""
 
 
 @pytest.mark.parametrize("file", [RULES, RULES_TEST, DASHBOARD, DOCS], ids=lambda file: file.name)
@@ -100,7 +103,8 @@ def test_the_dashboard_shows_all_there_is() -> None:
     shown = {name for _, expression in panel_queries() for name in LABELS if re.search(rf"\b{name}\b", expression)}
     assert shown == LABELS.keys()
     for _, expression in panel_queries():
-        assert expression.count('{mirror=~"$mirror"') == expression.count("bandersnatch_freshness_")
+        picked = '{instance=~"$instance",mirror=~"$mirror"'
+        assert expression.count(picked) == expression.count("bandersnatch_freshness_")
 
 
 def test_the_dashboard_is_of_no_grafana_in_particular() -> None:
@@ -108,7 +112,7 @@ def test_the_dashboard_is_of_no_grafana_in_particular() -> None:
     dashboard = json.loads(DASHBOARD.read_text())
     source = {"type": "prometheus", "uid": "${datasource}"}
     assert variables(dashboard)["datasource"]["query"] == "prometheus"
-    assert variables(dashboard)["mirror"]["datasource"] == source
+    assert variables(dashboard)["instance"]["datasource"] == variables(dashboard)["mirror"]["datasource"] == source
     assert "id" not in dashboard
     taken: set[tuple[int, int]] = set()
     for panel in dashboard["panels"]:

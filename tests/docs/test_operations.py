@@ -28,9 +28,8 @@ def tool(name: str) -> str:
 
 def test_systemd_understands_its_units(tmp_path: Path) -> None:
     """And would start what is there."""
-    for name in ("bandersnatch-freshness.service", "bandersnatch-freshness.timer"):
-        text = (OPERATIONS / name).read_text()
-        (tmp_path / name).write_text(text.replace(PROGRAM, sys.executable))
+    for unit in OPERATIONS.glob("bandersnatch-freshness*.*"):
+        (tmp_path / unit.name).write_text(unit.read_text().replace(PROGRAM, sys.executable))
     ended = subprocess.run(
         [tool("systemd-analyze"), "verify", "--man=no", *map(str, sorted(tmp_path.iterdir()))],
         capture_output=True,
@@ -65,8 +64,9 @@ def arguments_of(command_line: str) -> list[str]:
     [
         ("cron.d-bandersnatch", r"^[*]/5 [*] [*] [*] [*] bandersnatch (.*)$", 1),
         ("bandersnatch-freshness.service", r"^ExecStart=(.*)$", 1),
-        ("nagios.cfg", rf"^ +command_line +(.*{PROGRAM}.*)$", 2),
+        ("nagios.cfg", rf"^ +command_line +(.*{PROGRAM} -c.*)$", 2),
         ("nrpe.cfg", r"^command\[check_bandersnatch\]=(.*)$", 1),
+        ("sudoers-bandersnatch", r"^nagios .*NOPASSWD: (.*)$", 1),
     ],
 )
 def test_the_command_takes_what_is_written(name: str, pattern: str, count: int, tmp_path: Path) -> None:
@@ -88,6 +88,15 @@ def test_the_command_takes_what_is_written(name: str, pattern: str, count: int, 
         assert ended.returncode == (3 if "check" in arguments else 0)
         if "check" in arguments:
             assert "none.conf" in ended.stdout
+
+
+def test_sudo_lets_nagios_do_just_what_its_commands_say() -> None:
+    """The file is one that sudo takes, and the command is that of both configurations, word for word."""
+    sudoers = OPERATIONS / "sudoers-bandersnatch"
+    subprocess.run([tool("visudo"), "--check", "--quiet", f"--file={sudoers}"], check=True)
+    allowed = sudoers.read_text().rpartition("NOPASSWD: ")[2].strip()
+    for name in ("nagios.cfg", "nrpe.cfg"):
+        assert re.findall(r"sudo -n -u bandersnatch (.*)$", (OPERATIONS / name).read_text(), re.M) == [allowed]
 
 
 def test_the_container_runs_the_command() -> None:

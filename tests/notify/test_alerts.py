@@ -67,6 +67,34 @@ def test_an_alert_says_where_it_comes_from_and_what_to_do(subject: str, alertman
     assert found["labels"]["mirror"] == r"/srv/a b\udcff"
 
 
+def of_rules(name: str, severity: str, mirror: str = "/srv/pypi") -> alerts.Alert:
+    """Return an alert as Prometheus posts it for one of the shipped rules."""
+    return {"labels": {"alertname": name, "severity": severity, "mirror": mirror, "instance": "host:9100"}}
+
+
+def test_nobody_is_told_twice_by_the_suite_and_the_rules(alertmanager: str) -> None:
+    """The rules say what the suite does not: of another mirror, of another severity, of what it knows nothing of."""
+    now = int(time.time())
+    foo = Incident("foo", now - 3600, now, 3, 42, 41, Verdict.EDGE_STALE, Level.WARNING)
+    post(alertmanager, {"foo": foo}, {}, MIRROR, now, 1800)
+    given = [
+        of_rules("PyPIMirrorWarning", "warning"),
+        of_rules("PyPIMirrorIncomplete", "warning"),
+        of_rules("PyPIMirrorQuarantineOld", "warning"),
+        of_rules("PyPIMirrorWarning", "warning", "/srv/other"),
+        of_rules("PyPIMirrorIncomplete", "critical", "/srv/third"),
+        of_rules("PyPIMirrorIncomplete", "warning", "/srv/third"),
+    ]
+    requests.post(f"http://{alertmanager}/api/v2/alerts", json=given, timeout=10).raise_for_status()
+    told = requests.get(f"http://{alertmanager}/api/v2/alerts", params={"inhibited": "false"}, timeout=10).json()
+    assert sorted((one["labels"]["alertname"], one["labels"]["mirror"], one["labels"]["severity"]) for one in told) == [
+        ("PyPIMirrorIncomplete", "/srv/third", "critical"),
+        ("PyPIMirrorQuarantineOld", "/srv/pypi", "warning"),
+        ("PyPIMirrorStale", "/srv/pypi", "warning"),
+        ("PyPIMirrorWarning", "/srv/other", "warning"),
+    ]
+
+
 def test_a_test_alert_is_over_by_itself(alertmanager: str) -> None:
     """And has a name of its own."""
     now = int(time.time())

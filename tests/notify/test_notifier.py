@@ -10,6 +10,7 @@ import pytest
 from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level, RunReport, Sighting, Thresholds, advance
 from bandersnatch_freshness.core.verdicts import Verdict
+from bandersnatch_freshness.documentation import RUNBOOK, where
 from bandersnatch_freshness.formatting import timestamp
 from bandersnatch_freshness.notify import notices
 from bandersnatch_freshness.notify.channels import Channel
@@ -221,20 +222,21 @@ def test_one_message_for_each_level() -> None:
         mirror.settle(plan, time)
     assert titles(plan) == ["[WARNING] 8 packages stale"]
     (sending,) = plan.values()
-    assert sending.messages[0].body.splitlines()[:4] == [
+    assert sending.messages[0].body.splitlines()[:5] == [
         "8 are stale, the longest for 1 h, since 2018-10-16T13:00:00Z.",
         "edge-stale: a cache on the way holds an old copy (8). To do: wait for it to expire, or have it purged by "
         "whoever runs it; the nodes above name it",
         "All of it: bandersnatch-freshness status",
+        f"What each cause means, step by step: {where(RUNBOOK)}",
         "",
     ]
-    assert len(sending.messages[0].body.splitlines()) == 4 + 8
+    assert len(sending.messages[0].body.splitlines()) == 5 + 8
 
     incidents = {
         f"p{number}": Incident(f"p{number}", 0, 0, 3, 42, 41, Verdict.UNKNOWN, Level.WARNING) for number in range(99)
     }
     (message,) = notices.messages(incidents, {}, incidents, "m", NOON)
-    assert len(message.body.splitlines()) == 4 + 20 + 1
+    assert len(message.body.splitlines()) == 5 + 20 + 1
     assert message.body.endswith("and 79 more")
 
 
@@ -285,7 +287,7 @@ def test_alerts_outlast_several_runs(gap: int, ahead: int) -> None:
     assert alert["endsAt"] == timestamp(now + ahead)
     assert alert["generatorURL"] == "https://pypi.example/simple/foo/"
     assert alert["annotations"]["verdict"] == "edge-stale"
-    assert alert["annotations"]["runbook_url"].partition("#")[0].endswith(("escalation.md", "escalation.html"))
+    assert alert["annotations"]["runbook_url"] == where(RUNBOOK)
     assert set(alert["annotations"]) == {
         *("summary", "description", "required_serial", "got_serial", "verdict", "runbook_url")
     }
