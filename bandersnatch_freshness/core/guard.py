@@ -268,10 +268,10 @@ class IndexGuard:
         most = self.most
         return most is not None and serial > most
 
-    def bound(self, packages: MutableMapping[str, int], target: int) -> int:
-        """Replace impossibly high serials in a package list, and return the serial that the list may lead to."""
+    def bound(self, packages: MutableMapping[str, int], target: int, known: Callable[[str], int]) -> int:
+        """Replace impossibly high serials in a package list by what is `known`; return the serial it may lead to."""
         most = self.most
-        return target if most is None else bound(packages, target, most, max(self._synced, self._sound))
+        return target if most is None else bound(packages, target, most, max(self._synced, self._sound), known)
 
     # The master's own account.
 

@@ -195,11 +195,11 @@ def how_fewer(count: int, before: int, count_own: Callable[[], int]) -> str:
     return f"it lists {count} projects, " + (f"and listed {had} before" if before else f"the mirror has {had}")
 
 
-def bound(packages: MutableMapping[str, int], target: int, most: int, least: int) -> int:
+def bound(packages: MutableMapping[str, int], target: int, most: int, least: int, known: Callable[[str], int]) -> int:
     """Replace serials above `most` in a package list, and return the serial that it may lead to, at least `least`.
 
-    A package with such a serial is requested at any serial.
+    A package with such a serial is requested at the one that is `known` of it from before, or 0: then at any serial.
     """
     for name in [name for name, serial in packages.items() if int(serial) > most]:
-        packages[name] = ANY_SERIAL
+        packages[name] = known(name) or ANY_SERIAL
     return target if target <= most else max((least, *map(int, packages.values())))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from .agreement import HOUR, are_three_runs
 from .incidents import EDGE, OF_ALL, Incident, is_overdue
+from .index import ANY_SERIAL
 
 # A package in quarantine is requested again after a tenth of the time it has been there so far,
 # and at least once a day.
@@ -125,7 +126,9 @@ def plan(
 
     So are those that it has just found `lost`.
     `announced` has the serials of the packages with incidents and of all those already in
-    quarantine, except the ones that the mirror's own filters dropped: those leave quarantine.
+    quarantine, except the ones that the mirror's own filters dropped: those leave quarantine. Of what waits for its
+    master's list it is 0 where that does not list it, and ANY_SERIAL where there is no list to go by: then it is asked
+    for as the others are, and waits on.
     `others` is how many other packages the run requests.
     """
     after: dict[str, QuarantineEntry] = {}
@@ -134,7 +137,7 @@ def plan(
         entry = quarantine.get(name)
         if entry is None:
             continue
-        if entry.waiting and not serial:
+        if entry.waiting and serial <= ANY_SERIAL:
             after[name] = entry
             continue
         if entry.waiting or serial > entry.required_serial or (most is not None and entry.required_serial > most):
@@ -157,7 +160,7 @@ def plan(
     due = sorted(
         (entry.last_asked, name)
         for name, entry in after.items()
-        if name not in ask and not entry.waiting and (drains or entry.is_due(now))
+        if name not in ask and (not entry.waiting or announced[name] == ANY_SERIAL) and (drains or entry.is_due(now))
     )
     budget = len(due) if drains else max(1, _of_many(len(after)), int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
     ask.update({name: budget // min(budget, len(due)) for _, name in due[:budget]})
@@ -196,7 +199,7 @@ def after_run(
     after = {}
     for name, entry in quarantine.items():
         serial = synced.get(name)
-        if name in gone or (serial is not None and serial >= entry.required_serial):
+        if not entry.waiting and (name in gone or (serial is not None and serial >= entry.required_serial)):
             continue
         if name in rechecked:
             entry = entry._replace(since=min(entry.since, now), last_asked=now, asks=entry.asks + 1)

@@ -271,6 +271,17 @@ class Run:
             self.synced[project] = self._taken[project]
         return project in self._taken
 
+    def proven_serial(self, project: str) -> int:
+        """Return the serial that a synced page proves to have been given out when it was announced, 0 if none.
+
+        The mirror's own may advance to it. An older page proves nothing of what was announced: that may be nonsense,
+        and others have been released below the page's serial since.
+        """
+        serial, entry = self.synced[project], self._quarantine.get(project)
+        if entry is None:
+            return serial
+        return entry.required_serial if serial >= entry.required_serial else 0
+
     def excuses(self, project: str) -> bool:
         """Return whether a failure of a project is not the run's, as it is on record apart."""
         return project in self.missing_asked or project in self.rechecks

@@ -8,7 +8,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from ..core.guard import IndexGuard
-from ..core.index import Listing
+from ..core.index import ANY_SERIAL, Listing
+from ..core.known_pages import KnownPages
 from ..core.run import Run
 from ..fail_open import fail_open
 from ..state.memory import Memory
@@ -42,11 +43,12 @@ def settle(
 
 def _list_all(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter) -> dict[str, str]:
     mirror, guard = context.mirror, context.guard
-    names = list_quarantined(memory, run, adapter, mirror, awaited(memory, context.listing))
+    is_doubtful = guard is not None and guard.holds_serial
+    names = list_quarantined(memory, run, adapter, mirror, awaited(memory, context.listing, is_doubtful=is_doubtful))
     if guard is not None:
-        bound(guard, mirror)
         if context.pages:
             context.pages.most = guard.most
+        bound(guard, mirror, context.pages)
     return names
 
 
@@ -78,7 +80,7 @@ def list_quarantined(
 ) -> dict[str, str]:
     """Put what is in quarantine on the run's list, or was found lost, where the mirror's filters see it.
 
-    `awaited` has the packages in quarantine that wait for what this master lists, with the serials it lists, or 0.
+    `awaited` are the packages in quarantine that wait for what this master lists, with the serials to go by.
     Returns the names as they are listed, by normalized ones.
     """
     concerned = {**memory.concerned(run), **awaited}
@@ -93,16 +95,23 @@ def list_quarantined(
     return {name: listed[name] for name in concerned if name in listed}
 
 
-def awaited(memory: Memory, listing: Listing | None) -> dict[str, int]:
-    """Return the packages in quarantine that wait for what this master lists, with the serials it lists, or 0."""
+def awaited(memory: Memory, listing: Listing | None, *, is_doubtful: bool) -> dict[str, int]:
+    """Return the packages in quarantine that wait for what this master lists, with the serials it lists.
+
+    Of what it does not list, that is 0; ANY_SERIAL where it lists nothing, or may list too little.
+    """
     waiting = memory.waiting()
     found = listing.find(waiting, canonicalize_name) if listing is not None else {}
-    return dict.fromkeys(waiting, 0) | found
+    return dict.fromkeys(waiting, ANY_SERIAL if listing is None or is_doubtful else 0) | found
 
 
-def bound(guard: IndexGuard, mirror: HostMirror) -> None:
+def bound(guard: IndexGuard, mirror: HostMirror, pages: KnownPages | None) -> None:
     """Limit the run's target serial to what the index supports."""
-    mirror.target_serial = guard.bound(mirror.packages_to_sync, int(mirror.target_serial or 0))
+
+    def known(name: str) -> int:
+        return pages.announced(canonicalize_name(name)) if pages else 0
+
+    mirror.target_serial = guard.bound(mirror.packages_to_sync, int(mirror.target_serial or 0), known)
     if guard.holds_serial:
         mirror.target_serial = mirror.synced_serial
 

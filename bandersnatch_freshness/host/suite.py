@@ -353,8 +353,7 @@ class Suite:
         run = self.context.run if self.context else None
         was_held = run is not None and fail_open(False, run.processed, project)
         if was_held and run is not None and run.batch:
-            # Its page had this serial, so the mirror's may advance to it.
-            served = min(run.synced[project], run.batch.target)
+            served = min(run.proven_serial(project), run.batch.target)
             mirror.target_serial = max(int(mirror.target_serial or 0), served)
         return was_held
 

@@ -217,12 +217,20 @@ def test_a_serial_that_is_too_high_counts_for_nothing(account: int | None) -> No
     for number, said in enumerate((1, 0)):
         (made,) = runs(known, index_of(60, 100, 10**9), account, times=1)
         packages = {"p0": 10**9, "p1": 55}
-        assert made.bound(packages, 10**9) == 60
+        assert made.bound(packages, 10**9, lambda _: 0) == 60
         assert packages == {"p0": 1, "p1": 55}
         assert len(made.warnings) == said, number
         known = made.after(NOON, 6 * HOUR).known
         assert known.seen is not None
         assert (known.seen.serial, known.seen.highest) == (60, 1)
+
+
+def test_what_an_earlier_index_announced_counts_in_place_of_nonsense() -> None:
+    """Else an old page would be fresh, and the mirror's serial would pass what it lacks."""
+    (made,) = runs(KnownIndex(KNOWN), index_of(60, 100, 10**9), 60, times=1)
+    packages = {"p0": 10**9, "p1": 10**9, "p2": 55}
+    assert made.bound(packages, 10**9, lambda name: 58 if name == "p0" else 0) == 60
+    assert packages == {"p0": 58, "p1": 1, "p2": 55}
 
 
 def test_three_runs_believe_a_serial_that_the_master_does_not_deny() -> None:
@@ -242,7 +250,7 @@ def test_a_number_of_a_todo_list_is_held_against_the_masters_account() -> None:
     assert made.wants_account
     made.hear(60)
     packages = {"foo": 6000, "bar": 58}
-    assert made.bound(packages, 6000) == 58
+    assert made.bound(packages, 6000, lambda _: 0) == 58
     assert packages == {"foo": 1, "bar": 58}
     known = made.after(NOON, 6 * HOUR).known
     assert known.ceiling == Ceiling(60, NOON)

@@ -91,6 +91,17 @@ def test_is_asked_for_again_ever_more_rarely(last_asked: int, since: int, is_due
     assert not made.changed
 
 
+@pytest.mark.parametrize(("announced", "last_asked", "is_due"), [(1, DAY, True), (1, 60, False), (0, DAY, False)])
+def test_what_no_list_tells_of_is_asked_for_too(announced: int, last_asked: int, *, is_due: bool) -> None:
+    """Of another master's, whose own list may be out for days: its newest page is taken, and it waits on."""
+    waits = entry(last_asked, DAY, 99)._replace(waiting=True)
+    made = plan({"foo": waits}, {}, {"foo": announced}, 20, NOON, 6 * HOUR)
+    assert ("foo" in made.ask, "foo" in made.hold) == (is_due, not is_due)
+    assert made.quarantine == {"foo": waits}
+    for gone, synced in ((set(), {"foo": 100}), ({"foo"}, {})):
+        assert after_run({"foo": waits}, {"foo"}, gone, synced, NOON)["foo"].waiting
+
+
 def test_a_new_release_is_asked_for_at_once() -> None:
     """Like any package; and remembered before the serial can pass it."""
     made = plan({"foo": entry(last_asked=1, since=99 * DAY)}, {}, {"foo": 50}, 20, NOON, 6 * HOUR)

@@ -162,6 +162,15 @@ def test_what_is_in_quarantine_may_fail() -> None:
     assert run.synced == {"foo": 42}
 
 
+def test_only_what_was_announced_proves_a_serial() -> None:
+    """The mirror's own must not pass what was released below an older page's, where the announced one is nonsense."""
+    for got, proven in ((41, 0), (42, 42), (43, 42)):
+        run = following()
+        run.takes("foo", got)
+        assert run.processed("foo")
+        assert run.proven_serial("foo") == proven
+
+
 PLAIN_OLD = Observation(PLAIN, 200, 41)
 
 

@@ -78,7 +78,7 @@ class Mirror:
         It is killed at its n-th file operation that writes, `kill_at`, unless that is 0.
         """
         self.log.write_text("")
-        line = [command] if command == "mirror" else ["bandersnatch-freshness", command]
+        line = [command] if command == "mirror" else ["bandersnatch-freshness", *command.split()]
         return self._zygote.run(line, self.config, self.log, now, kill_at=kill_at)
 
     @property
