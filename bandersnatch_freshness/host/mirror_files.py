@@ -126,7 +126,9 @@ class MirrorFiles(NamedTuple):
             from ..reporting.publisher import publish
             from . import served
 
-            summarize = functools.partial(self.summary, state, now)
+            def summarize() -> Summary:
+                return self.summary(state, now, obstacle=self.obstacle(state, now))
+
             own_serials = functools.partial(served.own_serials, self.storage, self.directory)
             return publish(tracking, self.storage, self.directory, summarize, own_serials, level=level)
 

@@ -169,8 +169,8 @@ class NotPublishedError(ValueError):
 _time: Callable[[int], Any] = timestamp
 
 
-def publish(summary: Summary, own: OwnSerials = OwnSerials()) -> str:  # noqa: B008 - a constant
-    """Return the document."""
+def publish(summary: Summary, own: OwnSerials = OwnSerials(), *, is_brief: bool = False) -> str:  # noqa: B008 - a constant
+    """Return the document; a brief one is on one line."""
     state, found = summary.state, standing(summary)
     last = state.runs[-1] if state.runs else None
     document = Published(
@@ -199,7 +199,7 @@ def publish(summary: Summary, own: OwnSerials = OwnSerials()) -> str:  # noqa: B
         audit=_audited(state.audit) if state.audit else None,
         versions=Versions(__version__, importlib.metadata.version("bandersnatch")),
     )
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(document), indent=-1 if is_brief else 2).decode() + "\n"
 
 
 def read(text: bytes) -> Published:

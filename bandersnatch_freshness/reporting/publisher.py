@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 from collections.abc import Callable
@@ -63,11 +64,16 @@ def _write_metrics(summary: Summary, path: Path) -> None:
 def _write_page(summary: Summary, own: OwnSerials, path: str, storage: Any, directory: str) -> None:
     from . import published, status_page
 
-    store = Store(storage, f"{directory}/web", path)
+    page = Store(storage, f"{directory}/web", path)
     facts = Store(storage, f"{directory}/web", facts_beside(path))
     try:
         # Readable by the mirror's users. Nobody else writes them while the state's lock is held.
-        store.write([status_page.render(summary)], 0o644)
+        page.write([status_page.render(summary)], 0o644)
         facts.write([published.publish(summary, own)], 0o644)
     except FileNotFoundError:
-        raise FileNotFoundError(f"there is no directory {store.path.parent}") from None
+        raise FileNotFoundError(f"there is no directory {page.path.parent}") from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # or the old ones would go on saying that all is well
+            page.squeeze(status_page.render(summary, is_brief=True))
+            facts.squeeze(published.publish(summary, own, is_brief=True))
+        raise

@@ -78,8 +78,8 @@ class Row:
     nodes: tuple[str, ...]
 
 
-def render(summary: Summary) -> str:
-    """Return the page as HTML."""
+def render(summary: Summary, *, is_brief: bool = False) -> str:
+    """Return the page as HTML; a brief one has no charts."""
     counts = summary.counts()
     only_quarantined = summary.quarantine.keys() - summary.state.incidents.keys()
     rows = _rows(summary, only_quarantined)
@@ -99,7 +99,9 @@ def render(summary: Summary) -> str:
         rows=rows,
         audit=_audit(summary),
         more=len(summary.speaking) + len(only_quarantined) - len(rows),
-        charts=(
+        charts=()
+        if is_brief
+        else (
             chart.lag_chart(summary.state.history, summary.now),
             chart.incident_chart(summary.state.history, summary.now),
         ),

@@ -130,6 +130,22 @@ class Store:
                 self._give_to_owner(handle, self._local.parent)
             file.write(text)
 
+    def squeeze(self, text: str) -> None:
+        """Write over the content where it lies, if the text is not longer, with blanks after it: for a full disk.
+
+        Raises:
+            OSError: if it can't be written.
+        """
+        if self._local is None:
+            return
+        handle = os.open(self._local, os.O_WRONLY | os.O_NOFOLLOW)
+        try:
+            data, size = text.encode(), os.fstat(handle).st_size
+            if len(data) <= size:
+                os.pwrite(handle, data.ljust(size), 0)
+        finally:
+            os.close(handle)
+
     def obstacle(self) -> str:
         """Return why the content can't be replaced now, as far as the file system tells; empty if nothing is known.
 

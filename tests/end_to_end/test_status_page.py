@@ -20,6 +20,7 @@ from ..http_server import Server, serving
 from ..reporting.test_status_page import Page
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron
 from .observe import SIMPLE, is_fresh, lines, needs_simple
+from .test_memory import BLOCK, fill, small_disk
 
 OPTION = {"status_page": "status.html"}
 
@@ -52,6 +53,25 @@ def test_a_mirror_serves_it_to_its_users(start_lab: StartLab, make_mirror: MakeM
     assert row.startswith("lab-00 stale ")
     assert "the origin itself is behind (origin-stale)" in row
     assert f"A mirror of {lab.https_url}" in read.words("p")
+
+
+def test_a_full_disk_is_on_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Though no new page can be written there: the old one would say that all is well."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness", options=OPTION)
+    with small_disk(mirror.directory, "2m"):
+        mirror.run()
+        assert page(mirror).words("h1") == ["This mirror has everything that was announced."]
+        fill(mirror.directory, BLOCK)
+        lab.release()
+        mirror.run()
+        assert page(mirror).words("h1") == ["The freshness of this mirror is unknown."]
+        assert any("freshness.json can't be written: no room is left" in text for text in page(mirror).words("p"))
+        facts = json.loads((mirror.directory / "web" / "status.json").read_text())
+        assert facts["verdict"] == "unknown"
+        (mirror.directory / "filler").unlink()
+        mirror.run()
+        assert page(mirror).words("h1") == ["This mirror has everything that was announced."]
 
 
 def test_all_may_read_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
