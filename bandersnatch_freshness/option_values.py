@@ -12,6 +12,8 @@ _A_DAY = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://\S+", re.ASCII)
 SHOWN_LINE = "(line {}, of {} characters)"  # as the URL in it may hold secrets
+# What is meant to switch something on or off is no file of that name.
+_SWITCHES = frozenset(("true", "false", "yes", "no", "on", "off"))
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -66,7 +68,7 @@ def duration_or_never(value: str) -> int | None:
 
 def path(value: str) -> str:
     """Return the path of a file; empty for none."""
-    if value.endswith("/") or "\n" in value:
+    if value.endswith("/") or "\n" in value or value.lower() in _SWITCHES:
         raise BadValueError("not a file")
     return value
 

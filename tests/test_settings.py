@@ -83,6 +83,14 @@ def test_plugins_set_defaults_and_options_override_them(
             {"status_page": "../freshness.html"},
             "[freshness] status_page = ../freshness.html: the facts beside it are to be freshness.json; allowed: ano",
         ),
+        (
+            {"status_page": "true"},
+            "[freshness] status_page = true: not a file; allowed: a path, absolute or in the mirr",
+        ),
+        (
+            {"metrics_file": "Yes"},
+            "[freshness] metrics_file = Yes: not a file; allowed: a path, absolute or in the mirr",
+        ),
         ({"state": "state/"}, "[freshness] state = state/: not a file; allowed: a path, absolute or in the mirror"),
     ],
 )

@@ -25,16 +25,16 @@ def main(options: argparse.Namespace) -> int:
 
 def _here(options: argparse.Namespace) -> tuple[CheckExit, str]:
     """Check the mirror that is configured on this host."""
+    from ..host.configuration import NoConfigurationError
     from . import summaries
 
     try:
         summary = summaries.summarize(options)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        if error.filename != options.config:
-            raise
-        what = "no such file" if isinstance(error, FileNotFoundError) else "a directory"
-        text = f"-c {options.config}: {what}; allowed: a bandersnatch.conf (of a threshold, --critical)"
-        raise ValueError(text) from None
+    except NoConfigurationError as error:
+        raise ValueError(f"{error} (of a threshold, --critical)") from None
+    except PermissionError as error:  # as of Nagios' own user
+        owner = "its owner" if error.filename is None else f"the owner of {error.filename}"
+        raise ValueError(f"{error}: run it as {owner}, by sudo, or from outside by --url") from None
     return checks.check(summary, _limits(options))
 
 

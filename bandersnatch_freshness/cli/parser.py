@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _never_fail_to_print()
         options = parser.parse_args(arguments)
+    except BrokenPipeError:  # of --print-completion
+        return _hung_up(CommonExit.FAILED)
     except _UsageError as error:
         given = sys.argv[1:] if arguments is None else arguments
         command = next((one for one in given if one in _COMMANDS), "")
@@ -44,14 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = importlib.import_module(f".{options.command}", __package__).main(options)
         sys.stdout.flush()  # otherwise a closed pipe is noticed too late
         return code
-    except BrokenPipeError:  # as by `| head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILURES.get(options.command, CommonExit.FAILED)
+    except BrokenPipeError:
+        return _hung_up(_FAILURES.get(options.command, CommonExit.FAILED))
     except KeyboardInterrupt:
         return INTERRUPTED
     except (OSError, ValueError) as error:
         print(f"bandersnatch-freshness {options.command}: {error}", file=sys.stderr)  # noqa: T201
         return _FAILURES.get(options.command, CommonExit.FAILED)
+
+
+def _hung_up(code: int) -> int:
+    """Print to nobody from now on, as nobody reads it any more, as by `| head -1`; return the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 class _UsageError(Exception):
@@ -285,7 +292,7 @@ class _PrintCompletion(argparse.Action):
             parser.exit(CommonExit.FAILED, f"{parser.prog}: {Extra.COMPLETION.lacking}\n")
         from . import completion
 
-        print(completion.script(parser, str(shell)))  # noqa: T201
+        print(completion.script(parser, str(shell)), flush=True)  # noqa: T201
         parser.exit()
 
 

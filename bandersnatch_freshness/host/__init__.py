@@ -209,7 +209,10 @@ def configured(config_file: str) -> Configured:
     except OptionError as error:
         raise ValueError(f"{config_file}: {error}") from error
     options = written(_configuration.section(configuration))
-    return Configured(plugins, options, _configuration.near_misses(configuration))
+    slips = _configuration.near_misses(configuration)
+    if configuration.get("mirror", "master", fallback="").endswith("/"):  # that may do no harm: no line in each run
+        slips.append("[mirror] master ends in a slash: Bandersnatch asks for //simple, which not every master answers")
+    return Configured(plugins, options, slips)
 
 
 def auditor(config_file: str) -> Auditor:

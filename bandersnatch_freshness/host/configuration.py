@@ -31,15 +31,23 @@ _PROBLEMS: Mapping[type[configparser.Error], str] = {
 }
 
 
+class NoConfigurationError(ValueError):
+    """There is no configuration to be read where one should be; the text says where, and how to name another."""
+
+
 def read_configuration(config_file: str) -> Any:
     """Return the parsed configuration of a file.
 
     Raises:
-        OSError: if it can't be read.
+        NoConfigurationError: if it can't be read.
         ValueError: if it can't be parsed; names the file.
     """
-    with open(config_file):  # its own error names the file
-        pass
+    try:
+        with open(config_file):
+            pass
+    except OSError as error:
+        what = (error.strerror or str(error)).lower().replace(" or directory", "").replace("is a dir", "a dir")
+        raise NoConfigurationError(f"-c {config_file}: {what}; allowed: a bandersnatch.conf") from None
     try:
         loaded = bandersnatch.configuration.BandersnatchConfig(Path(config_file))
     except configparser.Error as error:

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import functools
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -211,7 +212,8 @@ class Suite:
             mirror.need_wrapup = mirror.need_index_sync = False
         except Exception as error:  # by which the run ends, as without the suite
             if context and context.guard:
-                self._log_refused("The index can't be had", context.guard.refusal or cause_of(error), mirror)
+                reason = context.guard.refusal or cause_of(error)
+                self._log_refused("The index can't be had", f"{reason}{slash_after(mirror.master.url)}", mirror)
             raise
 
     def _log_refused(self, what: str, reason: str, mirror: HostMirror) -> None:
@@ -358,6 +360,16 @@ class Suite:
         return was_held
 
 
+def slash_after(master: str) -> str:
+    """Return what to say of a master that ends in a slash: Bandersnatch puts another one behind.
+
+    Source: pypa/bandersnatch#1669.
+    """
+    return (
+        "; [mirror] master ends in a slash, so that //simple is asked for: take it off" if master.endswith("/") else ""
+    )
+
+
 def _is_url(master: str) -> bool:
     """Return whether a master is a URL; of one that is none, Bandersnatch says so."""
     try:
@@ -377,4 +389,7 @@ def files_of(adapter: HostAdapter, configuration: Any, tracking: TrackingSetting
         master = plain_url(configuration.get("mirror", "master"))
     except ValueError:  # whose text may have a password in it
         raise OptionError("[mirror] master: not a URL") from None
-    return MirrorFiles(directory, master, tracking, adapter.storage(configuration))
+    storage = adapter.storage(configuration)
+    if storage.PATH_BACKEND is Path:  # a relative one says nothing to those who read of it elsewhere
+        directory = os.path.abspath(directory)
+    return MirrorFiles(directory, master, tracking, storage)

@@ -73,6 +73,16 @@ def test_says_what_is_probably_a_slip(text: str, slip: str, tmp_path: Path) -> N
     assert f"Probably a slip: {slip}" in show(tmp_path, text).stdout
 
 
+def test_a_slash_after_the_master_is_said(tmp_path: Path) -> None:
+    """Here alone, as many a master does not mind."""
+    file = tmp_path / "bandersnatch.conf"
+    show(tmp_path, ENABLED)
+    file.write_text(file.read_text().replace("https://pypi.example", "https://pypi.example/"))
+    line = [sys.executable, "-m", "bandersnatch_freshness", "-c", str(file), "config"]
+    shown = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert "Probably a slip: [mirror] master ends in a slash: Bandersnatch asks for //simple" in shown
+
+
 def test_what_is_others_is_no_slip(tmp_path: Path) -> None:
     """Bandersnatch's own plugins and sections."""
     others = "[plugins]\nenabled =\n    blocklist_project\n    latest_release\n[blocklist]\npackages = foo\n"

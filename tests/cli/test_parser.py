@@ -169,3 +169,14 @@ def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> 
         port = lab.url.rpartition(":")[2]
         assert cli.main(["lab", "--port", port]) == 1
     assert re.match(r"bandersnatch-freshness lab: .*address already in use", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("arguments", [["--print-completion", "bash"], ["--help"]])
+def test_nobody_may_read_it_to_its_end(arguments: list[str]) -> None:
+    """As by `| head -1`: no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = [sys.executable, "-m", "bandersnatch_freshness", *arguments]
+    ended = subprocess.run(line, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert "Traceback" not in ended.stderr

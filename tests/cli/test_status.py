@@ -188,8 +188,18 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     )
     assert (shown.returncode, checked.returncode) == (1, 3)
     assert shown.stderr.count("\n") == checked.stdout.count("\n") == 1
-    assert "none.conf" in shown.stderr
+    assert "none.conf: no such file; allowed: a bandersnatch.conf" in shown.stderr
     assert "none.conf: no such file; allowed: a bandersnatch.conf (of a threshold, --critical)" in checked.stdout
+
+
+def test_a_relative_directory_is_shown_absolute(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Whoever reads of it is elsewhere."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    mirror.run()
+    mirror.configure(directory=mirror.directory.name)
+    shown = command("status", mirror)
+    assert shown.stdout.startswith("FRESH: ")
+    assert f"\n{mirror.directory}, a mirror of " in shown.stdout
 
 
 def test_a_configuration_that_can_not_be_followed(start_lab: StartLab, make_mirror: MakeMirror) -> None:

@@ -277,6 +277,14 @@ def test_a_body_that_claims_too_much_keeps_no_release_out(
     assert state(mirror)["incidents"] == {}
 
 
+def test_a_slash_after_the_master_is_said_where_there_is_no_index(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Bandersnatch puts another one behind, which not every master takes (pypa/bandersnatch#1669)."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness", mirror={"master": "https://127.0.0.1:9/"})
+    (line,) = lines(mirror.run(), "The index can't be had: ")
+    assert "; [mirror] master ends in a slash, so that //simple is asked for: take it off" in line
+
+
 @pytest.mark.parametrize("way", WAYS[1:])
 @pytest.mark.parametrize("is_complete", [True, False], ids=["complete", "never-complete"])
 def test_a_list_that_can_not_be_had_ends_the_run_as_without_the_suite(
