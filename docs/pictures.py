@@ -24,6 +24,9 @@ COLUMNS = 132
 
 COMMAND = "bandersnatch-freshness"
 
+# Where the documentation is in a clone, and where a wheel puts it.
+INSTALLED = (str(Path(__file__).parents[1]), "/opt/bandersnatch/share/doc/bandersnatch-freshness")
+
 
 def main(directory: Path) -> None:
     """Make them all."""
@@ -56,7 +59,7 @@ def take(picture: Path, environment: dict[str, str], *arguments: str, hidden: tu
     terminal = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     typed = " ".join([COMMAND, *(one for one in arguments if one not in hidden)])
     terminal.print(Text(f"$ {typed}"))
-    terminal.print(Text.from_ansi(finished.stdout.rstrip()))
+    terminal.print(Text.from_ansi(finished.stdout.rstrip().replace(*INSTALLED)))
     # A picture asks nobody for fonts.
     picture.write_text(re.sub(r"@font-face \{.*?\}", "", terminal.export_svg(title=COMMAND), flags=re.DOTALL))
 

@@ -66,14 +66,15 @@ def _write_page(summary: Summary, own: OwnSerials, path: str, storage: Any, dire
 
     page = Store(storage, f"{directory}/web", path)
     facts = Store(storage, f"{directory}/web", facts_beside(path))
+    beside = facts.path.name
     try:
         # Readable by the mirror's users. Nobody else writes them while the state's lock is held.
-        page.write([status_page.render(summary)], 0o644)
+        page.write([status_page.render(summary, beside)], 0o644)
         facts.write([published.publish(summary, own)], 0o644)
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no directory {page.path.parent}") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):  # or the old ones would go on saying that all is well
-            page.squeeze(status_page.render(summary, is_brief=True))
+            page.squeeze(status_page.render(summary, beside, is_brief=True))
             facts.squeeze(published.publish(summary, own, is_brief=True))
         raise

@@ -27,7 +27,8 @@ from .audit_progress import progress, share
 from .standing import LONGEST_CAUSE, Freshness, left, nodes, quiet_until, standing, why
 from .summary import Summary
 
-ROWS_SHOWN = 100
+ROWS_SHOWN = 50
+CAUSES_SHOWN = 10
 
 _OUTCOMES = {
     "fresh": "got everything it asked for",
@@ -78,8 +79,21 @@ class Row:
     nodes: tuple[str, ...]
 
 
-def render(summary: Summary, *, is_brief: bool = False) -> str:
-    """Return the page as HTML; a brief one has no charts."""
+@dataclass(frozen=True)
+class CauseRow:
+    """What subjects have in common: why, how many they are, the worst level, since when, and what to do about it."""
+
+    why: str
+    verdict: str
+    count: int
+    level: str
+    since: int
+    age: str
+    to_do: str
+
+
+def render(summary: Summary, facts: str = "", *, is_brief: bool = False) -> str:
+    """Return the page as HTML; a brief one has no charts. `facts` is the name of the file beside it for programs."""
     counts = summary.counts()
     only_quarantined = summary.quarantine.keys() - summary.state.incidents.keys()
     rows = _rows(summary, only_quarantined)
@@ -97,6 +111,8 @@ def render(summary: Summary, *, is_brief: bool = False) -> str:
         outcome=_OUTCOMES.get(last.outcome, printable(last.outcome)) if last else "",
         counts=[(str(level), counts[level]) for level in sorted(Level, reverse=True) if counts[level]],
         rows=rows,
+        causes=_causes(summary),
+        facts=facts,
         audit=_audit(summary),
         more=len(summary.speaking) + len(only_quarantined) - len(rows),
         charts=()
@@ -192,6 +208,26 @@ def _rows(summary: Summary, only_quarantined: Iterable[str]) -> list[Row]:
     for _, name in entries[: ROWS_SHOWN - len(rows)]:
         rows.append(_quarantined_row(name, summary.state.quarantine[name], summary.now))
     return rows
+
+
+def _causes(summary: Summary) -> list[CauseRow]:
+    """Return why things are not as they should be, with what to do: the worst first, then what concerns the most."""
+    found: dict[tuple[str, str], list[Incident]] = {}
+    for one in summary.speaking:
+        found.setdefault((why(one), one.verdict.value), []).append(one)
+    ranked = sorted(found.items(), key=lambda item: (-max(one.level for one in item[1]), -len(item[1]), item[0]))
+    return [
+        CauseRow(
+            why=reason,
+            verdict=verdict,
+            count=len(ones),
+            level=str(max(one.level for one in ones)),
+            since=(since := min(one.since for one in ones)),
+            age=duration(max(0, summary.now - since)),
+            to_do=words.to_do(ones[0]).replace("`", ""),
+        )
+        for (reason, verdict), ones in ranked[:CAUSES_SHOWN]
+    ]
 
 
 def _incident_row(incident: Incident, now: int) -> Row:

@@ -109,7 +109,9 @@ def test_shows_days_of_runs(start_lab: StartLab, make_mirror: MakeMirror) -> Non
         f"This mirror is behind and not catching up: {waits}",
         *["This mirror has everything that was announced, but for 1 package."] * 3,
     ]
-    assert row.startswith("lab-00 warning in quarantine 2025-10-16 12:00 UTC for 1 d ")
+    assert row.startswith(
+        "lab-00 warning in quarantine the origin itself is behind (origin-stale) 2025-10-16 12:00 UTC"
+    )
     assert figures[1].startswith("2025-10-17 12:00 UTC ")  # but for what is in quarantine
     read = page(mirror)
     assert read.words("h1") == ["This mirror has everything that was announced."]

@@ -220,7 +220,7 @@ def test_a_day_of_failed_runs_is_no_fresh_mirror() -> None:
     assert "This mirror is behind and not catching up: what is new is not known." in section
     assert "Since 2018-10-15 14:30 UTC, for 22 h: the disk is full." in section
     assert "To do: make room on the mirror's disk, or enlarge it." in section
-    assert shown.rows()[0].startswith("the mirror warning 2018-10-15 14:30 UTC for 22 h")
+    assert shown.rows()[0].startswith("the mirror warning the disk is full (failing) 2018-10-15 14:30 UTC for 22 h")
 
 
 def test_a_first_sync_says_how_far_it_is() -> None:
@@ -269,13 +269,34 @@ def test_lists_what_waits_and_why() -> None:
         quarantine={"bad": ASIDE, "only": ASIDE},
     )
     assert Page(render(shown)).rows() == [
-        "bad critical in quarantine 2018-10-14 12:30 UTC for 2 d 4,872,850 4,869,648 "
-        "a cache on the way holds an old copy (edge-stale) cache-ams1-AMS 1.1 proxy",
-        "most of what was asked for 40 packages, such as a, b warning 2018-10-16 11:30 UTC for 1 h 4,872,850 4,869,648 "
-        "a cache on the way holds an old copy (edge-stale)",
-        "young stale 2018-10-16 12:29 UTC for 1 min 4,872,850 none no answer proves who holds the old page (unknown)",
-        "only in quarantine 2018-10-15 12:30 UTC for 1 d 43 none the mirror goes on without it, and asks for it again",
+        "bad critical in quarantine a cache on the way holds an old copy (edge-stale) "
+        "2018-10-14 12:30 UTC for 2 d 4,872,850 4,869,648 cache-ams1-AMS 1.1 proxy",
+        "most of what was asked for 40 packages, such as a, b warning a cache on the way holds an old copy "
+        "(edge-stale) 2018-10-16 11:30 UTC for 1 h 4,872,850 4,869,648",
+        "young stale no answer proves who holds the old page (unknown) 2018-10-16 12:29 UTC for 1 min 4,872,850 none",
+        "only in quarantine the mirror goes on without it, and asks for it again 2018-10-15 12:30 UTC for 1 d 43 none",
     ]
+
+
+def test_each_cause_is_summed_up_with_what_to_do() -> None:
+    """The worst first, then what concerns the most."""
+    shown = summary(
+        *(incident(f"p{number}", age=60 + number) for number in range(500)),
+        incident("slow", Level.CRITICAL, 2 * DAY, verdict=Verdict.FAILING, cause="its page: status 503"),
+        incident("odd", verdict=Verdict.UNKNOWN),
+    )
+    causes = [found for found in Page(render(shown)).words("li") if "To do: " in found]
+    assert causes[0].startswith(
+        "critical 1: its page: status 503 (failing), since 2018-10-14 12:30 UTC, for 2 d. To do: "
+    )
+    assert causes[1].startswith("stale 500: a cache on the way holds an old copy (edge-stale), since 2018-10-16 12:")
+    assert causes[2].startswith("stale 1: no answer proves who holds the old page (unknown)")
+    assert len(causes) == 3
+
+
+def test_leads_to_the_facts_for_programs() -> None:
+    """By their name beside it."""
+    assert [one["href"] for one in Page(render(summary(), "status.json")).of("a")] == ["#waiting", "status.json"]
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
@@ -335,20 +356,20 @@ def test_many_incidents_make_no_large_page() -> None:
     many = [incident(f"package-{number}", Level(1 + number % 3), number) for number in range(100_000)]
     page = render(summary(*many))
     read = Page(page)
-    assert len(read.rows()) == 100
+    assert len(read.rows()) == 50
     assert read.rows()[0].startswith("package-99998 critical")
-    assert "And 99,900 more." in read.words("p")
+    assert "And 99,950 more." in read.words("p")
     assert len(page) < 100_000
 
 
 def test_what_is_in_quarantine_counts_among_the_rows() -> None:
     """However many there are of both."""
     shown = summary(
-        *(incident(f"a{number}") for number in range(100 - 1)),
+        *(incident(f"a{number}") for number in range(50 - 1)),
         quarantine={f"b{number}": ASIDE for number in range(3)},
     )
     page = Page(render(shown))
-    assert len(page.rows()) == 100
+    assert len(page.rows()) == 50
     assert "And 2 more." in page.words("p")
 
 
