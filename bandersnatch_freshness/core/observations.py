@@ -175,7 +175,7 @@ def serial_in_body(body: bytes) -> int | None:
     Source: `last_serial` in PyPI's documentation of its JSON API; `_last-serial` in the `meta`
     of PEP 691, an addition that PyPI and Bandersnatch write.
     """
-    page = _read(_PAGE, body)
+    page = _read(_PAGE, body) if body else None  # of a new package, the mirror has none
     if page is None:
         return None
     found = page.last_serial

@@ -34,6 +34,8 @@ class Scope:
             return False
         if self._page.fullmatch(url):
             return True
+        if "/simple" not in url and "/pypi" not in url:  # nearly all release files
+            return False
         parts = _split(url)
         if _server(parts.scheme, parts.netloc) != self._server or _RELEASE_FILE.search(parts.path):
             return False
