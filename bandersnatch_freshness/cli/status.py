@@ -114,7 +114,7 @@ def quarantined(summary: Summary) -> Table:
         table.add_row(
             escape(printable(name)),
             duration(max(0, summary.now - entry.since)),
-            str(entry.required_serial),
+            "not told yet" if entry.waiting else str(entry.required_serial),
             "" if entry.synced is None else str(entry.synced),
             f"{duration(max(0, summary.now - entry.last_asked))} ago" if entry.asks else "not yet",
             (f"in {duration(wait)}" if wait > 0 else "in the next run") + (", accepted" if entry.is_accepted else ""),

@@ -49,5 +49,6 @@ class KnownPages:
     def announced(self, project: str) -> int:
         """Return the serial that was announced of a page, 0 where only an index knows."""
         incident, entry = self._incidents.get(project), self._quarantine.get(project)
-        announced = (incident.required_serial if incident else 0, entry.required_serial if entry else 0)
+        held = entry.required_serial if entry and not entry.waiting else 0
+        announced = (incident.required_serial if incident else 0, held)
         return max(serial for serial in (0, *announced) if self.most is None or serial <= self.most)

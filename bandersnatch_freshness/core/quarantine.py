@@ -121,10 +121,12 @@ def plan(
     *,
     drains: bool = False,
     lost: Collection[str] = (),
+    untold: Collection[str] = (),
 ) -> QuarantinePlan:
     """Return the plan for a run, in which no serial above `most` counts; if it `drains`, all are asked for.
 
-    So are those that it has just found `lost`.
+    So are those that it has just found `lost`, and those whose true serial is `untold`, as the one that was announced
+    can't be true: they are asked for as the others of the run, and wait in quarantine for a list that tells.
     `announced` has the serials of the packages with incidents and of all those already in
     quarantine, except the ones that the mirror's own filters dropped: those leave quarantine. Of what waits for its
     master's list it is 0 where that does not list it, and ANY_SERIAL where there is no list to go by: then it is asked
@@ -135,8 +137,12 @@ def plan(
     ask: dict[str, int | None] = {}
     for name, serial in announced.items():
         entry = quarantine.get(name)
-        if entry is None:
+        if entry is None and name not in untold:
             continue
+        if entry is None:
+            entry = QuarantineEntry(ANY_SERIAL, now, now, waiting=True)
+        if name in untold:
+            ask[name] = None
         if entry.waiting and serial <= ANY_SERIAL:
             after[name] = entry
             continue
@@ -147,7 +153,7 @@ def plan(
     new = [
         name
         for name in announced
-        if name not in quarantine
+        if name not in after
         and name in incidents
         and is_due_for(incidents[name], now, quarantine_after, last_run, warn_after)
     ]
@@ -203,7 +209,7 @@ def after_run(
             continue
         if name in rechecked:
             entry = entry._replace(since=min(entry.since, now), last_asked=now, asks=entry.asks + 1)
-        if serial is not None and serial != entry.synced:
+        if serial is not None and serial != entry.synced and not entry.waiting:
             entry = entry._replace(synced=serial, is_accepted=False)
         after[name] = entry
     return after

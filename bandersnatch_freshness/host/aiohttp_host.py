@@ -15,8 +15,8 @@ import bandersnatch.errors
 import bandersnatch.master
 from bandersnatch.storage import storage_backend_plugins
 
+from ..core.decision import PageAction, PageRequirement, decide
 from ..core.log_fields import log_fields
-from ..core.run import PageAction, PageRequirement, decide
 from ..fail_open import fail_open, log_error
 from ..formatting import printable
 from ..settings import OptionError

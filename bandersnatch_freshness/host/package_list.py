@@ -48,8 +48,8 @@ def _list_all(context: RunContext, memory: Memory, run: Run, adapter: HostAdapte
     if guard is not None:
         if context.pages:
             context.pages.most = guard.most
-        bound(guard, mirror, context.pages)
-    return names
+        run.untold = bound(guard, mirror, context.pages)
+    return {**names, **run.untold}
 
 
 def hold_missing(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter) -> dict[str, str]:
@@ -105,15 +105,24 @@ def awaited(memory: Memory, listing: Listing | None, *, is_doubtful: bool) -> di
     return dict.fromkeys(waiting, ANY_SERIAL if listing is None or is_doubtful else 0) | found
 
 
-def bound(guard: IndexGuard, mirror: HostMirror, pages: KnownPages | None) -> None:
-    """Limit the run's target serial to what the index supports."""
+def bound(guard: IndexGuard, mirror: HostMirror, pages: KnownPages | None) -> dict[str, str]:
+    """Limit the run's target serial to what the index supports.
+
+    Returns the packages whose serials can't be true where nothing better is known, as they are listed, by normalized
+    names.
+    """
+    untold: dict[str, str] = {}
 
     def known(name: str) -> int:
-        return pages.announced(canonicalize_name(name)) if pages else 0
+        serial = pages.announced(canonicalize_name(name)) if pages else 0
+        if not serial:
+            untold[canonicalize_name(name)] = name
+        return serial
 
     mirror.target_serial = guard.bound(mirror.packages_to_sync, int(mirror.target_serial or 0), known)
     if guard.holds_serial:
         mirror.target_serial = mirror.synced_serial
+    return untold
 
 
 def plan(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter, names: Mapping[str, str]) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..core.causes import cause_of, is_of_answer
 from ..core.climb import PageResult
+from ..core.decision import PageRequirement
 from ..core.log_fields import log_fields
 from ..core.observations import serial_in_body, serial_in_html
-from ..core.run import PageRequirement, Run
+from ..core.run import Run
 from ..formatting import printable
 from ..state.store import Store
 from .layout import HTML_END, HTML_PAGE, JSON_PAGE

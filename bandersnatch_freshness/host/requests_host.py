@@ -24,8 +24,8 @@ from packaging.utils import canonicalize_name
 from requests import Response
 
 from ..core.climb import PageResult
+from ..core.decision import PageAction, PageRequirement, decide
 from ..core.index import read_changes
-from ..core.run import PageAction, PageRequirement, decide
 from ..fail_open import fail_open
 from ..transports.climber import AdaptiveClimber
 from ..transports.requests_adapter import FreshAdapter

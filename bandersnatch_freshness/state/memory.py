@@ -270,6 +270,7 @@ class Memory:
             most,
             drains=state.drains,
             lost=run.lost,
+            untold=run.untold,
         )
 
     def _may_ask_origin(

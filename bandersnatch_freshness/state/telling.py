@@ -47,9 +47,12 @@ def log_plan(
 
     It `is_news` where nobody was told of the incident.
     """
-    entered = [incidents[name] for name in sorted(after.keys() - before.keys() - lost)]
+    new = sorted(after.keys() - before.keys() - lost)
+    entered = [incidents[name] for name in new if name in incidents]
     level = logging.WARNING if is_news else logging.INFO
     _log_each(level, ((words.in_quarantine(one, now), incident_fields(one)) for one in entered))
+    untold = "is announced with a serial that can't be true, and waits in quarantine for a list that tells the true one"
+    _log_each(logging.INFO, ((f"{name} {untold}", log_fields(project=name)) for name in new if name not in incidents))
     dropped = "is dropped by the mirror's filters, and no longer in quarantine"
     _log_each(
         logging.INFO,

@@ -102,6 +102,21 @@ def test_what_no_list_tells_of_is_asked_for_too(announced: int, last_asked: int,
         assert after_run({"foo": waits}, {"foo"}, gone, synced, NOON)["foo"].waiting
 
 
+def test_what_is_announced_with_nonsense_waits_for_a_list_that_tells() -> None:
+    """It is asked for as if it were not in quarantine, in each run."""
+    made = plan({}, {}, {"foo": 1}, 20, NOON, 6 * HOUR, untold={"foo"})
+    assert made.ask == {"foo": None}
+    assert made.changed == {"foo"}
+    waits = made.quarantine["foo"]
+    assert (waits.waiting, waits.required_serial) == (True, 1)
+    after = after_run(made.quarantine, {"foo"}, set(), {"foo": 41}, NOON)
+    assert (after["foo"].waiting, after["foo"].synced) == (True, None)
+    assert plan(after, {}, {"foo": 1}, 20, NOON + 1, 6 * HOUR, untold={"foo"}).ask == {"foo": None}
+    told = plan(after, {}, {"foo": 42}, 20, NOON + 1, 6 * HOUR)
+    assert told.ask == {"foo": None}
+    assert (told.quarantine["foo"].waiting, told.quarantine["foo"].required_serial) == (False, 42)
+
+
 def test_a_new_release_is_asked_for_at_once() -> None:
     """Like any package; and remembered before the serial can pass it."""
     made = plan({"foo": entry(last_asked=1, since=99 * DAY)}, {}, {"foo": 50}, 20, NOON, 6 * HOUR)

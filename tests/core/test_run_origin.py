@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bandersnatch_freshness.core.climb import PageResult, RecheckBudget
+from bandersnatch_freshness.core.decision import PageRequirement
 from bandersnatch_freshness.core.incidents import EDGE, Incident
 from bandersnatch_freshness.core.observations import HIGHEST_SERIAL, Evidence, Observation
 from bandersnatch_freshness.core.origin import OriginPlan, OriginTurns
 from bandersnatch_freshness.core.quarantine import QuarantineEntry, QuarantinePlan
-from bandersnatch_freshness.core.run import PageRequirement, Run
+from bandersnatch_freshness.core.run import Run
 from bandersnatch_freshness.core.variants import ORIGIN
 from bandersnatch_freshness.core.verdicts import Verdict
 

@@ -61,6 +61,27 @@ def test_a_serial_far_too_high_counts_for_nothing(
     assert json.loads(command("status", mirror, "--json").stdout)["serial_lag"] == 0
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_what_nonsense_hides_is_not_lost(way: dict[str, str], start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Where every copy of the page is old, nothing tells the serial that it is to have, until a list does."""
+    lab = start_lab("purge-broken", "pypi", projects=3)
+    mirror = make_mirror(lab, "freshness", mirror=way)
+    with cron(mirror) as runs:
+        runs.run(0)
+        lab.release(["lab-00", "lab-01"])  # a list of nothing but nonsense is refused
+        lab.claim("lab-00", FAR)
+        runs.run(HOUR)
+        assert mirror.versions("lab-00") != lab.versions("lab-00")
+        assert state(mirror)["quarantine"]["lab-00"]["waiting"]
+        lab.claim("lab-00", None)
+        lab.heal()
+        lab.release(["lab-01"])  # but not lab-00
+        runs.run(3 * HOUR, 4 * HOUR)  # the todo list, then a list of all there is
+        assert mirror.versions("lab-00") == lab.versions("lab-00")
+        assert state(mirror)["quarantine"] == {}
+    assert is_fresh(mirror, lab)
+
+
 @needs_simple
 def test_without_xml_rpc_too(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """No page is called stale for it, and the mirror's serial stays where the index is."""

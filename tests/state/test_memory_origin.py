@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from bandersnatch_freshness.core.climb import PageResult
+from bandersnatch_freshness.core.decision import PageRequirement
 from bandersnatch_freshness.core.incidents import EDGE, Incident
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.origin import Allowance, OriginPlan, Turn
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.refusals import Refusal
-from bandersnatch_freshness.core.run import PageRequirement, Run
+from bandersnatch_freshness.core.run import Run
 from bandersnatch_freshness.core.variants import LADDER, ORIGIN
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.settings import read_tracking

@@ -9,9 +9,10 @@ import pytest
 
 from bandersnatch_freshness.core import quarantine
 from bandersnatch_freshness.core.climb import PageResult
+from bandersnatch_freshness.core.decision import PageAction, PageRequirement, decide
 from bandersnatch_freshness.core.incidents import EDGE, Thresholds, advance
 from bandersnatch_freshness.core.observations import Observation
-from bandersnatch_freshness.core.run import PageAction, PageRequirement, Run, decide
+from bandersnatch_freshness.core.run import Run
 from bandersnatch_freshness.core.variants import LADDER, PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.state.remembered import State
 from bandersnatch_freshness.transports.climber import AdaptiveClimber
