@@ -76,7 +76,7 @@ OPTIONS: Mapping[str, Option] = {
         parse.a_day,
         "`auto`, a number from 1 to 99999, `never`",
         "How many pages a day that stayed stale in all other ways for `quarantine_after` [the origin itself is asked "
-        "for](requests.md#the-origin), past all caches. `auto`: 100 where `[mirror] master` is https://pypi.org, "
+        "for](origin.md), past all caches. `auto`: 100 where `[mirror] master` is https://pypi.org, "
         "Bandersnatch's default, and none elsewhere. A number: at any master. `never`: none. Only with "
         "`freshness`, or with both `freshness_guard` and `freshness_quarantine`.",
     ),

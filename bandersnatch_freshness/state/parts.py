@@ -204,7 +204,7 @@ class Turn(Part):
 
 
 class Origin(Part):
-    """How much [the origin itself](requests.md#the-origin) was asked for, past all caches."""
+    """How much [the origin itself](origin.md) was asked for, past all caches."""
 
     since: Annotated[Seconds, Meta(description="when the 24 hours began of which this is")]
     asked: Annotated[Number, Meta(description="how many pages in these; what a run may yet ask for is counted before")]
@@ -322,7 +322,7 @@ class Document(Remembered, kw_only=True):
     missing: Annotated[
         dict[str, Missing],
         Meta(
-            description="announced packages whose page is [a 404](guard.md#a-404), by package: those that are gone are "
+            description="announced packages whose page is [a 404](missing.md), by package: those that are gone are "
             "kept for 30 days, the others are asked for again"
         ),
     ] = field(default_factory=dict)
