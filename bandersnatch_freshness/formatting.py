@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 LONGEST_VALUE = 100
 
 _UNPRINTABLE = re.compile(r"[^ -~]")
+# A URL's path is none: something stands in front of it.
+_PATH = re.compile(r"""(?<![^\s'"(])/[^\s,;:'")]*""")
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -75,3 +77,8 @@ def meant(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
 
     near = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=likeness)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def without_paths(text: str) -> str:
+    """Return a text in which each absolute path is only its last name, as it says too much of a host to everybody."""
+    return _PATH.sub(lambda found: found[0].rstrip("/").rpartition("/")[2] or "its root", text)

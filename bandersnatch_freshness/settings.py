@@ -150,7 +150,7 @@ OPTIONS: Mapping[str, Option] = {
     "status_page": Option(
         "",
         parse.path,
-        _PATHS,
+        "a path, absolute or in the mirror's `web` directory",
         "An HTML page that says how fresh the mirror is, written after each run, and the same facts for programs "
         "beside it, with the ending `.json`. A relative path is relative to the mirror's `web` directory, where its "
         "users find it.",

@@ -52,4 +52,6 @@ def _from_outside(options: argparse.Namespace) -> tuple[CheckExit, str]:
 
 
 def _limits(options: argparse.Namespace) -> checks.AgeLimits:
+    if options.warning is not None and options.critical is not None and options.critical < options.warning:
+        raise ValueError("--critical is shorter than -w; allowed: as long, or longer")
     return checks.AgeLimits(options.warning, options.critical)

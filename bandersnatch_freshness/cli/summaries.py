@@ -19,6 +19,7 @@ def summarize(options: argparse.Namespace) -> Summary:
     files, now = host.files(options.config), host.clock()
     state, problem, is_there = files.look(now)
     if not is_there and files.trace().left() is None:  # else the first run is under way
-        path = files.store(files.tracking.state).path
-        problem = f"{path}: no run is remembered yet; is freshness_escalation or freshness enabled?"
+        is_enabled = bool(host.configured(options.config).plugins)
+        lacking = "no run is remembered yet" if is_enabled else f"{options.config} enables no plugin of the suite"
+        problem = f"{files.store(files.tracking.state).path}: {lacking}"
     return files.summary(state, now, problem, files.obstacle(state, now))

@@ -67,10 +67,10 @@ def begin_batch(known: Batch | None, target: int, size: int, started: int, *, re
 
 
 class Hour(NamedTuple):
-    """The worst state that the runs of one hour ended in.
+    """The worst that the runs of one hour ended in.
 
-    `at` is when the hour began, in seconds since 1970. `lag` is in serials; the others count
-    the open incidents of each level.
+    `at` is when the hour began, in seconds since 1970. `lag` is in serials; the others count the incidents of each
+    level that were open when most were.
     """
 
     at: int
@@ -88,5 +88,6 @@ def after_run(history: Sequence[Hour], now: int, lag: int, incidents: Mapping[st
     # Hours recorded by a clock that was ahead must not stay forever.
     kept = [hour for hour in history if at - HOURS_KEPT * HOUR < hour.at <= at]
     before = kept.pop() if kept and kept[-1].at == at else Hour(at)
-    worst = map(max, (before.lag, before.stale, before.warning, before.critical), (lag, *counts))
-    return [*kept, Hour(at, *worst)]
+    counted = [before.stale, before.warning, before.critical]
+    most = counts if sum(counts) >= sum(counted) else counted
+    return [*kept, Hour(at, max(before.lag, lag), *most)]

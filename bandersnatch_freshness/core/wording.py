@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..formatting import duration, timestamp
 from . import causes
-from .incidents import EDGE, INDEX, MIRROR, Change, Incident
+from .incidents import EDGE, INDEX, MIRROR, OF_ALL, Change, Incident
 from .observations import Evidence
 from .verdicts import Verdict
 
@@ -57,9 +57,12 @@ def advice(verdict: Verdict) -> str:
     return _VERDICTS.get(verdict, ("", ""))[1]
 
 
-def to_do(incident: Incident) -> str:
-    """Return what to do about an incident."""
-    return causes.advice(incident.cause) if incident.verdict is Verdict.FAILING else advice(incident.verdict)
+def to_do(incident: Incident, *, for_all: bool = False) -> str:
+    """Return what to do about an incident, or about all that have its cause."""
+    if incident.verdict is not Verdict.FAILING:
+        return advice(incident.verdict)
+    package = "" if incident.subject in OF_ALL else " PACKAGE" if for_all else f" {incident.subject}"
+    return causes.advice(incident.cause).replace("probe`", f"probe{package}`")
 
 
 def describe(incident: Incident, now: int) -> str:

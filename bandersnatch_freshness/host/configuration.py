@@ -52,6 +52,8 @@ def read_configuration(config_file: str) -> Any:
         loaded = bandersnatch.configuration.BandersnatchConfig(Path(config_file))
     except configparser.Error as error:
         raise ValueError(f"{config_file}: {problem_of(error)}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{config_file}: no text in UTF-8") from None
     return getattr(loaded, "config", loaded)
 
 

@@ -155,4 +155,4 @@ def _in_words(hours: Sequence[Hour], values: Sequence[int], unit: str) -> str:
     most = max(values)
     when = timestamp(hours[values.index(most)].at)
     peak = f"The peak was {most:,} {unit}, in the hour from {when}" if most else f"There were no {unit} at any time"
-    return f"The last 7 days, with runs in {len(hours)} of {HOURS_KEPT} hours. {peak}; the latest is {values[-1]:,}."
+    return f"The last 7 days, with runs in {len(hours)} of {HOURS_KEPT} hours. {peak}; {values[-1]:,} in the last."

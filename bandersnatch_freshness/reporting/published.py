@@ -20,7 +20,7 @@ from ..core.audit_round import AuditRound
 from ..core.completeness import LEAST_RUNS, usual_interval
 from ..core.history import PastRun
 from ..core.incidents import Incident
-from ..formatting import printable, seconds, timestamp
+from ..formatting import printable, seconds, timestamp, without_paths
 from ..state.part import Number, Seconds
 from ..state.parts import LevelName, Outcome
 from .standing import left, quiet_until, standing
@@ -181,7 +181,7 @@ def publish(summary: Summary, own: OwnSerials = OwnSerials(), *, is_brief: bool 
         master=printable(summary.master),
         verdict=found.freshness.value,
         severity=found.severity.name.lower(),  # type: ignore[arg-type]
-        reason=found.reason,
+        reason=without_paths(found.reason),
         since=_time(found.incident.since) if found.incident else None,
         complete_at=_time(state.complete_at) if state.complete_at else None,
         serial=summary.serial,

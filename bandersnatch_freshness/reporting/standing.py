@@ -58,7 +58,7 @@ def standing(summary: Summary) -> Standing:
     """Return how fresh a mirror is."""
     now = summary.now
     if summary.obstacle:
-        to_do = "see to it that the file can be written: nothing that runs see is remembered until then"
+        to_do = "make room, or see who may write there: nothing that runs see is remembered until then"
         return Standing(Freshness.UNKNOWN, CheckExit.CRITICAL, summary.obstacle, to_do)
     if summary.problem:
         to_do = "enable a plugin of the suite, or have a run begin: `bandersnatch-freshness run mirror`"

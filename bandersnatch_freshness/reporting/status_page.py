@@ -18,13 +18,14 @@ from markupsafe import Markup
 
 from .. import __version__
 from ..core import wording as words
+from ..core.history import PastRun
 from ..core.incidents import EDGE, INDEX, OF_ALL, Incident, Level
 from ..core.quarantine import QuarantineEntry
 from ..documentation import RUNBOOK
-from ..formatting import duration, printable, timestamp
+from ..formatting import duration, printable, timestamp, without_paths
 from . import chart
 from .audit_progress import progress, share
-from .standing import LONGEST_CAUSE, Freshness, left, nodes, quiet_until, standing, why
+from .standing import LONGEST_CAUSE, NAMED, Freshness, left, nodes, quiet_until, standing, why
 from .summary import Summary
 
 ROWS_SHOWN = 50
@@ -81,9 +82,10 @@ class Row:
 
 @dataclass(frozen=True)
 class CauseRow:
-    """What subjects have in common: why, how many they are, the worst level, since when, and what to do about it."""
+    """What subjects have in common: why, who some are, the worst level, since when, and what to do about it."""
 
     why: str
+    names: str
     verdict: str
     count: int
     level: str
@@ -105,10 +107,10 @@ def render(summary: Summary, facts: str = "", *, is_brief: bool = False) -> str:
         until=quiet_until(summary),
         summary=summary,
         master=printable(summary.master),
-        lag=summary.serial_lag,
+        lag=None if summary.obstacle or summary.problem or summary.is_first_sync else summary.serial_lag,
         announced=summary.state.announced(),
         last=last,
-        outcome=_OUTCOMES.get(last.outcome, printable(last.outcome)) if last else "",
+        outcome=_outcome(last) if last else "",
         counts=[(str(level), counts[level]) for level in sorted(Level, reverse=True) if counts[level]],
         rows=rows,
         causes=_causes(summary),
@@ -140,6 +142,12 @@ def render(summary: Summary, facts: str = "", *, is_brief: bool = False) -> str:
     )
 
 
+def _outcome(run: PastRun) -> str:
+    if run.outcome == "fresh" and (run.stale or run.failing):
+        return "got everything it asked for, but for what is in quarantine"
+    return _OUTCOMES.get(run.outcome, printable(run.outcome))
+
+
 def _audit(summary: Summary) -> dict[str, Any] | None:
     audit = summary.state.audit
     if audit is None:
@@ -152,7 +160,7 @@ def headline(summary: Summary, only_quarantined: int) -> Headline:
     found = standing(summary)
     tone = _TONES.get(found.freshness, "behind")
     word = found.freshness.value.replace("-", " ").capitalize()
-    detail, to_do = printable(found.reason, LONGEST_CAUSE), found.to_do
+    detail, to_do = without_paths(printable(found.reason, LONGEST_CAUSE)), found.to_do
     if found.freshness is Freshness.STOPPED:
         return Headline(tone, "Unknown", _STOPPED, detail, to_do=to_do)
     if found.freshness is Freshness.UNKNOWN:
@@ -219,6 +227,8 @@ def _causes(summary: Summary) -> list[CauseRow]:
     return [
         CauseRow(
             why=reason,
+            names=", ".join(printable(words.title(one.subject)) for one in ones[:NAMED])
+            + (" …" if len(ones) > NAMED else ""),
             verdict=verdict,
             count=len(ones),
             level=str(max(one.level for one in ones)),

@@ -18,7 +18,7 @@ from .test_status_page import DAY, NOW, Page, summary
         pytest.param(
             [Hour(NOW - NOW % HOUR - hours * HOUR) for hours in range(7 * 24 - 1, -1, -2)],
             7 * 12,
-            "with runs in 84 of 168 hours. There were no serials at any time; the latest is 0.",
+            "with runs in 84 of 168 hours. There were no serials at any time; 0 in the last.",
             id="every-other-hour",
         ),
         pytest.param([Hour(NOW - 9 * DAY), Hour(NOW + DAY)], 0, "No run in the last 7 days", id="other-days"),
