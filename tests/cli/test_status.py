@@ -119,7 +119,7 @@ def test_works_without_a_state(start_lab: StartLab, make_mirror: MakeMirror) -> 
     mirror = make_mirror(lab)
     shown = command("status", mirror)
     assert shown.returncode == 0
-    assert "no run is remembered yet; is freshness_escalation or freshness enabled?" in shown.stdout
+    assert "bandersnatch.conf enables no plugin of the suite" in shown.stdout
     checked = command("check", mirror)
     assert checked.returncode == 3
     assert checked.stdout.startswith("FRESHNESS UNKNOWN - ")
