@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Collection
 
 from rich.markup import escape
 from rich.table import Table
@@ -34,9 +35,18 @@ def main(options: argparse.Namespace) -> int:
         table.add_column(column, overflow="fold")
     for name, option in OPTIONS.items():
         value = found.options.get(name)
-        default = option.default.replace("`", "") or "empty"
+        default = _default(option.default.replace("`", ""), found.plugins) or "empty"
         table.add_row(name, escape(default if value is None else value), "default" if value is None else "")
     console.print(table)
     for slip in found.slips:
         console.print(f"\nProbably a slip: {escape(slip)}", style="yellow", soft_wrap=True)
     return CommonExit.DONE
+
+
+def _default(text: str, plugins: Collection[str]) -> str:
+    """Return the default that holds with these plugins, of "a with x or y, else b"."""
+    for part in text.split(", else "):
+        value, _, needed = part.partition(" with ")
+        if not needed or not set(needed.split(" or ")).isdisjoint(plugins):
+            return value
+    return text

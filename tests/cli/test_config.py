@@ -50,6 +50,7 @@ def test_shows_each_option_with_its_value(tmp_path: Path) -> None:
     assert rows["warn_after"] == "2h"
     assert rows["critical_after"] == "1d default"
     assert rows["notify"] == "(a URL, not shown)"
+    assert (rows["accept_encoding"], rows["cache_bust"]) == ("auto default", "auto default")
     assert rows.keys() >= OPTIONS.keys()
     assert "s3cret" not in shown.stdout
     document = as_json(tmp_path, f"{ENABLED}[freshness]\nwarn-after = 2h\n")
