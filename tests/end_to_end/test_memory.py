@@ -286,7 +286,7 @@ OF_AN_INDEX = ["core.scope:Scope.is_index", "transports.aiohttp_index:GuardedInd
         "host.log_lines:QuietFailures._of",
         "state.records:dump",
         "core.run:Run.is_persistent",
-        "core.run:decide",
+        "core.decision:decide",
         "core.run:Run.is_known",
         "core.run:Run.saw",
         "core.scope:Scope.covers",
