@@ -168,10 +168,15 @@ def _troubled(summary: Summary) -> Standing | None:
     )
     if others:
         more = len(summary.speaking) - len(found)
-        named = ", ".join(f"{printable(words.title(one.subject))} ({one.level})" for one in others)
+        named = ", ".join(f"{printable(words.title(one.subject))} ({_how_bad(one)})" for one in others)
         reason += f"; also {named}" + (f" and {more} more" if more > 0 else "")
     freshness = Freshness.BEHIND if severity is CheckExit.OK else Freshness.STALE
     return Standing(freshness, severity, reason, words.to_do(first), first)
+
+
+def _how_bad(incident: Incident) -> str:
+    """Return the level of an incident in a word, or, where that is the first, what is wrong."""
+    return words.ails(incident.subject, incident.verdict) if incident.level is Level.STALE else str(incident.level)
 
 
 def _well(summary: Summary) -> Standing:
