@@ -27,8 +27,9 @@ class QuarantineEntry(NamedTuple):
 
     Times are seconds since 1970. `required_serial` is the highest serial announced for it. If
     the mirror has meanwhile taken an older page, the newest that the origin has, `synced` is
-    that page's serial. While it is `waiting`, all of this is another master's: the present one's list has
-    not told yet which serial it has. `is_accepted` by hand: nobody is told of it until its serials change.
+    that page's serial. It is `waiting` for a list of the present master that tells its serial: `required_serial` is
+    another master's, or ANY_SERIAL where the present one has announced nothing but a serial that can't be true.
+    `is_accepted` by hand: nobody is told of it until its serials change.
     """
 
     required_serial: int
@@ -42,6 +43,11 @@ class QuarantineEntry(NamedTuple):
     def next_ask(self) -> int:
         """Return when to request it again, in seconds since 1970."""
         return self.last_asked + int(min(ASK_WITHIN, (self.last_asked - self.since) * ASK_SHARE))
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether the present master has announced it, with a serial that can't be true."""
+        return self.waiting and self.required_serial <= ANY_SERIAL
 
     def is_due(self, now: int) -> bool:
         """Return whether to request it again, which is also true if the clock has jumped back."""
@@ -125,24 +131,24 @@ def plan(
 ) -> QuarantinePlan:
     """Return the plan for a run, in which no serial above `most` counts; if it `drains`, all are asked for.
 
-    So are those that it has just found `lost`, and those whose true serial is `untold`, as the one that was announced
-    can't be true: they are asked for as the others of the run, and wait in quarantine for a list that tells.
+    So are packages that the run has just found `lost`, and `untold` ones, whose announced serials can't be true: these
+    wait in quarantine for a list that tells, and are asked for in each run until then.
     `announced` has the serials of the packages with incidents and of all those already in
-    quarantine, except the ones that the mirror's own filters dropped: those leave quarantine. Of what waits for its
-    master's list it is 0 where that does not list it, and ANY_SERIAL where there is no list to go by: then it is asked
-    for as the others are, and waits on.
+    quarantine. Packages that the mirror's own filters dropped are not in it, and leave quarantine. For a package that
+    waits for its master's list, the serial is 0 if the list lacks it, and ANY_SERIAL if there is no list to go by; it
+    is then asked for as often as the others, and waits on.
     `others` is how many other packages the run requests.
     """
     after: dict[str, QuarantineEntry] = {}
     ask: dict[str, int | None] = {}
     for name, serial in announced.items():
         entry = quarantine.get(name)
-        if entry is None and name not in untold:
+        if name in untold:
+            entry = entry or QuarantineEntry(ANY_SERIAL, now, now)
+            after[name], ask[name] = entry._replace(required_serial=ANY_SERIAL, waiting=True), None
             continue
         if entry is None:
-            entry = QuarantineEntry(ANY_SERIAL, now, now, waiting=True)
-        if name in untold:
-            ask[name] = None
+            continue
         if entry.waiting and serial <= ANY_SERIAL:
             after[name] = entry
             continue
@@ -166,7 +172,9 @@ def plan(
     due = sorted(
         (entry.last_asked, name)
         for name, entry in after.items()
-        if name not in ask and (not entry.waiting or announced[name] == ANY_SERIAL) and (drains or entry.is_due(now))
+        if name not in ask
+        and (not entry.waiting or entry.is_untold or announced[name] == ANY_SERIAL)
+        and (drains or entry.is_due(now))
     )
     budget = len(due) if drains else max(1, _of_many(len(after)), int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
     ask.update({name: budget // min(budget, len(due)) for _, name in due[:budget]})
@@ -205,7 +213,8 @@ def after_run(
     after = {}
     for name, entry in quarantine.items():
         serial = synced.get(name)
-        if not entry.waiting and (name in gone or (serial is not None and serial >= entry.required_serial)):
+        is_right = not entry.waiting and serial is not None and serial >= entry.required_serial
+        if is_right or (name in gone and (entry.is_untold or not entry.waiting)):
             continue
         if name in rechecked:
             entry = entry._replace(since=min(entry.since, now), last_asked=now, asks=entry.asks + 1)

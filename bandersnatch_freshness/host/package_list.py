@@ -96,9 +96,9 @@ def list_quarantined(
 
 
 def awaited(memory: Memory, listing: Listing | None, *, is_doubtful: bool) -> dict[str, int]:
-    """Return the packages in quarantine that wait for what this master lists, with the serials it lists.
+    """Return the packages in quarantine that wait for this master's list, each with the serial listed for it.
 
-    Of what it does not list, that is 0; ANY_SERIAL where it lists nothing, or may list too little.
+    The serial is 0 for a package that the list lacks, and ANY_SERIAL if there is no list or it may be incomplete.
     """
     waiting = memory.waiting()
     found = listing.find(waiting, canonicalize_name) if listing is not None else {}
@@ -108,8 +108,8 @@ def awaited(memory: Memory, listing: Listing | None, *, is_doubtful: bool) -> di
 def bound(guard: IndexGuard, mirror: HostMirror, pages: KnownPages | None) -> dict[str, str]:
     """Limit the run's target serial to what the index supports.
 
-    Returns the packages whose serials can't be true where nothing better is known, as they are listed, by normalized
-    names.
+    Returns the packages whose announced serials can't be true and of which nothing better is known: their names as
+    listed, by normalized names.
     """
     untold: dict[str, str] = {}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..core import missing
+from ..core.index import ANY_SERIAL
 from ..core.missing import Missing
 from ..core.observations import parse_serial
 from ..core.quarantine import QuarantineEntry
@@ -35,7 +36,7 @@ def recover(state: State, text: str, now: int) -> int:
             state.missing[name] = Missing(serial, now, now)
             lost += 1
         elif not is_missing:
-            state.quarantine[name] = QuarantineEntry(serial, now, now)
+            state.quarantine[name] = QuarantineEntry(serial, now, now, waiting=serial <= ANY_SERIAL)
             lost += 1
     return lost
 

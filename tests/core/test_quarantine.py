@@ -117,6 +117,22 @@ def test_what_is_announced_with_nonsense_waits_for_a_list_that_tells() -> None:
     assert (told.quarantine["foo"].waiting, told.quarantine["foo"].required_serial) == (False, 42)
 
 
+def test_nonsense_that_was_remembered_is_untold_too() -> None:
+    """No index has announced anything else, so nothing is right until one does."""
+    before = entry(required_serial=10**9)
+    made = plan({"foo": before}, {}, {"foo": 1}, 20, NOON, 6 * HOUR, most=60, untold={"foo"})
+    assert made.quarantine["foo"] == before._replace(required_serial=1, waiting=True)
+    assert made.ask == {"foo": None}
+
+
+def test_what_is_untold_leaves_where_it_is_gone() -> None:
+    """The list lacks it by then, so it is asked for to see; another master's may come yet."""
+    untold, anothers = (entry(DAY, DAY, serial)._replace(waiting=True) for serial in (1, 42))
+    made = plan({"untold": untold, "anothers": anothers}, {}, {"untold": 0, "anothers": 0}, 20, NOON, 6 * HOUR)
+    assert (made.ask.keys(), made.hold) == ({"untold"}, {"anothers"})
+    assert after_run(made.quarantine, {"untold"}, {"untold", "anothers"}, {}, NOON).keys() == {"anothers"}
+
+
 def test_a_new_release_is_asked_for_at_once() -> None:
     """Like any package; and remembered before the serial can pass it."""
     made = plan({"foo": entry(last_asked=1, since=99 * DAY)}, {}, {"foo": 50}, 20, NOON, 6 * HOUR)

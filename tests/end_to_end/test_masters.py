@@ -14,7 +14,7 @@ from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
 from .cron import HOUR, MINUTE, cron, side_by_side, state
-from .observe import WAYS, is_fresh
+from .observe import SIMPLE, WAYS, is_fresh, needs_simple
 from .quarantining import ASIDE, ONE, SEEN, STUCK, in_quarantine
 
 
@@ -104,6 +104,30 @@ def test_what_the_new_master_does_not_list_stays_in_quarantine(start_lab: StartL
         runs.run(40 * HOUR)
     assert in_quarantine(mirror) == {}
     assert mirror.versions("lab-00") == lab.versions("lab-00")
+
+
+@needs_simple
+def test_no_list_at_the_new_master_holds_nothing_up(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Bare Bandersnatch has the package on its todo list, for which it needs no index: the suite asks for it too."""
+    lab = start_lab("healthy", "pypi", projects=3)
+    with side_by_side(make_mirror, lab, mirror=SIMPLE) as (bare, mirror, bare_runs, runs):
+        bare_runs.run(0)
+        frozen(mirror, lab)
+        bare_runs.run(ASIDE + HOUR)
+        assert not {"2.0"} & {*bare.versions("lab-00"), *mirror.versions("lab-00")}
+    lab.heal()
+    lab.behave("index-empty")
+    for one in (bare, mirror):
+        one.configure(master=other_name(lab))
+    with cron(bare) as bare_runs, cron(mirror) as runs:
+        bare_runs.run(ASIDE + 8 * HOUR)
+        runs.run(ASIDE + 8 * HOUR)
+        assert bare.versions("lab-00") == mirror.versions("lab-00") == lab.versions("lab-00")
+        assert in_quarantine(mirror)["lab-00"]["waiting"]  # until a list tells
+        lab.heal()
+        runs.run(ASIDE + 10 * HOUR)
+    assert in_quarantine(mirror) == {}
+    assert is_fresh(mirror, lab)
 
 
 @pytest.mark.parametrize("way", WAYS[:1])

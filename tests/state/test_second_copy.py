@@ -65,3 +65,11 @@ def test_a_copy_that_is_broken_brings_back_nothing(text: str) -> None:
     assert recover(found, text, NOON) == 0
     assert found == state()
     assert count_quarantined(text) == 0
+
+
+def test_what_waits_for_its_serial_waits_on() -> None:
+    """It would be right at any serial, and leave, else."""
+    waits = QuarantineEntry(1, NOON - DAY, NOON - DAY, waiting=True)
+    lost = state()
+    assert recover(lost, "".join(dump(state({"foo": waits}), NOON)), NOON) == 1
+    assert lost.quarantine["foo"].is_untold
