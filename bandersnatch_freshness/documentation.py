@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
@@ -9,6 +10,7 @@ RUNBOOK = "docs/how-to/now.md"
 COMMANDS = "docs/commands.md"
 
 
+@functools.cache
 def where(page: str, of: Distribution | None = None) -> str:
     """Return where a page is, such as docs/index.md: its URL where the distribution names one, else its file here.
 

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from .. import documentation
 from ..core import wording
 from ..core.incidents import EDGE, Level
 from ..core.origin import Allowance
+from ..documentation import RUNBOOK, where
 from ..exit_codes import CheckExit
 from ..formatting import duration, printable, timestamp
 from ..reporting import audit_progress, facts
@@ -74,7 +74,7 @@ def _verdict(found: Standing) -> Iterator[Text]:
     yield Text.assemble((word, style), f": {found.reason}", f"; seen at {', '.join(seen_at)}" if seen_at else "")
     if found.to_do:
         yield Text(f"To do: {found.to_do}")
-        yield Text(f"What each cause means, step by step: {documentation.where(documentation.RUNBOOK)}")
+        yield Text(f"What each cause means, step by step: {where(RUNBOOK)}")
 
 
 def _incidents(summary: Summary) -> Table:

@@ -5,15 +5,14 @@ Alertmanager identifies an alert by its labels alone, so anything that changes f
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from .. import documentation
 from ..core.incidents import OF_ALL, Incident, Level
 from ..core.wording import ails, describe, title
+from ..documentation import RUNBOOK, where
 from ..formatting import encodable, timestamp
 from ..state.document import NotificationRecord
 
@@ -47,7 +46,7 @@ class Mirror:
         labels = {"alertname": name, "host": self.host, "mirror": encodable(self.directory), "severity": str(level)}
         return {
             "labels": {**labels, "package": subject} if subject else labels,
-            "annotations": {**annotations, "runbook_url": runbook()},
+            "annotations": {**annotations, "runbook_url": where(RUNBOOK)},
             # Alertmanager rejects an alert that ends before it starts, as happens when a clock is set back.
             "startsAt": timestamp(min(since, now)),
             "endsAt": timestamp(ends),
@@ -58,12 +57,6 @@ class Mirror:
         """Return the URL of the page that is stale, for a person to look at."""
         page = f"{self.master.rstrip('/')}/simple/"
         return quote(page if subject in ("", *OF_ALL) else f"{page}{subject}/", safe="/:[]%~+")
-
-
-@functools.cache
-def runbook() -> str:
-    """Return where the documentation says what to do: a URL, where the distribution names one, else a file."""
-    return documentation.where(documentation.RUNBOOK)
 
 
 def of_incidents(

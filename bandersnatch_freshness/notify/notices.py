@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .. import documentation
 from ..core.incidents import MIRROR, Incident, Level
 from ..core.wording import ails, describe, meaning, title, to_do
+from ..documentation import RUNBOOK, where
 from ..formatting import duration, timestamp
 from ..state.document import ChannelRecord, NotificationRecord, State
 from .heartbeat import Signal
@@ -188,7 +188,7 @@ def _summary(incidents: Sequence[Incident], count: int, ailing: str, now: int) -
             for (why, what), number in Counter(map(_why, incidents)).most_common(REASONS)
         ),
         "All of it: bandersnatch-freshness status",
-        f"What each cause means, step by step: {documentation.where(documentation.RUNBOOK)}",
+        f"What each cause means, step by step: {where(RUNBOOK)}",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import logging
@@ -64,17 +65,28 @@ def _write_metrics(summary: Summary, path: Path) -> None:
 def _write_page(summary: Summary, own: OwnSerials, path: str, storage: Any, directory: str) -> None:
     from . import published, status_page
 
-    page = Store(storage, f"{directory}/web", path)
-    facts = Store(storage, f"{directory}/web", facts_beside(path))
-    beside = facts.path.name
+    page, facts = (Store(storage, f"{directory}/web", one) for one in (path, facts_beside(path)))
+    render = functools.partial(status_page.render, summary, facts.path.name)
     try:
-        # Readable by the mirror's users. Nobody else writes them while the state's lock is held.
-        page.write([status_page.render(summary, beside)], 0o644)
-        facts.write([published.publish(summary, own)], 0o644)
+        _write(page, render)
+    finally:
+        _write(facts, functools.partial(published.publish, summary, own))
+
+
+def _write(store: Store, text: Callable[..., str]) -> None:
+    """Write a file that the mirror's users may read. Nobody else writes it while the state's lock is held.
+
+    On a full disk its brief form is written over the old file, which would go on saying that all is well.
+
+    Raises:
+        OSError: if the file can't be written as a whole.
+    """
+    try:
+        store.write([text()], 0o644)
     except FileNotFoundError:
-        raise FileNotFoundError(f"there is no directory {page.path.parent}") from None
+        raise FileNotFoundError(f"there is no directory {store.path.parent}") from None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # or the old ones would go on saying that all is well
-            page.squeeze(status_page.render(summary, beside, is_brief=True))
-            facts.squeeze(published.publish(summary, own, is_brief=True))
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            with contextlib.suppress(OSError):  # there may be no old one
+                store.squeeze(text(is_brief=True))
         raise

@@ -234,7 +234,7 @@ def _causes(summary: Summary) -> list[CauseRow]:
             level=str(max(one.level for one in ones)),
             since=(since := min(one.since for one in ones)),
             age=duration(max(0, summary.now - since)),
-            to_do=words.to_do(ones[0]).replace("`", ""),
+            to_do=words.to_do(ones[0], for_all=len(ones) > 1).replace("`", ""),
         )
         for (reason, verdict), ones in ranked[:CAUSES_SHOWN]
     ]
