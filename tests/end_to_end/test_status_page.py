@@ -74,6 +74,17 @@ def test_a_full_disk_is_on_it(start_lab: StartLab, make_mirror: MakeMirror) -> N
         assert page(mirror).words("h1") == ["This mirror has everything that was announced."]
 
 
+def test_a_full_disk_without_a_page(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """The log says why there is none."""
+    mirror = make_mirror(start_lab(projects=1), "freshness")
+    with small_disk(mirror.directory, "2m"):
+        mirror.run()
+        mirror.configure("freshness", **OPTION)
+        fill(mirror.directory)
+        (mirror.directory / "freshness.json").unlink()  # whose room is enough for the state, and not for the page
+        assert lines(mirror.run(), "status.html can't be written: OSError: [Errno 28] No space left on device")
+
+
 def test_all_may_read_it(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """A server that is another user, for one; no further than the umask lets them."""
     mirror = make_mirror(start_lab(projects=1), "freshness", options=OPTION)

@@ -93,6 +93,14 @@ def test_a_reader_never_sees_a_half(store: Store, tmp_path: Path) -> None:
     assert store.read() == b"new"
 
 
+@pytest.mark.parametrize(("text", "after"), [("new", "new     "), ("much longer", "old text")])
+def test_squeezes_in_what_is_not_longer(text: str, after: str, store: Store) -> None:
+    """Which takes no room; what is longer would be cut off."""
+    store.write(["old text"])
+    store.squeeze(text)
+    assert store.read() == after.encode()
+
+
 def test_knows_when_it_was_replaced(store: Store) -> None:
     """By this run or another."""
     versions = [store.version()]
