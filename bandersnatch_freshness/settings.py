@@ -356,6 +356,9 @@ def near_misses(enabled: str, sections: Collection[str], section: Mapping[str, s
     # Most names have few of its letters: to compare two that are like takes an import that no healthy run needs.
     alike = [(what, name) for what, name in slips if len(_LETTERS & set(name.lower())) >= len(_LETTERS) - 1]
     found = [f"{what}{near}" for what, name in alike if (near := meant(name, (*PLUGINS, SECTION), LEAST_LIKENESS))]
+    if "plugins" not in sections:
+        hints = ((name, meant(name, ("plugins",), LEAST_LIKENESS)) for name in sections)
+        found += [f"[{printable(name)}]{hint}" for name, hint in hints if hint]
     if section and not enabled_plugins(enabled):
         found.append(f"[{SECTION}] without a plugin: [plugins] enabled has none of {', '.join(PLUGINS)}")
     return found

@@ -10,7 +10,7 @@ from ..exit_codes import BY_COMMAND, CommonExit
 
 COLUMNS = 78
 
-_PROGRAM = "bandersnatch-freshness"
+PROGRAM = "bandersnatch-freshness"
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "status": ("status", "-c /srv/mirror.conf status --json"),
@@ -31,7 +31,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 
 def epilog(command: str) -> str:
     """Return a command's epilog, in lines of at most 78 columns."""
-    lines = ["examples:", *(f"  {_PROGRAM} {example}" for example in EXAMPLES[command]), "", "exit codes:"]
+    lines = ["examples:", *(f"  {PROGRAM} {example}" for example in EXAMPLES[command]), "", "exit codes:"]
     for code in BY_COMMAND.get(command, CommonExit):
         lines += textwrap.wrap(f"{code.value}  {code.when}", COLUMNS, initial_indent="  ", subsequent_indent="     ")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Iterator
 
 from rich.markup import escape
@@ -20,6 +21,8 @@ from ..reporting import audit_progress, facts
 from ..reporting.standing import Freshness, Standing, completeness, nodes, standing
 from ..reporting.summary import Summary
 from . import terminal
+from .epilogs import PROGRAM
+from .parser import CONFIG
 from .summaries import summarize
 
 RUNS_SHOWN = 5
@@ -43,7 +46,7 @@ def main(options: argparse.Namespace) -> int:
         return 0
     console = terminal.console()
     found = standing(summary)
-    for line in _verdict(found):
+    for line in _verdict(found, options.config):
         console.print(line, soft_wrap=True)
     console.print(f"\n[bold]{escape(summary.directory)}[/], a mirror of {escape(summary.master)}", soft_wrap=True)
     serial = "not synced yet" if summary.serial is None else f"serial {summary.serial}"
@@ -60,21 +63,26 @@ def main(options: argparse.Namespace) -> int:
     if audit := summary.state.audit:
         every, now = summary.audit_every, summary.now
         said = " ".join((*audit_progress.progress(audit, every, now), *audit_progress.advice(audit, every, now)))
-        console.print(Text(f"\nAudit: {said}"), soft_wrap=True)
+        console.print(Text(f"\nAudit: {_as_typed(said, options.config)}"), soft_wrap=True)
     if summary.state.runs:
         console.print(_runs(summary))
     return 0
 
 
-def _verdict(found: Standing) -> Iterator[Text]:
+def _verdict(found: Standing, config: str) -> Iterator[Text]:
     """Yield the lines that say how fresh the mirror is, why, who holds the old page, and what to do."""
     style = "bold green" if found.freshness in (Freshness.FRESH, Freshness.FIRST_SYNC) else _STYLE_OF[found.severity]
     seen_at = nodes(found.incident.evidence) if found.incident else ()
     word = found.freshness.value.replace("-", " ").upper()
     yield Text.assemble((word, style), f": {found.reason}", f"; seen at {', '.join(seen_at)}" if seen_at else "")
     if found.to_do:
-        yield Text(f"To do: {found.to_do}")
+        yield Text(f"To do: {_as_typed(found.to_do, config)}")
         yield Text(f"What each cause means, step by step: {where(RUNBOOK)}")
+
+
+def _as_typed(advice: str, config: str) -> str:
+    """Return an advice with its commands as they are to be typed for this configuration."""
+    return advice if config == CONFIG else advice.replace(f"`{PROGRAM}", f"`{PROGRAM} -c {shlex.quote(config)}")
 
 
 def _incidents(summary: Summary) -> Table:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from rich.markup import escape
 from rich.table import Table
 
-from ..core import wording
+from ..core import causes, wording
 from ..core.verdicts import Verdict
 from ..exit_codes import ProbeExit
 from ..formatting import plain_url, printable
@@ -140,6 +141,13 @@ class ProbeReport:
             return "nothing"
         if diagnosis.outcome is ProbeExit.ALL_STALE and diagnosis.verdict is Verdict.UNKNOWN:
             return "have whoever runs the caches look into them, and ask again later"
+        statuses = {one.observation.status for one in self._of_pages()}
+        if statuses == {HTTPStatus.NOT_FOUND}:
+            return "see whether the name is right, and whether the project has a release left"
+        if statuses == {None}:
+            return causes.advice(causes.NO_CONNECTION)
+        if all(status and status >= HTTPStatus.INTERNAL_SERVER_ERROR for status in statuses):
+            return "nothing on the mirror: the master is in trouble; ask again later"
         return wording.advice(diagnosis.verdict)
 
     def conclusion(self) -> str:

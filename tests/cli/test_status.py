@@ -171,7 +171,8 @@ def test_runs_that_have_stopped(start_lab: StartLab, make_mirror: MakeMirror) ->
     )
     shown = command("status", mirror).stdout.splitlines()
     assert shown[0].startswith("STOPPED: no run for ")
-    assert shown[1].startswith("To do: see whether cron or a timer starts it")
+    start = f"`bandersnatch-freshness -c {mirror.config} run mirror`"
+    assert shown[1] == f"To do: see whether cron or a timer starts it and whether a run hangs; then start one: {start}"
     Trace(Store(SimpleNamespace(PATH_BACKEND=Path), mirror.directory, TRACE_FILE)).begin(int(time.time()))
     assert command("check", mirror).returncode == 0
     (mirror.directory / TRACE_FILE).unlink()

@@ -116,10 +116,32 @@ def reported(*answers: tuple[Way, int | None, int | None], expected: int | None 
                 "foo at https://x.example: unknown: No way of asking finds it: is the name right?",
                 "serial  none",
                 "asked ",
-                "to do   see whether the master answers",
+                "to do   see whether the name is right",
                 "all ",
             ],
             id="no-such-name",
+        ),
+        pytest.param(
+            reported((BASE, 503, None), (CLIENT, 503, None)),
+            [
+                "foo at https://x.example: unknown: No way of asking gets the page: status 503.",
+                "serial  none",
+                "asked ",
+                "to do   nothing on the mirror: the master is in trouble",
+                "all ",
+            ],
+            id="server-error",
+        ),
+        pytest.param(
+            reported((BASE, None, None), (CLIENT, None, None)),
+            [
+                "foo at https://x.example: unknown: No way of asking gets the page: ",
+                "serial  none",
+                "asked ",
+                "to do   see whether this host reaches the master",
+                "all ",
+            ],
+            id="no-connection",
         ),
         pytest.param(
             reported((BASE, 200, 41), (BASE, 200, 42), (CLIENT, 200, 42)),
