@@ -53,9 +53,10 @@ class Browser:
         """Return what the console says that was not returned before."""
         return [line["message"] for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
-    def prefer(self, scheme: str) -> None:
-        """Emulate a user who prefers light or dark."""
-        self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    def prefer(self, scheme: str, media: str = "") -> None:
+        """Emulate a user who prefers light or dark; or, as `media`, "print"."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.devtools("Emulation.setEmulatedMedia", media=media, features=features)
 
     def resize(self, width: int, height: int) -> None:
         """Set the size of the window, in pixels."""

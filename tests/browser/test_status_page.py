@@ -23,6 +23,7 @@ from .chromium import PACKAGES, Browser, chromium
 pytestmark = pytest.mark.browser
 
 SCHEMES = ("light", "dark")
+PAPER = 718  # A4 with the margins that a browser leaves, in its pixels of 1/96 inch
 STOPPED = "No run has ended for a long time: this page is out of date."
 
 # Each text's contrast with what is behind it, and each bar's, as WCAG 2.2 counts it; those that are too low.
@@ -181,6 +182,24 @@ def test_fits_on_narrow_screens(name: str, width: int, browser: Browser, served:
     assert window == width
     assert wide <= width
     assert browser.evaluate(OUTSIDE) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_is_whole_on_paper(name: str, scheme: str, browser: Browser, served: Served) -> None:
+    """No column is beyond what can't be scrolled there; and it is light, as paper is, also for who prefers dark."""
+    served.page = render(PAGES[name])
+    browser.open(served.url, NOW, PAPER)
+    browser.prefer(scheme, "print")
+    scrolled = (
+        "return [...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+    )
+    assert browser.evaluate(scrolled) == 0
+    assert browser.evaluate(OUTSIDE) == []
+    seen, faint = browser.evaluate(TOO_FAINT)
+    assert seen > 30
+    assert faint == []
+    assert browser.evaluate("return getComputedStyle(document.body).color") == "rgb(29, 33, 38)"
 
 
 @pytest.mark.parametrize("name", PAGES)
