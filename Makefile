@@ -5,7 +5,7 @@ PYTHON ?= python3
 # Nothing is compiled at installation by uv; what each of a thousand processes would compile anew is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check demo test test-all incidents standstill matrix soak bench docs dependencies reference schemas lint clean
+.PHONY: check demo test test-all incidents standstill matrix soak bench wheel docs dependencies reference schemas lint clean
 
 TESTS ?= tests
 
@@ -39,6 +39,9 @@ soak: .venv/nox  ## thousands of runs in worlds where all goes wrong, bare Bande
 
 bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the table in docs/performance.md: an hour and a half
 	.venv/bin/nox -s bench -- --write docs/performance.md
+
+wheel: .venv/nox  ## both distributions, in build/dist; and the wheel alone, on each Python beside Bandersnatch 6.8 and 8.2
+	.venv/bin/nox --no-error-on-missing-interpreters -s packaging wheel
 
 docs: .venv/nox  ## the pages, in build/docs, with new pictures
 	.venv/bin/nox -s docs -- pictures
