@@ -21,6 +21,7 @@ HOSTS = {
     "healthchecks.io",
     "peps.python.org",
     "requests.readthedocs.io",
+    "semver.org",
     "www.fastly.com",
     "www.rfc-editor.org",
 }
