@@ -145,7 +145,8 @@ class IndexGuard:
         except ValueError as error:
             self.refuse(str(error))
         before = self._known.seen.projects if self._known.seen else 0
-        self._fewer = how_fewer(listing.projects, before, self._count_own) if self._synced else ""
+        is_weighed = self._synced or not listing.projects
+        self._fewer = how_fewer(listing.projects, before, self._count_own) if is_weighed else ""
         if self._fewer and not is_last:
             self.refuse(self._fewer)
         self._projects, self._may_be_kept = listing.projects, True
@@ -231,9 +232,11 @@ class IndexGuard:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether three runs agree on what is doubted."""
+        """Whether three runs agree on what is doubted; a list of nothing says nothing, however often it comes."""
         doubt = self._doubt
-        return doubt is not None and are_three_runs(doubt.runs, doubt.first, doubt.last, self._apart)
+        if doubt is None or (doubt.kind == FEWER and not doubt.projects):
+            return False
+        return are_three_runs(doubt.runs, doubt.first, doubt.last, self._apart)
 
     @property
     def holds_serial(self) -> bool:

@@ -90,7 +90,7 @@ def runs(
         pytest.param(guard(None), 49, 100, "its serial 49 is older than", id="nothing-remembered"),
         pytest.param(guard(None), 50, 1, "", id="nothing-to-compare-with"),
         pytest.param(guard(None, own=10), 60, 49, "", id="a-mirror-of-a-part"),
-        pytest.param(guard(None, 0), 1, 0, "", id="a-new-mirror-of-an-empty-upstream"),
+        pytest.param(guard(None, 0), 1, 0, "", id="a-new-mirror-of-an-empty-upstream-which-it-waits-for"),
         pytest.param(guard(synced=45), 49, 100, "", id="newer-than-the-mirror"),
         pytest.param(guard(synced=0), 49, 1, "", id="begins-anew"),
         pytest.param(guard(), 50 + 10**9, 100, "is higher than can be true", id="far-too-high"),
@@ -142,6 +142,14 @@ def test_three_runs_believe_a_listing_that_has_shrunk() -> None:
     assert [len(one.warnings) for one in (first, second, third)] == [1, 0, 1]
     after = third.after(NOON + HOUR, 6 * HOUR).known
     assert (after.seen and after.seen.projects, after.doubt) == (40, None)
+
+
+@pytest.mark.parametrize("synced", [50, 0])
+def test_a_list_of_nothing_is_never_believed(synced: int) -> None:
+    """However many runs see it, and where the mirror begins anew too: it says nothing of what the mirror lacks."""
+    made = runs(KnownIndex(KNOWN if synced else None), index_of(60, 0), synced=synced, times=9)
+    assert all(one.holds_serial for one in made)
+    assert sum(len(one.warnings) for one in made) == 1
 
 
 def test_a_listing_that_comes_back_is_doubted_no_more() -> None:

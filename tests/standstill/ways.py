@@ -85,6 +85,12 @@ WAYS = {
         Behaviour("the index breaks off", index="truncated"),
         not_here=_NO_INDEX,
     ),
+    "index-empty": Way(
+        "The index lists no project",
+        Behaviour("the index lists no project", index="empty"),
+        tells_bare_nothing=True,
+        not_here=_NO_INDEX,
+    ),
     "index-stands": Way(
         "The index never moves while others release, and there is no XML-RPC to tell",
         Behaviour("the index never moves", stuck_index=ALL_COPIES, refuses_xmlrpc=True),
