@@ -32,12 +32,17 @@ def read_last_serial(body: bytes) -> int | None:
 
 
 def read_changes(body: bytes) -> dict[str, int] | None:
-    """Return the projects that have changed, each with its highest serial; None if the answer is no such list."""
+    """Return the projects that have changed, each with its highest serial; None if the answer is no such list.
+
+    One event that is none may stand for any project, so that the whole answer says nothing.
+    """
     events = _read(body)
     changes: dict[str, int] = {}
     try:
         for name, _, _, _, serial in events:
-            changes[str(name)] = max(changes.get(str(name), 0), int(serial))
+            if not isinstance(name, str) or type(serial) is not int:
+                return None
+            changes[name] = max(changes.get(name, 0), serial)
     except (TypeError, ValueError):
         return None
     return changes

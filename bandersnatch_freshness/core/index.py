@@ -149,9 +149,9 @@ def read_index(index: Any) -> Listing:
         ValueError: if it is not such an index.
     """
     try:
-        projects = index["projects"]
+        projects, meta = index["projects"], index.get("meta")
         return Listing(
-            _serial(index.get("meta", {})),
+            _serial(meta) if isinstance(meta, dict) else 0,
             len(projects),
             lambda: (str(project.get("name")) for project in projects),
             lambda: map(_serial, projects),
@@ -174,6 +174,8 @@ def read_changes(changes: Mapping[str, int], last: Any = None) -> Listing:
 
 def _serial(entry: Any) -> int:
     found = entry.get("_last-serial")
+    if isinstance(found, float) and found.is_integer():  # as a cache may write it that reads and writes JSON
+        found = int(found)
     return found if type(found) is int and 0 <= found <= HIGHEST_SERIAL else parse_serial(str(found)) or 0
 
 

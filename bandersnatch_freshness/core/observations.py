@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
@@ -166,7 +167,7 @@ def is_of_cache(evidence: Evidence) -> bool:
 
 def is_document(body: bytes) -> bool:
     """Return whether a body is a JSON object, as every page in JSON is."""
-    return _read(_PAGE, body) is not None
+    return _page(body) is not None
 
 
 def serial_in_body(body: bytes) -> int | None:
@@ -175,7 +176,7 @@ def serial_in_body(body: bytes) -> int | None:
     Source: `last_serial` in PyPI's documentation of its JSON API; `_last-serial` in the `meta`
     of PEP 691, an addition that PyPI and Bandersnatch write.
     """
-    page = _read(_PAGE, body) if body else None  # of a new package, the mirror has none
+    page = _page(body) if body else None  # of a new package, the mirror has none
     if page is None:
         return None
     found = page.last_serial
@@ -202,6 +203,24 @@ class _Meta(msgspec.Struct, gc=False):
 _PAGE, _META = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_Meta)
 
 _Part = TypeVar("_Part", _Page, _Meta)
+
+
+def _page(body: bytes) -> _Page | None:
+    """Return a page, None if it is none to Python's parser either.
+
+    That takes what JSON does not allow, such as NaN or half of a surrogate pair, and so does Bandersnatch.
+    """
+    page = _read(_PAGE, body)
+    if page is not None:
+        return page
+    try:
+        found = json.loads(body.decode("utf-8"))
+        serials = {"last_serial": found["last_serial"]} if "last_serial" in found else {}
+        if isinstance(found.get("meta"), dict):
+            serials["meta"] = {name: found["meta"][name] for name in ("_last-serial",) if name in found["meta"]}
+        return _read(_PAGE, msgspec.json.encode(serials))
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        return None
 
 
 def _read(decoder: msgspec.json.Decoder[_Part], text: bytes | msgspec.Raw) -> _Part | None:

@@ -57,6 +57,9 @@ def test_asks_for_what_has_changed() -> None:
         pytest.param(answer(42), None, id="a-number"),
         pytest.param(answer([["Foo", 43]]), None, id="too-short"),
         pytest.param(answer([["Foo", "1.0", 1, "x", "many"]]), None, id="no-serial"),
+        pytest.param(answer([["Foo", "1.0", 1, "x", 43], [True, "1.0", 1, "x", 44]]), None, id="no-name"),
+        pytest.param(answer([["Foo", "1.0", 1, "x", 43], [7, "1.0", 1, "x", 44]]), None, id="a-number-for-a-name"),
+        pytest.param(answer([["Foo", "1.0", 1, "x", "43"]]), None, id="a-text-for-a-serial"),
         pytest.param(b"<html>Login</html>", None, id="html"),
         pytest.param(
             xmlrpc.client.dumps(xmlrpc.client.Fault(-32500, "HTTPTooManyRequests")).encode(), None, id="fault"

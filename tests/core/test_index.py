@@ -22,6 +22,9 @@ from bandersnatch_freshness.core.index import DAY, plausible, read_changes, read
             {"meta": {}, "projects": [{"_last-serial": 41}, {"_last-serial": 42}, {}]}, (42, 3, 42), id="of-projects"
         ),
         pytest.param({"projects": [{"name": "foo"}]}, (None, 1, 0), id="none"),
+        pytest.param({"projects": [{"_last-serial": 42.0}, {"_last-serial": 4.2}]}, (42, 2, 42), id="floats"),
+        pytest.param({"meta": None, "projects": [{"_last-serial": 42}]}, (42, 1, 42), id="meta-is-null"),
+        pytest.param({"meta": [], "projects": [{"_last-serial": 42}]}, (42, 1, 42), id="meta-is-a-list"),
     ],
 )
 def test_measures_an_index(index: Any, measured: tuple[int | None, int, int]) -> None:
