@@ -8,8 +8,7 @@ from typing import NamedTuple
 import msgspec
 from packaging.utils import canonicalize_name
 
-from ..core.index import NORMALIZED
-from ..core.observations import HIGHEST_SERIAL, parse_serial
+from ..core.index import NORMALIZED, serial_of
 
 # What the mirror's own filters do: they take those projects out that they drop, by their names as they are listed.
 Filter = Callable[[dict[str, int]], None]
@@ -35,16 +34,12 @@ class Announced(NamedTuple):
 
 class _Project(msgspec.Struct, gc=False):
     name: str
-    serial: int | str | None = msgspec.field(default=None, name="_last-serial")
-
-
-class _Meta(msgspec.Struct, gc=False):
-    serial: int | str | None = msgspec.field(default=None, name="_last-serial")
+    serial: int | float | str | None = msgspec.field(default=None, name="_last-serial")
 
 
 class _Index(msgspec.Struct, gc=False):
     projects: list[_Project]
-    meta: _Meta = msgspec.field(default_factory=_Meta)
+    meta: object = None
 
 
 # 700,000 projects take a third of the memory that they take as plain objects.
@@ -66,14 +61,15 @@ def read(body: bytes, drop: Filter | None = None) -> Announced:
     listed = len(index.projects)
     if not listed:
         raise NoIndexError("it lists no project")
-    found = {one.name: _serial(one.serial) for one in index.projects}
+    found = {one.name: serial_of(one.serial) for one in index.projects}
     index.projects.clear()
     dropped = {name for name, serial in found.items() if not serial}
     for name in dropped:
         del found[name]
     if not found:
         raise NoIndexError("it carries no serials")
-    highest = _highest(_serial(index.meta.serial), found)
+    meta = index.meta if isinstance(index.meta, dict) else {}
+    highest = _highest(serial_of(meta.get("_last-serial")), found)
     if drop is not None:
         names = set(found)
         drop(found)
@@ -98,10 +94,3 @@ def _normalized(found: dict[str, int], highest: int) -> dict[str, int]:
                 continue
         projects[name] = max(serial if serial <= highest else 0, projects.get(name, 0))
     return projects
-
-
-def _serial(value: int | str | None) -> int:
-    """Return a serial, 0 if it is none."""
-    if isinstance(value, int):
-        return value if 0 <= value <= HIGHEST_SERIAL else 0
-    return parse_serial(value) or 0

@@ -9,7 +9,10 @@ from .agreement import HOUR, are_three_runs
 from .incidents import Sighting
 from .index import (
     DAY,
-    LEAST_SHARE,
+    FEWER,
+    HIGHER,
+    LOWER,
+    OLDER,
     Ceiling,
     Doubt,
     Index,
@@ -26,10 +29,6 @@ from .index import (
 from .index_age import IndexAge, remember
 from .observations import Observation
 from .verdicts import Verdict, judge
-
-# Kinds of doubt. Older than the mirror: refused. Fewer projects than before: acted on, and the mirror's serial waits.
-# Higher than can be true: counts for nothing. Lower than remembered: acted on.
-OLDER, FEWER, HIGHER, LOWER = "older", "fewer", "higher", "lower"
 
 # A master that gives no account is asked so many times as rarely.
 NO_ACCOUNT = 24
@@ -145,8 +144,8 @@ class IndexGuard:
         except ValueError as error:
             self.refuse(str(error))
         before = self._known.seen.projects if self._known.seen else 0
-        is_weighed = self._synced or not listing.projects
-        self._fewer = how_fewer(listing.projects, before, self._count_own) if is_weighed else ""
+        begins_anew = not self._synced and listing.projects
+        self._fewer = "" if begins_anew else how_fewer(listing.projects, before, self._count_own)
         if self._fewer and not is_last:
             self.refuse(self._fewer)
         self._projects, self._may_be_kept = listing.projects, True
@@ -189,7 +188,7 @@ class IndexGuard:
         Raises:
             IndexRefusedError: if it is not to be acted on.
         """
-        index, count = self._known.seen, self._listing.projects if self._listing else 0
+        index = self._known.seen
         # A copy may only not have expired yet: less than 65 minutes ago, the index was no newer.
         is_kept = bool(self._synced) and self._may_be_kept
         is_news = not is_kept or (self.age.is_old(self._claimed) and not self.age.is_minded)
@@ -197,44 +196,41 @@ class IndexGuard:
             self._doubt = None if self._counts else self._known.doubt
             return
         if self._claimed < self.least:
-            self._doubts(OLDER, self._claimed, count)
+            self._doubts(OLDER)
             self.refuse(f"its serial {self._claimed} is older than the mirror's own, {self.least}")
         self._doubt = None if self._counts else self._known.doubt
         if self._listing and self._is_too_high(self._claimed):
             says = f"the master says {self._account}" if self._account else "no such serial can be true yet"
             says = f"The index announces serial {self._claimed}, but {says}: it counts for nothing"
-            self._doubts(HIGHER, self._claimed, count, says)
+            self._doubts(HIGHER, says)
             if self.is_confirmed and not self._account:
                 return  # three runs, and the master doesn't deny it
             self._serial, self._highest = self._listing.measure(self.most)
             if (self._serial or 0) < self.least:
                 self.refuse(f"its serial {self._claimed} is higher than can be true")
         elif index and self._claimed < index.serial and is_news:
-            self._doubts(LOWER, self._claimed, count)
+            self._doubts(LOWER)
         if self._fewer:
             says = f"The index is doubted, {self._fewer}: what it lists is synced, and the mirror's serial waits"
-            self._doubts(FEWER, self._claimed, count, says)
+            self._doubts(FEWER, says)
 
-    def _doubts(self, kind: str, serial: int, projects: int, says: str = "") -> None:
+    def _doubts(self, kind: str, says: str = "") -> None:
         """Doubt the index, as runs before this one may have; what it `says` is said by the first of them."""
-        before = self._known.doubt
         if not self._counts:
             return
-        agrees = before is not None and before.kind == kind and before.first <= self._now
-        if agrees and before is not None:
-            agrees = projects >= before.projects * LEAST_SHARE if kind == FEWER else serial >= before.serial
-        if agrees and before is not None:
-            self._doubt = Doubt(kind, serial, projects, before.first, self._now, before.runs + 1)
+        before, doubt = self._known.doubt, Doubt(kind, self._claimed, self._projects, self._now, self._now)
+        if before and before.agrees(doubt):
+            self._doubt = doubt._replace(first=before.first, runs=before.runs + 1)
             return
-        self._doubt = Doubt(kind, serial, projects, self._now, self._now)
+        self._doubt = doubt
         if says and says not in self.warnings:
             self.warnings.append(says)
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether three runs agree on what is doubted; a list of nothing says nothing, however often it comes."""
+        """Whether three runs agree on what is doubted; not where it lists nothing, however often that comes."""
         doubt = self._doubt
-        if doubt is None or (doubt.kind == FEWER and not doubt.projects):
+        if doubt is None or doubt.is_of_nothing:
             return False
         return are_three_runs(doubt.runs, doubt.first, doubt.last, self._apart)
 

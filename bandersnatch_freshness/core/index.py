@@ -47,6 +47,11 @@ class Index(NamedTuple):
         return f"it has stood at serial {self.serial} since {timestamp(self.moved)}"
 
 
+# Kinds of doubt. Older than the mirror: refused. Fewer projects than before: acted on, and the mirror's serial waits.
+# Higher than can be true: counts for nothing. Lower than remembered: acted on.
+OLDER, FEWER, HIGHER, LOWER = "older", "fewer", "higher", "lower"
+
+
 class Doubt(NamedTuple):
     """What runs in a row saw of an index that differs from what is remembered of it; not believed yet.
 
@@ -60,6 +65,19 @@ class Doubt(NamedTuple):
     first: int
     last: int
     runs: int = 1
+
+    @property
+    def is_of_nothing(self) -> bool:
+        """Whether the index lists no project."""
+        return self.kind == FEWER and not self.projects
+
+    def agrees(self, later: Doubt) -> bool:
+        """Return whether a later run doubts the same."""
+        if self.kind != later.kind or self.first > later.last:
+            return False
+        if self.kind == FEWER:
+            return later.projects >= self.projects * LEAST_SHARE
+        return later.serial >= self.serial
 
 
 class Ceiling(NamedTuple):
@@ -174,9 +192,14 @@ def read_changes(changes: Mapping[str, int], last: Any = None) -> Listing:
 
 def _serial(entry: Any) -> int:
     found = entry.get("_last-serial")
-    if isinstance(found, float) and found.is_integer():  # as a cache may write it that reads and writes JSON
-        found = int(found)
-    return found if type(found) is int and 0 <= found <= HIGHEST_SERIAL else parse_serial(str(found)) or 0
+    return found if type(found) is int and 0 <= found <= HIGHEST_SERIAL else serial_of(found)
+
+
+def serial_of(value: object) -> int:
+    """Return the serial that an index has as a number or as text, 0 if it is none; 42.0 is one, as to JSON it is 42."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return parse_serial(str(value)) or 0
 
 
 def plausible(serial: int, at: int, now: int) -> int:

@@ -215,11 +215,9 @@ def _page(body: bytes) -> _Page | None:
         return page
     try:
         found = json.loads(body.decode("utf-8"))
-        serials = {"last_serial": found["last_serial"]} if "last_serial" in found else {}
-        if isinstance(found.get("meta"), dict):
-            serials["meta"] = {name: found["meta"][name] for name in ("_last-serial",) if name in found["meta"]}
-        return _read(_PAGE, msgspec.json.encode(serials))
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        kept = {name: found[name] for name in ("last_serial", "meta") if name in found}
+        return _read(_PAGE, msgspec.json.encode(kept)) if isinstance(found, dict) else None
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
 
 
