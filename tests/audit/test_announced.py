@@ -29,6 +29,13 @@ def test_a_serial_that_can_not_be_true_counts_for_nothing() -> None:
     assert read(index(("a", 10), own=0)).serial == 10
 
 
+@pytest.mark.parametrize("meta", [None, [], "x", {"_last-serial": None}])
+def test_what_is_beside_the_list_may_be_anything(meta: Any) -> None:
+    """A project's serial as well, if it is a whole number."""
+    body = json.dumps({"meta": meta, "projects": [{"name": "a", "_last-serial": 10.0}]}).encode()
+    assert read(body) == Announced(10, 1, {"a": 10})
+
+
 def test_what_has_no_serial_is_never_synced() -> None:
     """Bandersnatch skips it, so it is not missing here."""
     found = read(index(("a", 10), ("B", None), ("c", -1)))

@@ -87,6 +87,24 @@ def test_only_a_whole_page_is_a_cure(
     assert not is_fresh(bare, lab)
 
 
+@pytest.mark.parametrize("odd", [b"NaN", b'"\\ud800"'], ids=["not-a-number", "half-a-pair"])
+def test_a_page_that_bare_bandersnatch_reads_is_taken(odd: bytes, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Though JSON allows none of it: Python does."""
+    lab = start_lab(projects=2)
+    bare, mirror = make_mirror(lab), make_mirror(lab, "freshness")
+    for one in (bare, mirror):
+        one.run()
+    lab.release(["lab-00"])
+    page = lab.page("lab-00")
+    body = page.body.replace(b'"last_serial": ', b'"odd": ' + odd + b', "last_serial": ')
+    lab.plant("lab-00", replace(page, body=body))
+    lab.forget()
+    for one in (bare, mirror):
+        one.run()
+        assert is_fresh(one, lab)
+    assert pages(lab) == {"lab-00": 2}
+
+
 @pytest.mark.parametrize("workers", ["1", "10"])
 def test_workers_learn_from_one_climb(workers: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """They wait for what the first page teaches, so the edge sees one extra request, not ten."""

@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 
 from bandersnatch_freshness.core.incidents import INDEX, MIRROR
-from bandersnatch_freshness.lab.behaviours import ALL_COPIES, Behaviour
+from bandersnatch_freshness.lab.behaviours import ALL_COPIES, COPIES, Behaviour
 from bandersnatch_freshness.lab.documents import SIMPLE_JSON
 from bandersnatch_freshness.lab.server import Lab
 
@@ -38,6 +38,28 @@ STUCK_INDEX = Behaviour("all copies of the index are stuck", stuck_index=ALL_COP
 def index_requests(lab: Lab) -> list[str]:
     """Return the methods of the requests for the index that were answered with it."""
     return [asked.method for asked in lab.requests if asked.path == "/simple/"]
+
+
+@needs_simple
+@pytest.mark.parametrize("meta", [{"_last-serial": 1.0}, {}, None, []], ids=["floats", "empty", "null", "a-list"])
+def test_an_index_that_bare_bandersnatch_reads_is_acted_on(
+    meta: object, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """As a proxy may write it that reads and writes JSON; an audit reads it too."""
+    lab = start_lab(projects=3)
+    with side_by_side(make_mirror, lab, mirror=SIMPLE) as (bare, mirror, bare_runs, runs):
+        for one in (bare_runs, runs):
+            one.run(0)
+        lab.release()
+        first = lab.serial - len(lab.names) + 1  # as they were released one after the other
+        listed = [{"name": name, "_last-serial": float(first + at)} for at, name in enumerate(lab.names)]
+        lab.plant_index(lab.serial, json.dumps({"meta": meta, "projects": listed}), COPIES)
+        for one in (bare_runs, runs):
+            one.run(LOOK)
+    for made in (bare, mirror):
+        assert all(sorted(made.versions(name)) == sorted(lab.versions(name)) for name in lab.names)
+        assert made.serial == lab.serial
+    assert command("audit", mirror).returncode == 0
 
 
 @needs_simple
