@@ -18,7 +18,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
 from .cron import HOUR, cron
-from .observe import BANDERSNATCH, SIMPLE, lines, pages
+from .observe import BANDERSNATCH, SIMPLE, lines, needs_simple, pages
 
 pytestmark = pytest.mark.skipif(
     BANDERSNATCH.major < 6, reason="Bandersnatch keeps mirrors in S3 from 5.0 on, so from 6.8 here"
@@ -41,9 +41,9 @@ class Bucket:
         _, self._bucket, self._key = str(place).split("/", 2)
         client.create_bucket(Bucket=self._bucket)
 
-    def mirror(self, make_mirror: MakeMirror, lab: Lab) -> Mirror:
-        """Return a mirror in it."""
-        made = make_mirror(lab, "freshness", mirror={"directory": self.directory, "storage-backend": "s3"})
+    def mirror(self, make_mirror: MakeMirror, lab: Lab, **more: str) -> Mirror:
+        """Return a mirror in it, with `more` options of `[mirror]`."""
+        made = make_mirror(lab, "freshness", mirror={"directory": self.directory, "storage-backend": "s3", **more})
         made.configure("s3", endpoint_url=self._client.meta.endpoint_url, signature_version="s3v4", **KEYS)
         return made
 
@@ -218,12 +218,13 @@ def test_an_audit_reads_it_there(bucket: Bucket, start_lab: StartLab, make_mirro
     assert explained.count(f"serial {lab.serial - 2}") == 5
 
 
+@needs_simple
 def test_what_is_lost_comes_back_by_runs_there_too(
     bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror
 ) -> None:
     """Each page that a run compares is a request to the object store, and none to the master."""
     lab = start_lab(projects=2)
-    mirror = bucket.mirror(make_mirror, lab)
+    mirror = bucket.mirror(make_mirror, lab, **SIMPLE)
     mirror.configure("freshness", audit_every="1s")
     mirror.run()
     bucket.delete("web/simple/lab-00/index.html")
