@@ -107,17 +107,14 @@ def is_current(announced: int, copies: Copies) -> bool:
     return copies.count(announced) == len(copies)
 
 
-def compare(project: str, announced: int | None, copies: Copies, known: Known, terms: Terms, now: int) -> Finding:
-    """Return what a project is found to be that the index announces with a serial, or not at all (None).
-
-    `now` is in seconds since 1970.
-    """
+def compare(project: str, announced: int | None, copies: Copies, known: Known, terms: Terms) -> Finding:
+    """Return what a project is found to be that the index announces with a serial, or not at all (None)."""
     believed = _believed(copies, known, terms)
     if announced is None:
         return Finding(project, _unannounced(believed, terms), None, copies)
     kind = _seen(announced, believed, terms)
     if kind.is_lost:
-        kind = _explained(project, announced, copies, kind, known, terms, now)
+        kind = _explained(project, announced, copies, kind, known, terms)
     return Finding(project, kind, announced, copies)
 
 
@@ -147,12 +144,12 @@ def _seen(announced: int, copies: Copies, terms: Terms) -> Kind:
     return Kind.NEWER if announced and announced < max(there) <= terms.index_serial else Kind.CURRENT
 
 
-def _explained(project: str, announced: int, copies: Copies, kind: Kind, known: Known, terms: Terms, now: int) -> Kind:
+def _explained(project: str, announced: int, copies: Copies, kind: Kind, known: Known, terms: Terms) -> Kind:
     """Return what it is in the light of what is on record."""
     if project in known.quarantine:
         return Kind.QUARANTINED
     missing = known.missing.get(project)
-    if missing and missing.serial >= announced and missing.is_gone(now):
+    if missing and missing.serial == announced and missing.is_gone:
         return Kind.GONE
     if terms.is_filtered and copies.count(None) == len(copies):  # else it was synced before
         return Kind.FILTERED

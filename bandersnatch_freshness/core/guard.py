@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NoReturn
 
 from .agreement import HOUR, are_three_runs
+from .ceiling import Ceiling
 from .incidents import Sighting
 from .index import (
     DAY,
@@ -13,25 +14,22 @@ from .index import (
     HIGHER,
     LOWER,
     OLDER,
-    Ceiling,
     Doubt,
     Index,
     IndexAfter,
     IndexRefusedError,
     KnownIndex,
     Listing,
+    after_seeing,
     bound,
     how_fewer,
     plausible,
     read_changes,
     read_index,
 )
-from .index_age import IndexAge, remember
+from .index_age import IndexAge
 from .observations import Observation
 from .verdicts import Verdict, judge
-
-# A master that gives no account is asked so many times as rarely.
-NO_ACCOUNT = 24
 
 
 class IndexGuard:
@@ -82,8 +80,9 @@ class IndexGuard:
         # The index's serial before anything is left out, and how much of it is beyond doubt.
         self._claimed = 0
         self._sound = 0
-        # What the master said of itself in this run: None if it was not asked, 0 if it did not say.
-        self._account: int | None = None
+        # What the master says of itself, and what it said in this run, before that was held against the index.
+        self._ceiling = self._known.ceiling
+        self._told: Ceiling | None = None
 
     def expect(
         self,
@@ -109,7 +108,7 @@ class IndexGuard:
     def compares(self, serial: int) -> bool:
         """Return whether to compare the copies: not if the master denies a newer one, or that cost a time-out today."""
         is_stalled = self._known.stalled_at <= self._now < self._known.stalled_at + DAY
-        return not is_stalled and not 0 < self._last_account <= max(serial, self._synced)
+        return not is_stalled and self._last_account != max(serial, self._synced)
 
     @property
     def wants_changelog(self) -> bool:
@@ -180,6 +179,8 @@ class IndexGuard:
         is_consistent = listing.own >= highest or not listing.own
         sound, most = (self._claimed if is_consistent else listing.own), self._most_remembered
         self._sound = sound if most is None or sound <= most else 0
+        if self._told:
+            self._ceiling = self._told.against(self._claimed, self._apart)
         self._weigh()
 
     def _weigh(self) -> None:
@@ -200,11 +201,11 @@ class IndexGuard:
             self.refuse(f"its serial {self._claimed} is older than the mirror's own, {self.least}")
         self._doubt = None if self._counts else self._known.doubt
         if self._listing and self._is_too_high(self._claimed):
-            says = f"the master says {self._account}" if self._account else "no such serial can be true yet"
+            says = f"the master says {self._denial}" if self._denial else "no such serial can be true yet"
             says = f"The index announces serial {self._claimed}, but {says}: it counts for nothing"
             self._doubts(HIGHER, says)
-            if self.is_confirmed and not self._account:
-                return  # three runs, and the master doesn't deny it
+            if self.is_believed:
+                return
             self._serial, self._highest = self._listing.measure(self.most)
             if (self._serial or 0) < self.least:
                 self.refuse(f"its serial {self._claimed} is higher than can be true")
@@ -235,6 +236,11 @@ class IndexGuard:
         return are_three_runs(doubt.runs, doubt.first, doubt.last, self._apart)
 
     @property
+    def is_believed(self) -> bool:
+        """Whether the index counts though it is higher than can be true: three runs agree, no master denies it."""
+        return self._doubt is not None and self._doubt.kind == HIGHER and self.is_confirmed and not self._denial
+
+    @property
     def holds_serial(self) -> bool:
         """Whether the mirror's serial has to wait, as the index may lack projects."""
         return self._doubt is not None and self._doubt.kind == FEWER and not self.is_confirmed
@@ -250,7 +256,7 @@ class IndexGuard:
     @property
     def _most_remembered(self) -> int | None:
         index, ceiling = self._known.seen, self._known.ceiling
-        if ceiling and ceiling.serial:
+        if ceiling and ceiling.counts_to:
             return plausible(ceiling.serial, ceiling.at, self._now)
         return plausible(index.serial, index.moved, self._now) if index and self._synced else None
 
@@ -259,9 +265,7 @@ class IndexGuard:
         """The highest serial that counts, None if there is no telling."""
         if self._account:
             return max(self._account, self._sound)
-        if self._doubt and self._doubt.kind == HIGHER and self.is_confirmed:
-            return None
-        return self._most_remembered
+        return None if self.is_believed else self._most_remembered
 
     def _is_too_high(self, serial: int) -> bool:
         most = self.most
@@ -277,27 +281,32 @@ class IndexGuard:
     @property
     def may_ask(self) -> bool:
         """Whether the master may be asked: at most once an hour, or a day where it gives no account."""
-        ceiling = self._known.ceiling
-        pause = self._apart if ceiling and ceiling.serial else self._apart * NO_ACCOUNT
-        is_pausing = ceiling is not None and ceiling.at <= self._now < ceiling.at + pause
-        return self._account is None and not is_pausing
+        return not self._told and not (self._ceiling and self._ceiling.is_recent(self._now, self._apart))
 
     @property
     def _last_account(self) -> int:
         """The last serial that the master has given out, by its own latest account; 0 if it gave none."""
-        ceiling = self._known.ceiling
-        return self._account if self._account is not None else ceiling.serial if ceiling else 0
+        return self._ceiling.counts_to if self._ceiling else 0
+
+    @property
+    def _account(self) -> int:
+        """That account, if it is of this run."""
+        return self._last_account if self._told else 0
+
+    @property
+    def _denial(self) -> int:
+        """That account, if it is too new to be asked for again."""
+        return 0 if self.may_ask else self._last_account
 
     @property
     def wants_account(self) -> bool:
         """Whether the master is to be asked for the last serial that it has given out."""
         if not self.may_ask:
             return False
-        ceiling = self._known.ceiling
         is_doubtful = self._sound < self._claimed or (
             self._doubt is not None and self._doubt.kind in (OLDER, LOWER) and self.is_confirmed
         )
-        return is_doubtful or self._owed > (ceiling.serial if ceiling else 0)
+        return is_doubtful or self._owed > self._last_account
 
     def hear(self, account: int | None) -> None:
         """Take the master's account, None if it gives none, and weigh again what it listed.
@@ -305,7 +314,8 @@ class IndexGuard:
         Raises:
             IndexRefusedError: if that is not to be acted on.
         """
-        self._account = account or 0
+        self._told = (self._ceiling or Ceiling(0, self._now)).told(account or 0, self._now)
+        self._ceiling = self._told.against(self._claimed, self._apart)
         if self._listing is not None and not self.refusal:
             self.warnings.clear()
             self._weigh()
@@ -337,8 +347,7 @@ class IndexGuard:
 
         `now` is in seconds since 1970; an index that has not moved for `max_age` seconds is wrong.
         """
-        ceiling = self._known.ceiling if self._account is None else Ceiling(self._account, now)
-        stalled_at = self._known.stalled_at
+        ceiling, stalled_at = self._ceiling, self._known.stalled_at
         if self.observations[1:]:
             has_stalled = any(one.problem.endswith("TimeoutError") for one in self.observations)
             stalled_at = now if has_stalled else 0
@@ -368,23 +377,16 @@ class IndexGuard:
             doubt = None
         elif (doubt and doubt.kind == FEWER) or not projects:
             projects = index.projects if index else 0
-        if doubt and doubt.kind == HIGHER and self.is_confirmed and not self._account:
+        if self.is_believed:
             doubt = None
         seen = max((one.serial for one in self.observations if one.serial is not None), default=0)
         wrong = self._sighting(seen) if self._serial < seen and not self._is_too_high(seen) else None
         highest = self._highest or (index.highest if index else 0)
         has_moved = index is None or self._serial > index.serial
         look = self.age.look_after(found=has_moved, moved=has_moved)
-        if index is None or has_moved or index.moved > now:
-            marks = remember(index.marks if index else (), self._serial, now)
-            index = Index(self._serial, now, projects, highest, marks, look)
-        else:
-            marks = remember(index.marks, index.serial, now)
-            if self._serial < index.serial:  # an older copy tells nothing new
-                highest = index.highest
-            index = Index(index.serial, index.moved, projects, highest, marks, look)
-            # Unless the master itself says that nothing has happened since.
-            is_quiet = ceiling is not None and 0 < ceiling.serial <= index.serial and now - ceiling.at < max_age
+        index, has_news = after_seeing(index, Index(self._serial, now, projects, highest, look=look))
+        if not has_news:  # which is wrong in the end, unless the master itself says that nothing has happened since
+            is_quiet = ceiling is not None and ceiling.counts_to == index.serial and now - ceiling.at < max_age
             if wrong is None and now - index.moved >= max_age and not is_quiet:
                 wrong = self._sighting(index.serial + 1)._replace(cause=index.stands())
         return IndexAfter(KnownIndex(index, doubt, ceiling, stalled_at), wrong, wrong is None)

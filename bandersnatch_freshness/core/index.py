@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ..formatting import timestamp
+from .ceiling import Ceiling
 from .incidents import Sighting
-from .index_age import Look, Mark
+from .index_age import Look, Mark, remember
 from .observations import HIGHEST_SERIAL, parse_serial
 
 # More than this in a day, and it is no serial of that master: PyPI counts some 20,000 events a day.
@@ -47,6 +48,15 @@ class Index(NamedTuple):
         return f"it has stood at serial {self.serial} since {timestamp(self.moved)}"
 
 
+def after_seeing(index: Index | None, seen: Index) -> tuple[Index, bool]:
+    """Return what to remember of an index after one was `seen`, without marks, and whether that is news."""
+    if index is None or seen.serial > index.serial or index.moved > seen.moved:
+        return seen._replace(marks=remember(index.marks if index else (), seen.serial, seen.moved)), True
+    highest = seen.highest if seen.serial == index.serial else index.highest  # an older copy tells nothing new
+    marks = remember(index.marks, index.serial, seen.moved)
+    return Index(index.serial, index.moved, seen.projects, highest, marks, seen.look), False
+
+
 # Kinds of doubt. Older than the mirror: refused. Fewer projects than before: acted on, and the mirror's serial waits.
 # Higher than can be true: counts for nothing. Lower than remembered: acted on.
 OLDER, FEWER, HIGHER, LOWER = "older", "fewer", "higher", "lower"
@@ -78,16 +88,6 @@ class Doubt(NamedTuple):
         if self.kind == FEWER:
             return later.projects >= self.projects * LEAST_SHARE
         return later.serial >= self.serial
-
-
-class Ceiling(NamedTuple):
-    """The highest serial that the master had given out by its own account, when it was asked `at`.
-
-    In seconds since 1970. A `serial` of 0: it gave no account.
-    """
-
-    serial: int
-    at: int
 
 
 class IndexRefusedError(Exception):

@@ -1,7 +1,8 @@
 """Missing packages: announced, and their page is a 404. No I/O, no clock.
 
 A 404 that came past all caches proves that a package is gone. Any other may be a cache's: the package is kept on
-record and asked for again, ever more rarely, and believed to be gone after a week, or when the index lists it no more.
+record and asked for again, ever more rarely, and believed to be gone when it was a 404 each time, for a week, or when
+the index lists it no more.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ DAY = 24 * HOUR
 BELIEVED_AFTER = 7 * DAY
 FORGOTTEN_AFTER = 30 * DAY
 
-# So many are asked for again within an hour, however many there are.
+# So often a 404 must have come, however long it is since the first: a clock may be wrong, and a run may be rare.
+LEAST_ASKS = 5
+
+# So many are asked for again within an hour, or this share of them, if that is more.
 ASKS_PER_HOUR = 10
+SHARE_PER_HOUR = 0.01
 
 
 class NotFound(NamedTuple):
@@ -46,21 +51,23 @@ class Missing(NamedTuple):
     unlisted: int = 0
     keeps_files: bool = False
 
-    def is_gone(self, now: int) -> bool:
-        """Return whether it is believed to be gone."""
-        return self.is_proven or now - self.since >= BELIEVED_AFTER
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is believed to be gone."""
+        return self.is_proven or (self.asks >= LEAST_ASKS and self.last_asked - self.since >= BELIEVED_AFTER)
 
     def is_due(self, now: int) -> bool:
         """Return whether to ask for it again: for the second proof, or after about as long as it has been missing."""
-        if self.is_gone(now) and not self.keeps_files:
+        if self.is_gone and not self.keeps_files:
             return False
-        pause = HOUR if self.is_gone(now) else max(HOUR, min(DAY, self.last_asked - self.since))
+        pause = HOUR if self.is_gone else max(HOUR, min(DAY, self.last_asked - self.since))
         return not self.last_asked <= now < self.last_asked + pause  # also true if the clock has jumped back
 
     def is_proven_again(self, found: NotFound, now: int) -> bool:
         """Return whether another 404 is a second proof, an hour after the first."""
-        proves = found.is_proven or now - self.since >= BELIEVED_AFTER
-        return found.serial <= self.serial and proves and self.is_gone(now) and now - self.since >= HOUR
+        first = self.since if self.is_proven else self.last_asked
+        is_proof = self.is_gone and (found.is_proven or not self.is_proven)
+        return found.serial == self.serial and is_proof and now - first >= HOUR
 
 
 class MissingPlan(NamedTuple):
@@ -80,20 +87,29 @@ def plan(
 ) -> MissingPlan:
     """Return the plan for a run that has these packages on its list, by their serials; if it `drains`, all are due.
 
-    One with a newer serial than is remembered is news, and asked for as any other. What is `in_quarantine` too is
+    One with another serial than is remembered is news, and asked for as any other. What is `in_quarantine` too is
     asked for from there.
     """
     apart = {name: one for name, one in missing.items() if name not in in_quarantine}
-    news = {name for name in apart if listed.get(name, 0) > apart[name].serial}
+    news = {name for name, one in apart.items() if listed.get(name, one.serial) != one.serial}
     asked = sum(one.asks > 1 and now - HOUR < one.last_asked <= now for one in apart.values())
     due = sorted(
         (one.last_asked, name)
         for name, one in apart.items()
-        if name not in news and (one.is_due(now) or (drains and not one.is_gone(now)))
+        if name not in news and (one.is_due(now) or (drains and not one.is_gone))
     )
-    most = len(due) if drains else max(0, ASKS_PER_HOUR - asked)
-    ask = {name: max(apart[name].serial, listed.get(name, 0)) for _, name in due[:most]}
+    most = len(due) if drains else max(0, _most(apart) - asked)
+    ask = {name: apart[name].serial for _, name in due[:most]}
     return MissingPlan(ask, {name for name in listed if name in apart and name not in news and name not in ask})
+
+
+def is_over(asked: Set[str], back: Set[str], owed: int) -> bool:
+    """Return whether the trouble seems to be over, as most of what a run asked for again of so many is `back`."""
+    return len(asked) >= max(1, min(owed, ASKS_PER_HOUR)) and len(asked & back) * 2 > len(asked)
+
+
+def _most(missing: Mapping[str, Missing]) -> int:
+    return max(ASKS_PER_HOUR, int(sum(not one.is_gone for one in missing.values()) * SHARE_PER_HOUR))
 
 
 def after_listing(missing: Mapping[str, Missing], listed: Collection[str], now: int) -> dict[str, Missing]:
@@ -101,7 +117,7 @@ def after_listing(missing: Mapping[str, Missing], listed: Collection[str], now: 
     after = {}
     for name, one in missing.items():
         unlisted = 0 if name in listed else min(one.unlisted, now) or now
-        if one.is_gone(now) or unlisted == one.unlisted == 0:
+        if one.is_gone or unlisted == one.unlisted == 0:
             after[name] = one
         elif unlisted and now - unlisted >= HOUR:
             after[name] = one._replace(is_proven=True, since=now, unlisted=unlisted)
@@ -122,13 +138,13 @@ def after_run(
     after = {
         name: one
         for name, one in missing.items()
-        if name not in seen and not (one.is_gone(now) and now - one.since >= FORGOTTEN_AFTER)
+        if name not in seen and not (one.is_gone and now - one.last_asked >= FORGOTTEN_AFTER)
     }
     for name in after.keys() & failed:  # its week begins anew
-        after[name] = after[name]._replace(since=now, last_asked=now)
+        after[name] = after[name]._replace(since=now, last_asked=now, asks=1)
     for name, (serial, is_proven, keeps_files) in found.items():
         before = after.get(name)
-        if before is None or serial > before.serial:
+        if before is None or serial != before.serial or now - before.last_asked >= FORGOTTEN_AFTER:
             after[name] = Missing(serial, now, now, is_proven=is_proven, keeps_files=keeps_files)
             continue
         since = now if is_proven and not before.is_proven else min(before.since, now)
@@ -142,6 +158,6 @@ def after_run(
     return after
 
 
-def still_owed(missing: Mapping[str, Missing], now: int) -> Iterator[tuple[str, int]]:
+def still_owed(missing: Mapping[str, Missing]) -> Iterator[tuple[str, int]]:
     """Return the packages that may yet be had, each with its serial."""
-    return ((name, one.serial) for name, one in missing.items() if not one.is_gone(now))
+    return ((name, one.serial) for name, one in missing.items() if not one.is_gone)

@@ -293,7 +293,7 @@ class Run:
         if has_files and not (before and before.is_proven_again(found, now)):
             self.not_found[project] = found._replace(keeps_files=True)
             return False
-        return found.is_proven or (before is not None and before.is_gone(now))
+        return found.is_proven or (before is not None and before.is_gone)
 
     @property
     def is_quiet(self) -> bool:

@@ -43,10 +43,10 @@ def take_slice(
     terms = Terms(listing.own, copies.pages, is_filtered)
     known = Known(mirror.synced_serial, quarantine=quarantine.keys(), missing=missing)
     may_sync = part.audit.may_sync(is_filtered=is_filtered)
-    begun, now = time.monotonic(), run.started
+    begun = time.monotonic()
 
     def kind_of(project: str, serial: int) -> Kind:
-        return compare(project, serial, copies.read(project), known, terms, now).kind
+        return compare(project, serial, copies.read(project), known, terms).kind
 
     lost: dict[str, int] = {}
     absent: dict[str, int] = {}

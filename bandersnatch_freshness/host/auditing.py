@@ -151,7 +151,7 @@ class Auditor:
     def compare(self, project: str, announced: int | None, index: int) -> Finding:
         """Compare one project, by what the mirror knows since it last looked; `index` is the serial of the index."""
         terms = Terms(index, self.copies.pages, self._is_filtered)
-        return compare(project, announced, self.copies.read(project), self.known, terms, self._clock())
+        return compare(project, announced, self.copies.read(project), self.known, terms)
 
     def explain(self, announced: Announced, projects: Iterable[str]) -> list[Explained]:
         """Return all that tells what each of these projects is found to be.

@@ -65,7 +65,7 @@ def hand_back(
     with _alone(files, records, keeps_starts_away=True):
         state = records.state
         owed = {
-            **(dict(missing.still_owed(state.missing, clock())) if with_missing else {}),
+            **(dict(missing.still_owed(state.missing)) if with_missing else {}),
             # A package that waits for another master's list may be at any serial there.
             **{name: 1 if one.waiting else one.required_serial for name, one in state.quarantine.items()},
         }

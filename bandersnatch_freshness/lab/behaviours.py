@@ -36,6 +36,8 @@ class Behaviour:
     refuses_xmlrpc: bool = False
     # XML-RPC does not say which serial was given out last.
     gives_no_account: bool = False
+    # XML-RPC always says that it was this one, as a dead replica does; 0: it says the true one.
+    stuck_account: int = 0
     # Only every nth project is affected.
     every: int = 1
     # Stuck copies carry no serial header, as from a fallback backend.

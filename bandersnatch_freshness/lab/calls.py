@@ -47,7 +47,10 @@ class Calls:
             return Answer(404)
         try:
             self._count()
-            text = xmlrpc.client.dumps((self._result(str(method), parameters),), methodresponse=True)
+            result = self._result(str(method), parameters)
+            if method == "changelog_last_serial":
+                result = behaviour.stuck_account or result
+            text = xmlrpc.client.dumps((result,), methodresponse=True)
         except xmlrpc.client.Fault as fault:
             text = xmlrpc.client.dumps(fault)
         return Answer(200, {"Content-Type": "text/xml"}, text.encode())

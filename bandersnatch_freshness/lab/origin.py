@@ -112,6 +112,10 @@ class Origin:
             project.serial = project.announced
             project.claimed = None
 
+    def pass_over(self, serials: int) -> None:
+        """Let the serial go up by so many, as by events of projects that are not listed."""
+        self.serial += serials
+
     def restore(self, serial: int) -> None:
         """Go back to what there was at a serial, as from a backup; serials after it are given out a second time."""
         undone = [change for change in self.changes if change.serial > serial]

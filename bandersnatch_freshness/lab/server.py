@@ -190,6 +190,10 @@ class Lab:
         """Publish a release of these projects, or of all, and return their names."""
         return self._call(lambda: self._edge.release(self.names if names is None else names))
 
+    def pass_over(self, serials: int) -> None:
+        """Let the serial go up by so many, as by events of projects that the index does not list."""
+        self._call(lambda: self._origin.pass_over(serials))
+
     def behave(self, behaviour: Behaviour | str) -> None:
         """Switch to another behaviour; cached copies and releases stay."""
         self._call(lambda: self._edge.behave(BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour))

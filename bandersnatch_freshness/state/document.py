@@ -17,8 +17,9 @@ from msgspec import UNSET, UnsetType
 
 from .. import __version__
 from ..core.audit_round import AuditRound, PastRound
+from ..core.ceiling import Ceiling
 from ..core.history import Batch, Hour, PastRun
-from ..core.index import Ceiling, Doubt, Index
+from ..core.index import Doubt, Index
 from ..core.index_age import Look, Mark
 from ..core.missing import Missing
 from ..core.origin import Allowance, Turn

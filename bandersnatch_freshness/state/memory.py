@@ -175,8 +175,8 @@ class Memory:
         """Return what is known about pages."""
         state = self._records.state
         ceiling = state.ceiling
-        most = plausible(ceiling.serial, ceiling.at, self._clock()) if ceiling and ceiling.serial else None
-        gone = {name for name, one in state.missing.items() if one.is_gone(self._clock())}
+        most = plausible(ceiling.serial, ceiling.at, self._clock()) if ceiling and ceiling.counts_to else None
+        gone = {name for name, one in state.missing.items() if one.is_gone}
         return KnownPages(state.incidents, state.quarantine, gone=gone, another_master=state.another_master, most=most)
 
     def look(self) -> KnownPages:

@@ -30,7 +30,7 @@ class MissingPackages:
 
     def owed(self) -> set[str]:
         """Return those that are not proven to be gone."""
-        return {name for name, _ in missing.still_owed(self._records.state.missing, self._clock())}
+        return {name for name, _ in missing.still_owed(self._records.state.missing)}
 
     def note_listed(self, listed: Collection[str]) -> None:
         """Note which of them the index lists."""

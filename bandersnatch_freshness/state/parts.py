@@ -178,6 +178,12 @@ class Ceiling(Part):
 
     serial: Annotated[Number, Meta(description="that serial; 0 where it gave no account")]
     at: Annotated[Seconds, Meta(description="when it was asked")]
+    since: Annotated[Seconds, Meta(description="since when it has named none that is higher")] | UnsetType = UNSET
+    above: Annotated[Number, Meta(description="the serial of the first index above it since then; 0: none was")] = 0
+    runs: Annotated[Number, Meta(description="how many runs saw one above it")] = 0
+    is_refuted: Annotated[
+        bool, Meta(description="it counts for nothing: it stood still over three runs, and the index went on")
+    ] = field(name="refuted", default=False)
 
 
 class Refusal(Part):

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from ..core import history, missing
 from ..core.audit_round import AuditRound
+from ..core.ceiling import Ceiling
 from ..core.history import Batch, Hour, PastRun
 from ..core.incidents import Incident, Level
-from ..core.index import Ceiling, Doubt, Index
+from ..core.index import Doubt, Index
 from ..core.index_age import Mark
 from ..core.missing import Missing
 from ..core.origin import Allowance
@@ -204,7 +205,7 @@ class State:
         taken = {name: getattr(known, name) for name in _OF_A_MASTER}
         # What the old master owed can come from the new one, once its list tells with which serial.
         owed = {
-            **{name: QuarantineEntry(serial, now, now) for name, serial in missing.still_owed(self.missing, now)},
+            **{name: QuarantineEntry(serial, now, now) for name, serial in missing.still_owed(self.missing)},
             **self.quarantine,
         }
         return replace(

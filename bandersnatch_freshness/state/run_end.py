@@ -76,25 +76,28 @@ def note_end(
 
 def _note_packages(state: State, run: Run, now: int, *, quarantines: bool) -> set[str]:
     """Note what is missing and in quarantine after a run; return what has left the quarantine."""
-    report = run.report
+    report, owed = run.report, len(dict(missing.still_owed(state.missing)))
+    asked = run.missing_asked.keys()
     state.missing = run.missing_after(state.missing, now)
+    are_missing_back = missing.is_over(asked, asked - state.missing.keys(), owed)
     before = dict(state.quarantine)
     if quarantines:  # else they stay where they are
         for name, serial in run.missing_seen().items():
             state.missing.pop(name, None)
             before[name] = quarantine.QuarantineEntry(serial, now, now)
     on_record = before.keys() | state.incidents.keys()
-    report.gone |= {name for name in on_record & state.missing.keys() if state.missing[name].is_gone(now)}
+    report.gone |= {name for name in on_record & state.missing.keys() if state.missing[name].is_gone}
     state.quarantine = quarantine.after_run(before, run.rechecks.keys(), report.gone, run.synced, now)
     left = before.keys() - state.quarantine.keys()
     # What came past all caches is no sign that these are right again.
-    state.drains = quarantine.is_over(run.rechecks.keys(), left - run.origin.fresh, len(before))
+    are_cured = quarantine.is_over(run.rechecks.keys(), left - run.origin.fresh, len(before))
+    state.drains = are_cured or are_missing_back
     if state.origin:
         state.origin = state.origin.settle(run.origin, report.fresh | report.gone, now)
     report.quarantined = set(state.quarantine)
     report.accepted = {name for name, entry in state.quarantine.items() if entry.is_accepted}
     report.synced = {name: entry.synced for name, entry in state.quarantine.items() if entry.synced is not None}
-    report.missing = {name for name, _ in missing.still_owed(state.missing, now)}
+    report.missing = {name for name, _ in missing.still_owed(state.missing)}
     return set(left)
 
 

@@ -20,7 +20,7 @@ _MISSING = "missing"
 def dump(state: State, now: int) -> Iterator[str]:
     """Return the text of the second copy, in lines."""
     yield from (f"{name} {state.quarantine[name].required_serial}\n" for name in sorted(state.quarantine))
-    owed = dict(missing.still_owed(state.missing, now))
+    owed = dict(missing.still_owed(state.missing))
     yield from (f"{name} {owed[name]} {_MISSING}\n" for name in sorted(owed) if name not in state.quarantine)
 
 

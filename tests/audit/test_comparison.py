@@ -28,7 +28,7 @@ def found(
     announced: int | None, copies: Copies, known: Known = SYNCED, terms: Terms = TERMS, project: str = "foo"
 ) -> Kind:
     """Return what a project is found to be."""
-    return compare(project, announced, copies, known, terms, NOW).kind
+    return compare(project, announced, copies, known, terms).kind
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_the_tally_tells_whether_all_is_there() -> None:
     """What is on record, or gone, takes nothing from that."""
     tally = Tally()
     for number, kind in enumerate((Kind.CURRENT, Kind.TO_SYNC, Kind.GONE, Kind.FILTERED, Kind.QUARANTINED)):
-        tally.add(compare("foo", 30, OLDER, SYNCED, TERMS, NOW)._replace(kind=kind, project=f"foo-{number}"))
+        tally.add(compare("foo", 30, OLDER, SYNCED, TERMS)._replace(kind=kind, project=f"foo-{number}"))
     assert tally.is_complete
     assert [one.project for one in tally.named] == ["foo-4"]
-    tally.add(compare("lost", 30, OLDER, SYNCED, TERMS, NOW))
-    tally.add(compare("nonsense", 0, (None,) * 4, SYNCED, TERMS, NOW))
-    tally.add(compare("a-404", 30, OLDER, SYNCED, TERMS, NOW))
-    tally.add(compare("taken-down", None, OLDER, SYNCED, TERMS, NOW))
+    tally.add(compare("lost", 30, OLDER, SYNCED, TERMS))
+    tally.add(compare("nonsense", 0, (None,) * 4, SYNCED, TERMS))
+    tally.add(compare("a-404", 30, OLDER, SYNCED, TERMS))
+    tally.add(compare("taken-down", None, OLDER, SYNCED, TERMS))
     assert not tally.is_complete
     missing = {"a-404": Missing(30, NOW, NOW), "lost": Missing(29, NOW, NOW)}
     assert tally.lost(missing) == {"lost": 30, "nonsense": ANY_SERIAL}

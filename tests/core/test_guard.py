@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from bandersnatch_freshness.core.ceiling import Ceiling
 from bandersnatch_freshness.core.guard import IndexGuard
-from bandersnatch_freshness.core.index import Ceiling, Index, IndexAfter, IndexRefusedError, KnownIndex
+from bandersnatch_freshness.core.index import Index, IndexAfter, IndexRefusedError, KnownIndex
 from bandersnatch_freshness.core.index_age import Mark
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.variants import PLAIN
@@ -55,14 +56,15 @@ def runs(
     synced: int = 50,
     times: int = 3,
     asked: list[int] | None = None,
+    begin: int = 0,
 ) -> list[IndexGuard]:
     """Return the guards of runs half an hour apart, which all see the same index; the master says `account`.
 
-    `asked` gets the times at which it was asked.
+    `asked` gets the times at which it was asked; the first run is `begin` seconds after noon.
     """
     made = []
     for number in range(times):
-        now = NOON + number * HOUR // 2
+        now = NOON + begin + number * HOUR // 2
         one = guard(known, synced, now=now)
         with contextlib.suppress(IndexRefusedError):
             one.admit_index(index)
@@ -248,6 +250,26 @@ def test_three_runs_believe_a_serial_that_the_master_does_not_deny() -> None:
     assert known.seen.serial == 10**9
 
 
+@pytest.mark.parametrize("first", [49, 55])
+def test_three_runs_believe_an_index_that_goes_on_where_the_account_stands(first: int) -> None:
+    """A dead replica counts for nothing, above the mirror's own serial or below it, and is asked daily from then on."""
+    known, refused = KnownIndex(KNOWN), []
+    for number in range(8):
+        (made,) = runs(known, index_of(10**9 + number, 100, 10**9 + number), first, times=1, begin=number * HOUR)
+        refused.append(bool(made.refusal))
+        known = made.after(NOON + number * HOUR, 6 * HOUR).known
+    assert refused == [True, True] + [False] * 6
+    assert (known.seen and known.seen.serial, known.doubt) == (10**9 + 7, None)
+
+
+def test_an_account_below_the_index_is_no_sign_that_nothing_happens() -> None:
+    """It is another index's, or a dead replica's."""
+    for account, is_right in ((50, True), (49, False)):
+        made = guard(KnownIndex(KNOWN, ceiling=Ceiling(account, NOON + HOUR)), now=NOON + 6 * HOUR)
+        made.admit_index(index_of(50, 100))
+        assert made.after(NOON + 6 * HOUR, 6 * HOUR).is_right is is_right
+
+
 def test_a_number_of_a_todo_list_is_held_against_the_masters_account() -> None:
     """No index is asked for then."""
     made = guard(KnownIndex(KNOWN))
@@ -258,7 +280,7 @@ def test_a_number_of_a_todo_list_is_held_against_the_masters_account() -> None:
     assert made.bound(packages, 6000, lambda _: 0) == 58
     assert packages == {"foo": 1, "bar": 58}
     known = made.after(NOON, 6 * HOUR).known
-    assert known.ceiling == Ceiling(60, NOON)
+    assert known.ceiling == Ceiling(60, NOON, NOON)
     again = guard(known, now=NOON + 60)
     again.expect(50, lambda: 0, 6000)
     assert not again.wants_account  # within the hour

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from bandersnatch_freshness.core.ceiling import Ceiling
 from bandersnatch_freshness.core.history import Batch, Hour, PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level
-from bandersnatch_freshness.core.index import Ceiling, Doubt, Index
+from bandersnatch_freshness.core.index import Doubt, Index
 from bandersnatch_freshness.core.missing import Missing
 from bandersnatch_freshness.core.observations import Evidence
 from bandersnatch_freshness.core.origin import Allowance, Turn
@@ -156,7 +157,11 @@ def test_masters_are_remembered() -> None:
     """The last three; what is the mirror's stays, and what is the master's comes back with it."""
     foo = FULL._replace(in_quarantine=True)
     told = {"a": {"foo": NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON)}}
-    index, doubt, ceiling = Index(42, NOON, 9), Doubt("smaller", 42, 1, NOON, NOON + 9, 2), Ceiling(50, NOON)
+    index, doubt, ceiling = (
+        Index(42, NOON, 9),
+        Doubt("smaller", 42, 1, NOON, NOON + 9, 2),
+        Ceiling(50, NOON, NOON - 9, 60, 2, True),
+    )
     first = State("https://a.example", {"foo": foo}, [RUN], told, {"foo": QuarantineEntry(42, NOON, NOON, synced=40)})
     first.batch, first.index, first.doubt, first.ceiling, first.complete_at = Batch(42, 7), index, doubt, ceiling, NOON
     first.refusal = refusal = Refusal(NOON, NOON + 60)

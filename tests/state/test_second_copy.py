@@ -27,7 +27,7 @@ WHOLE = state(
     {"foo": entry(), "bar": entry(50)},
     {
         "new": Missing(60, NOON, NOON),
-        "old": Missing(7, NOON - 8 * DAY, NOON),
+        "old": Missing(7, NOON - 8 * DAY, NOON, asks=5),
         "gone": Missing(8, NOON, NOON, is_proven=True),
         "foo": Missing(42, NOON, NOON),
     },
