@@ -27,14 +27,14 @@ def _here(options: argparse.Namespace) -> tuple[CheckExit, str]:
     """Check the mirror that is configured on this host."""
     from ..host.configuration import NoConfigurationError
     from . import summaries
+    from .ownership import told
 
     try:
         summary = summaries.summarize(options)
     except NoConfigurationError as error:
         raise ValueError(f"{error} (of a threshold, --critical)") from None
     except PermissionError as error:  # as of Nagios' own user
-        owner = "its owner" if error.filename is None else f"the owner of {error.filename}"
-        raise ValueError(f"{error}: run it as {owner}, by sudo, or from outside by --url") from None
+        raise ValueError(f"{told(error)}, by sudo, or check from outside by --url") from None
     return checks.check(summary, _limits(options))
 
 

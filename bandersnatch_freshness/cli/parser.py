@@ -51,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (OSError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            from .ownership import told
+
+            error = ValueError(told(error))
         print(f"bandersnatch-freshness {options.command}: {error}", file=sys.stderr)  # noqa: T201
         return _FAILURES.get(options.command, CommonExit.FAILED)
 

@@ -9,11 +9,11 @@ from ..core.incidents import Level
 from ..exit_codes import RunExit
 from .summaries import summarize
 
+# Options of Bandersnatch's that need no command, and no configuration.
+_ENOUGH = frozenset(("-h", "--help", "--version"))
+
 # Ours too where it comes after `run`: Bandersnatch has no such option.
 _QUIET = frozenset(("-q", "--quiet"))
-
-# Options of Bandersnatch's that need no command.
-_ENOUGH = frozenset(("-h", "--help", "--version"))
 
 
 def main(options: argparse.Namespace) -> int:
@@ -31,8 +31,11 @@ def main(options: argparse.Namespace) -> int:
     from .. import host
 
     try:
-        ended = host.run(["--config", options.config, *options.arguments], quiet=quiet)
-    except host.RefusedError:
+        given = ["--config", options.config, *options.arguments]
+        ended = host.run(given, quiet=quiet, needs_configuration=_ENOUGH.isdisjoint(given))
+    except host.RefusedError as error:
+        if str(error):
+            print(f"bandersnatch-freshness run: {error}", file=sys.stderr)  # noqa: T201
         return RunExit.USAGE
     if ended is None:  # it was asked for its help, or its version
         return RunExit.FRESH

@@ -85,7 +85,7 @@ class _UnknownBandersnatchError(ValueError):
 
 
 class RefusedError(Exception):
-    """Bandersnatch does not run, as its command line or its configuration can't be followed."""
+    """Bandersnatch does not run, as its command line or its configuration can't be followed; the text says why."""
 
 
 class _Started:
@@ -247,15 +247,16 @@ def upstream(config_file: str) -> Upstream:
     )
 
 
-def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
+def run(arguments: Sequence[str], *, quiet: bool = False, needs_configuration: bool = True) -> bool | None:
     """Run the command `bandersnatch` with the suite in place from its first request.
 
     If `quiet`, Bandersnatch's own handler for the console shows nothing below WARNING; what a
-    log-config sets up is left as it is. Returns whether nothing but stale pages has failed; None
-    if there was nothing to do, as for its help.
+    log-config sets up is left as it is. If it `needs_configuration`, there must be one. Returns whether nothing but
+    stale pages has failed; None if there was nothing to do, as for its help.
 
     Raises:
-        RefusedError: if the command line or the configuration can't be followed, which has been said.
+        RefusedError: if the command line or the configuration can't be followed; its text is empty where that has
+            been said.
     """
     has_begun = False
 
@@ -271,6 +272,11 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
     if missing:
         raise ValueError(f"Bandersnatch {_version()} lacks {missing}, which `run` needs: use the command bandersnatch")
     sys.argv = ["bandersnatch", *arguments]
+    if needs_configuration:
+        try:  # else Bandersnatch would write one, of a mirror of all of PyPI
+            _configuration.check_is_there(_configuration.named_file())
+        except ValueError as error:
+            raise RefusedError(str(error)) from None
     try:
         code = adapter.run_command(start_first, quiet=quiet)
     except SystemExit as ended:
@@ -278,7 +284,9 @@ def run(arguments: Sequence[str], *, quiet: bool = False) -> bool | None:
         if code == _configuration.REFUSED:
             raise RefusedError from None
     except Exception as error:
-        if has_begun and "mirror" in arguments:
+        if not has_begun:
+            raise RefusedError(f"{_configuration.named_file()}: {_configuration.why_refused(error)}") from error
+        if "mirror" in arguments:
             suite().end_early(error)
         if not suite().tells:
             raise

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import configparser
 import logging
+import logging.config
 import sys
+import traceback
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,12 +44,7 @@ def read_configuration(config_file: str) -> Any:
         NoConfigurationError: if it can't be read.
         ValueError: if it can't be parsed; names the file.
     """
-    try:
-        with open(config_file):
-            pass
-    except OSError as error:
-        what = (error.strerror or str(error)).lower().replace(" or directory", "").replace("is a dir", "a dir")
-        raise NoConfigurationError(f"-c {config_file}: {what}; allowed: a bandersnatch.conf") from None
+    check_is_there(config_file)
     try:
         loaded = bandersnatch.configuration.BandersnatchConfig(Path(config_file))
     except configparser.Error as error:
@@ -57,12 +54,29 @@ def read_configuration(config_file: str) -> Any:
     return getattr(loaded, "config", loaded)
 
 
+def check_is_there(config_file: str) -> None:
+    """Make sure that there is such a file.
+
+    Raises:
+        NoConfigurationError: if it can't be read.
+    """
+    try:
+        with open(config_file):
+            pass
+    except OSError as error:
+        what = (error.strerror or str(error)).lower().replace(" or directory", "").replace("is a dir", "a dir")
+        raise NoConfigurationError(f"-c {config_file}: {what}; allowed: a bandersnatch.conf") from None
+
+
 def config_file() -> str:
     """Return the configuration file of the command line that is being followed."""
     singleton = bandersnatch.configuration.BandersnatchConfig()
     known = getattr(singleton, "config_file", None)
-    if known:
-        return str(known)
+    return str(known) if known else named_file()
+
+
+def named_file() -> str:
+    """Return the configuration file that the command line names, or Bandersnatch's own place for it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=True, exit_on_error=False)
     parser.add_argument("-c", "--config", default="/etc/bandersnatch.conf")
     return str(parser.parse_known_args()[0].config)
@@ -171,6 +185,15 @@ def problem_of(error: configparser.Error) -> str:
     where += [f"line {line}"] if line else []
     what = _PROBLEMS.get(type(error), "a % that is to stand for itself is written %%")
     return f"{', '.join(where)}: {what}"
+
+
+def why_refused(error: Exception) -> str:
+    """Return why Bandersnatch doesn't start by a configuration, in a line."""
+    if isinstance(error, configparser.Error):
+        return problem_of(error)
+    files = (frame.filename for frame in traceback.extract_tb(error.__traceback__))
+    what = "log-config: " if logging.config.__file__ in files else ""
+    return printable(f"{what}{type(error).__name__}: {error}")
 
 
 def near_misses(configuration: Any) -> list[str]:

@@ -122,7 +122,7 @@ class MirrorFiles(NamedTuple):
 
             return Notifier(tracking, socket.gethostname(), self.directory)
 
-        def publish(state: State, now: int, level: int) -> bool:
+        def publish(state: State, now: int, level: Callable[[str], int]) -> set[str]:
             from ..reporting.publisher import publish
             from . import served
 
@@ -130,7 +130,7 @@ class MirrorFiles(NamedTuple):
                 return self.summary(state, now, obstacle=self.obstacle(state, now))
 
             own_serials = functools.partial(served.own_serials, self.storage, self.directory)
-            return publish(tracking, self.storage, self.directory, summarize, own_serials, level=level)
+            return publish(tracking, self.storage, self.directory, summarize, own_serials, level)
 
         shows = publish if tracking.metrics_file or tracking.status_page else None
         return Memory(self.records(clock), tracking, clock, notifier, shows, self.trace())

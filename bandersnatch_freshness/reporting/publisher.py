@@ -27,19 +27,18 @@ def publish(
     directory: str,
     summarize: Callable[[], Summary],
     own_serials: Callable[[State], OwnSerials],
-    *,
-    level: int = logging.ERROR,
-) -> bool:
-    """Write the files that are configured, with the state's lock held; return whether all are written.
+    level: Callable[[str], int] = lambda _: logging.ERROR,
+) -> set[str]:
+    """Write the files that are configured, with the state's lock held; return the options of those that can't be.
 
-    What can't be is logged at this `level`, and the old file stays. `summarize` returns the summary of the mirror in
-    this directory, and `own_serials` those in some of its own files.
+    That is logged at the `level` of that option, and the old file stays. `summarize` returns the summary of the mirror
+    in this directory, and `own_serials` those in some of its own files.
     """
 
     def write_page(found: Summary, path: str) -> None:
         _write_page(found, own_serials(found.state), path, storage, directory)
 
-    is_written = True
+    failed = set()
     summary = functools.cache(summarize)  # both files use the same one
     for option, path, write in (
         ("metrics_file", tracking.metrics_file, lambda found, path: _write_metrics(found, Path(directory) / path)),
@@ -51,9 +50,10 @@ def publish(
             write(summary(), path)
         except Exception as error:  # noqa: BLE001 - logged, and failed open: the run itself is not affected
             text = "[freshness] %s = %s can't be written: %s: %s"
-            log.log(level, text, option, path, type(error).__name__, error)
-            is_written = False
-    return is_written
+            why = (isinstance(error, OSError) and error.strerror) or error  # which names a temporary file
+            log.log(level(option), text, option, path, type(error).__name__, why)
+            failed.add(option)
+    return failed
 
 
 def _write_metrics(summary: Summary, path: Path) -> None:

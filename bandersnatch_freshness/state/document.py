@@ -97,7 +97,7 @@ def dump(state: State, now: int) -> Iterator[str]:
         ("drains", state.drains or None),
         ("stalled", timestamp(state.stalled_at) if state.stalled_at else None),
         ("channels", {channel: _channel(one) for channel, one in state.channels.items()} or None),
-        ("unpublished", timestamp(state.unpublished_at) if state.unpublished_at else None),
+        ("unwritten", {option: timestamp(at) for option, at in state.unwritten.items()} or None),
         ("totals", _part(parts.Totals, state.totals)),
     ):
         if value is not None:
@@ -236,7 +236,7 @@ def load(text: str | bytes) -> State:
         drains=document.drains,
         channels={channel: _core(ChannelRecord, one) for channel, one in document.channels.items()},
         stalled_at=0 if document.stalled is UNSET else document.stalled,
-        unpublished_at=0 if document.unpublished is UNSET else document.unpublished,
+        unwritten={**document.unwritten},
         totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),
         others=[OtherMaster(left=one.left, **_taken(one, ())) for one in document.others],
     )

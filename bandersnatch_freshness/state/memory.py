@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import filelock
@@ -36,6 +36,8 @@ from .trace import Left, Trace
 
 log = logging.getLogger("bandersnatch.freshness")
 
+Publish = Callable[[State, int, Callable[[str], int]], Collection[str]]
+
 
 class Memory:
     """What is remembered about one mirror."""
@@ -46,14 +48,14 @@ class Memory:
         tracking: TrackingSettings,
         clock: Callable[[], int],
         notifier: Callable[[], Notifies] | None = None,
-        publish: Callable[[State, int, int], bool] | None = None,
+        publish: Publish | None = None,
         trace: Trace | None = None,
     ) -> None:
         """`clock` returns seconds since 1970.
 
         `notifier` makes the object that sends notifications, if there are any to send. `publish`
-        is called after a run with the state, the time and the level to log at, to write what others read; it returns
-        whether that could be written. `trace` is what a run leaves when it begins.
+        is called after a run with the state, the time and the level to log at by option, to write what others read; it
+        returns the options of what could not be written. `trace` is what a run leaves when it begins.
         """
         self._records = records
         self._tracking = tracking
@@ -359,18 +361,17 @@ class Memory:
             if self._publish and not is_remembered:
                 self._show(self._publish, now)
 
-    def _show(self, publish: Callable[[State, int, int], bool], now: int) -> None:
+    def _show(self, publish: Publish, now: int) -> None:
         """Write what others read; if that can't be written, log it now and then."""
         with contextlib.ExitStack() as locked:
             with contextlib.suppress(OSError, StateError, filelock.Timeout):
                 locked.enter_context(self._records.lock())
-            state = self._records.state
-            was_said = state.unpublished_at <= now < state.unpublished_at + self._tracking.repeat_every
-            is_quiet = was_said or self.has_told_loss()
-            is_written = publish(state, now, logging.DEBUG if is_quiet else logging.ERROR)
-            said_at = 0 if is_written else state.unpublished_at if is_quiet else now
-            if said_at != state.unpublished_at:
-                state.unpublished_at = said_at
+            state, pause, is_quiet = self._records.state, self._tracking.repeat_every, self.has_told_loss()
+            said = {option: at for option, at in state.unwritten.items() if at <= now < at + pause}
+            failed = publish(state, now, lambda option: logging.DEBUG if is_quiet or option in said else logging.ERROR)
+            told = {option: said.get(option, now) for option in failed if option in said or not is_quiet}
+            if told != state.unwritten:
+                state.unwritten = told
                 with contextlib.suppress(OSError):  # the next run says it again
                     self._records.write()
 

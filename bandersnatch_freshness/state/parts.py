@@ -348,10 +348,10 @@ class Document(Remembered, kw_only=True):
             description="everything in quarantine is due, as most of what the last run asked for again came back fresh"
         ),
     ] = False
-    unpublished: (
-        Annotated[Seconds, Meta(description="when it was last logged that status page or metrics can't be written")]
-        | UnsetType
-    ) = UNSET
+    unwritten: Annotated[
+        dict[str, Seconds],
+        Meta(description="`status_page` and `metrics_file`, with when it was last logged that it can't be written"),
+    ] = field(default_factory=dict)
     stalled: (
         Annotated[
             Seconds,

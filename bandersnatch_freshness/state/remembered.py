@@ -110,8 +110,8 @@ class State:
     drains: bool = False
     # When a look at another copy of the index last met a time-out, in seconds since 1970.
     stalled_at: int = 0
-    # When it was last logged that what others read can't be written, 0 if it can.
-    unpublished_at: int = 0
+    # The options whose files can't be written, each with when that was last logged.
+    unwritten: dict[str, int] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     # An index that is not believed yet, and the highest serial there is by the master's own account.
     doubt: Doubt | None = None

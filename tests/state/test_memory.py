@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .remembering import Clock, begun, foo, memory, saw, state, trace
 from .test_records import NOON, records
 
 HOUR, DAY = 3600, 86400
+OPTIONS = ("status_page", "metrics_file")
 
 
 def test_a_run_that_overlaps_another_one_is_remembered_and_does_not_count(tmp_path: Path, clock: Clock) -> None:
@@ -179,25 +181,29 @@ def test_a_run_that_can_not_write_the_state_leaves_that(
 
 def test_what_others_read_is_missed_once_a_day(tmp_path: Path, clock: Clock) -> None:
     """That page or metrics can't be written is said again after `repeat_every`; and anew, once they could be."""
-    levels: list[int] = []
 
-    def run(*, is_written: bool) -> int:
-        def publish(_: State, __: int, level: int) -> bool:
-            levels.append(level)
-            return is_written
+    def run(*failed: str) -> list[int]:
+        levels: list[int] = []
+
+        def publish(_: State, __: int, level: Callable[[str], int]) -> set[str]:
+            levels.extend(map(level, OPTIONS))
+            return set(failed)
 
         tracking = read_tracking(["freshness"], {"repeat_every": "1d"})
         one = Memory(records(tmp_path), tracking, clock, publish=publish)
         one.end(begun(one), None, "fresh", 42)
-        return levels[-1]
+        return levels
 
-    assert run(is_written=False) == logging.ERROR
+    page, metrics = OPTIONS
+    assert run(page) == [logging.ERROR, logging.ERROR]
     clock.now += 60
-    assert run(is_written=False) == logging.DEBUG
+    assert run(page) == [logging.DEBUG, logging.ERROR]
+    assert run(page, metrics) == [logging.DEBUG, logging.ERROR]  # one doesn't silence the other
+    assert run(page, metrics) == [logging.DEBUG, logging.DEBUG]
     clock.now += 24 * 3600
-    assert run(is_written=False) == logging.ERROR
-    assert run(is_written=True) == logging.DEBUG
-    assert run(is_written=False) == logging.ERROR
+    assert run(page) == [logging.ERROR, logging.ERROR]
+    assert run() == [logging.DEBUG, logging.ERROR]
+    assert run(page) == [logging.ERROR, logging.ERROR]
 
 
 def test_that_it_can_not_be_written_is_told_until_it_has_arrived(tmp_path: Path, clock: Clock, mocker: Any) -> None:

@@ -1,0 +1,33 @@
+"""Whose file it is that can't be read, and what to do about that."""
+
+from __future__ import annotations
+
+import pathlib
+
+
+def told(error: PermissionError) -> str:
+    """Return that the user of this command may not use a file, and what to do, in a line.
+
+    A run as root leaves files of root's in a directory of the mirror's user: then that user may not read them either.
+    """
+    if error.filename is None:
+        return f"{error}: run this as the mirror's user"
+    return f"{error.filename}: {(error.strerror or 'not permitted').lower()}: {_advice(error.filename)}"
+
+
+def _advice(name: str) -> str:
+    path = pathlib.Path(name)
+    file, directory = _owner(path), _owner(path.parent)
+    if file and directory and file != directory:
+        return f"it is {file}'s, as after a run as {file}: `chown {directory} {path}`, and run this as {directory}"
+    return f"run this as {file or directory or f'the owner of {path}'}"
+
+
+def _owner(path: pathlib.Path) -> str:
+    """Return the name of its owner, their number where they have none, "" if it can't be told."""
+    try:
+        return path.owner()
+    except KeyError:
+        return str(path.stat().st_uid)
+    except OSError:
+        return ""
