@@ -57,7 +57,8 @@ def begin_batch(known: Batch | None, target: int, size: int, started: int, *, re
     """Return the batch of a run that `started` then, in seconds since 1970, and is to sync so many to reach `target`.
 
     A run that continues an earlier run's todo list (`resumed`) takes over the number that the earlier one started with.
-    If that is unknown, it takes `announced`, the number of serials announced: there are no more packages than serials.
+    If that is unknown, it takes `announced`, the number of serials announced since the mirror's: there are no more
+    packages than serials; 0 for a mirror that has none, of which that tells nothing.
     """
     if not resumed:
         return Batch(target, size, started)

@@ -134,7 +134,7 @@ def plan(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter, na
     resumed = context.storage.exists(mirror.todolist)
     others = len(packages) - len(listed)
     held = memory.count_quarantined(run, listed)
-    memory.begin_batch(run, target, len(packages) - held, resumed=resumed, announced=target - synced)
+    memory.begin_batch(run, target, len(packages) - held, resumed=resumed, announced=target - synced if synced else 0)
     announced, most = {name: int(packages[raw]) for name, raw in listed.items()}, guard.most if guard else None
     made = memory.plan(run, announced, others, most)
     quarantined = {raw for name, raw in listed.items() if name in made.hold or name in made.ask}

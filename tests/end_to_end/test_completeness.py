@@ -51,6 +51,19 @@ def test_one_broken_page_freezes_nothing(cause: str, start_lab: StartLab, make_m
     assert state(mirror)["incidents"] == in_quarantine(mirror) == {}
 
 
+def test_a_first_sync_that_bare_began_is_counted_in_packages(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Not in serials: by its todo list there is no telling how many it had before."""
+    lab = start_lab(Behaviour("the page of one project is broken", every=9, fault="error"), projects=9)
+    mirror = make_mirror(lab, "freshness")
+    mirror.directory.mkdir(exist_ok=True)
+    todo = [str(lab.serial), *(f"{name} {lab.announced(name)}" for name in lab.names[:4])]
+    (mirror.directory / "todo").write_text("\n".join(todo))
+    (mirror.directory / "generation").write_text("5")
+    with cron(mirror) as runs:
+        runs.run(0)
+    assert "first sync, 3 of 4" in command("status", mirror).stdout
+
+
 def test_an_outage_does_not_hide_in_a_quarantine(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """It is one incident of the whole edge, which explains that of the mirror; bare comes to the same."""
     lab = start_lab(projects=12)
