@@ -20,6 +20,10 @@ class ExitCode(enum.IntEnum):
         return member
 
 
+class UsageError(ValueError):
+    """The command line was wrong; the text names the option and what is allowed."""
+
+
 class CommonExit(ExitCode):
     """The exit codes of commands without their own."""
 

@@ -345,17 +345,23 @@ def _shown(value: str) -> str:
     return "(a URL, not shown)" if "://" in value else printable(value)
 
 
-def near_misses(enabled: str, sections: Collection[str], section: Mapping[str, str]) -> list[str]:
+def near_misses(
+    enabled: str, sections: Collection[str], section: Mapping[str, str], plugins: Collection[str]
+) -> list[str]:
     """Return what in a configuration that can be followed is probably a slip, each in words.
 
-    `sections` are the names of all its sections, and `section` is `[freshness]`.
+    `sections` are the names of all its sections, `section` is `[freshness]`, and `plugins` are the options of
+    `[plugins]`.
     """
     names = filter(None, map(str.strip, enabled.split("\n")))
     slips = [(f"[plugins] enabled = {_shown(name)}", name) for name in names if name not in (*PLUGINS, "all")]
-    slips += [(f"[{printable(name)}]", name) for name in sections if name != SECTION]
+    slips += [(f"[{printable(name)}]", name) for name in sections if name not in PLUGINS]
     # Most names have few of its letters: to compare two that are like takes an import that no healthy run needs.
     alike = [(what, name) for what, name in slips if len(_LETTERS & set(name.lower())) >= len(_LETTERS) - 1]
     found = [f"{what}{near}" for what, name in alike if (near := meant(name, (*PLUGINS, SECTION), LEAST_LIKENESS))]
+    found += [f"[{name}]: the options of all plugins are in [{SECTION}]" for name in PLUGINS[1:] if name in sections]
+    if "enabled" not in plugins:
+        found += [f"[plugins] {printable(name)}{hint}" for name in plugins if (hint := meant(name, ("enabled",)))]
     if "plugins" not in sections:
         hints = ((name, meant(name, ("plugins",), LEAST_LIKENESS)) for name in sections)
         found += [f"[{printable(name)}]{hint}" for name, hint in hints if hint]

@@ -130,7 +130,7 @@ def _print(report: AuditReport, options: argparse.Namespace) -> None:
 
 
 def _explain(auditor: Auditor, announced: Announced, options: argparse.Namespace) -> int:
-    found = auditor.explain(announced, options.packages)
+    found, unknown = auditor.explain(announced, options.packages)
     if options.json:
         places = tuple(map(str, auditor.copies.places))
         print(json.dumps([_explained_as_json(one, places) for one in found], indent=2))  # noqa: T201
@@ -141,6 +141,8 @@ def _explain(auditor: Auditor, announced: Announced, options: argparse.Namespace
     for one in found:
         if not one.is_dropped:
             tally.add(one.finding)
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: neither announced nor here")
     return AuditExit.COMPLETE if tally.is_complete else AuditExit.FINDINGS
 
 

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Column, Table
 
+from ..exit_codes import UsageError
 from ..extras import Extra
+from ..formatting import meant
 from ..lab.behaviours import BEHAVIOURS, Behaviour
 from ..lab.edge import KINDS, Kind
 from ..lab.origin import Lifetimes
@@ -25,14 +27,17 @@ def main(options: argparse.Namespace) -> int:
         return 0
     _check("--behaviour", options.behaviour, BEHAVIOURS)
     _check("--edge", options.edge, KINDS)
+    for option, port in (("--port", options.port), ("--https-port", options.https_port)):
+        if not 0 <= (port or 0) < 65536:
+            raise UsageError(f"{option} {port}: no port; allowed: 0 to 65535")
     if options.projects < 1:
-        raise ValueError(f"--projects {options.projects}: at least 1")
+        raise UsageError(f"--projects {options.projects}: at least 1")
     if options.delay < 0:
-        raise ValueError(f"--delay {options.delay}: milliseconds, 0 or more")
+        raise UsageError(f"--delay {options.delay}: milliseconds, 0 or more")
     if options.https_port and not Extra.LAB.is_installed:
-        raise ValueError(f"--https-port {options.https_port}: {Extra.LAB.lacking}")
+        raise UsageError(f"--https-port {options.https_port}: {Extra.LAB.lacking}")
     if options.speed <= 0:
-        raise ValueError(f"--speed {options.speed:g}: more than 0; 1 is real")
+        raise UsageError(f"--speed {options.speed:g}: more than 0; 1 is real")
 
     def show(asked: LabRequest) -> None:
         console.print(str(asked), markup=False)
@@ -58,7 +63,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _check(option: str, name: str, known: Mapping[str, Behaviour] | Mapping[str, Kind]) -> None:
     if name not in known:
-        raise ValueError(f"{option} {name}: no such name; allowed: {', '.join(known)}")
+        raise UsageError(f"{option} {name}: no such name{meant(name, known)}; allowed: {', '.join(known)}")
 
 
 def _introduction(lab: Lab, options: argparse.Namespace) -> str:
@@ -78,12 +83,14 @@ def _master(lab: Lab) -> str:
     if not lab.speaks_https:
         return f"""\
     [mirror]
+    directory = /tmp/pypi
     master = {lab.url}
     allow-non-https = true
 
 That takes Bandersnatch 6.6 or later. For https, {Extra.LAB.command}"""
     return f"""\
     [mirror]
+    directory = /tmp/pypi
     master = {lab.https_url}
 
     export SSL_CERT_FILE={lab.ca_file} REQUESTS_CA_BUNDLE={lab.ca_file}
@@ -115,4 +122,5 @@ def _listing() -> Table:
     table.add_section()
     for name, kind in KINDS.items():
         table.add_row(f"--edge {name}", kind.summary, "")
+    table.caption = "index-…: for runs that ask for the simple index, as Bandersnatch 8 and `api-method = simple` do"
     return table

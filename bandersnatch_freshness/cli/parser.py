@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .. import __version__, option_values
-from ..exit_codes import INTERRUPTED, AuditExit, CheckExit, CommonExit, ProbeExit
+from ..exit_codes import INTERRUPTED, AuditExit, CheckExit, CommonExit, ProbeExit, UsageError
 from ..extras import Extra
 from ..formatting import meant
 from .epilogs import epilog, more
 
 CONFIG = "/etc/bandersnatch.conf"
+
+_BANDERSNATCHS = ("mirror", "sync", "verify", "delete")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             error = ValueError(told(error))
         print(f"bandersnatch-freshness {options.command}: {error}", file=sys.stderr)  # noqa: T201
-        return _FAILURES.get(options.command, CommonExit.FAILED)
+        code = CommonExit.USAGE if isinstance(error, UsageError) else CommonExit.FAILED
+        return _FAILURES.get(options.command, code)
 
 
 def _hung_up(code: int) -> int:
@@ -79,7 +82,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise a usage error."""
         if slip := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
-            message += meant(slip[1], re.findall(r"[\w-]+", slip[2]))
+            hint = f"; that is Bandersnatch's own: bandersnatch-freshness run {slip[1]}"
+            message += hint if slip[1] in _BANDERSNATCHS else meant(slip[1], re.findall(r"[\w-]+", slip[2]))
         raise _UsageError(self, message)
 
 

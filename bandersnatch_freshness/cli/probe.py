@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from .. import host
 from ..formatting import plain_url
 from ..host import Upstream
+from ..host.configuration import NoConfigurationError
 from ..probe import advice, ways
 from ..probe.asking import Asker, Target
 from ..probe.clients import WayOut, proxy_for, trusted_authorities
@@ -64,10 +65,15 @@ def _project(name: str) -> str:
 
 def _upstream(options: argparse.Namespace) -> Upstream:
     if not options.master:
-        return host.upstream(options.config)
+        try:
+            return host.upstream(options.config)
+        except NoConfigurationError as error:
+            raise NoConfigurationError(f"{error}, or --master with the URL of the server to ask") from None
     parts = urlsplit(options.master)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"--master {plain_url(options.master)}: not a URL; allowed: http://… and https://…")
+    if parts.path.rstrip("/").endswith("/simple"):
+        raise ValueError(f"--master {plain_url(options.master)}: leave out /simple, as in `[mirror] master`")
     return Upstream(options.master)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from ..exit_codes import UsageError
 from ..formatting import timestamp
 from ..reporting import facts
 from ..state.records import QUARANTINE_FILE
@@ -51,7 +52,7 @@ def _release(options: argparse.Namespace) -> int:
     from .. import host
 
     if bool(options.packages) is options.all:
-        raise ValueError("name the packages to release, or give --all")
+        raise UsageError("either name the packages to release, or give --all, which is all of them")
     files = _remembered(options)
     try:
         names = host.hand_back(files, host.clock, [canonicalize_name(name) for name in options.packages])

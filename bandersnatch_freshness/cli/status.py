@@ -74,7 +74,9 @@ def _verdict(found: Standing, config: str) -> Iterator[Text]:
     style = "bold green" if found.freshness in (Freshness.FRESH, Freshness.FIRST_SYNC) else _STYLE_OF[found.severity]
     seen_at = nodes(found.incident.evidence) if found.incident else ()
     word = found.freshness.value.replace("-", " ").upper()
-    yield Text.assemble((word, style), f": {found.reason}", f"; seen at {', '.join(seen_at)}" if seen_at else "")
+    reason = found.reason.removeprefix(f"{word.lower()}, ")  # the first sync's
+    because = f": {reason}" if reason != word.lower() else ""
+    yield Text.assemble((word, style), because, f"; seen at {', '.join(seen_at)}" if seen_at else "")
     if found.to_do:
         yield Text(f"To do: {_as_typed(found.to_do, config)}")
         yield Text(f"What each cause means, step by step: {where(RUNBOOK)}")

@@ -18,8 +18,10 @@ def summarize(options: argparse.Namespace) -> Summary:
 
     files, now = host.files(options.config), host.clock()
     state, problem, is_there = files.look(now)
-    if not is_there and files.trace().left() is None:  # else the first run is under way
-        is_enabled = bool(host.configured(options.config).plugins)
-        lacking = "no run is remembered yet" if is_enabled else f"{options.config} enables no plugin of the suite"
-        problem = f"{files.store(files.tracking.state).path}: {lacking}"
+    configured = host.configured(options.config)
+    if not configured.plugins:
+        slips = f" ({'; '.join(configured.slips)})" if configured.slips else ""
+        problem = f"{options.config} enables no plugin of the suite{slips}"
+    elif not is_there and files.trace().left() is None:  # else the first run is under way
+        problem = f"{files.store(files.tracking.state).path}: no run is remembered yet"
     return files.summary(state, now, problem, files.obstacle(state, now))

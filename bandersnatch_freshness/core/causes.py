@@ -13,6 +13,9 @@ NO_ANSWER, NO_CONNECTION, CUT_OFF = "no answer in time", "no connection", "the c
 NO_JSON, CHECKSUM, REDIRECTS = "it is no JSON", "a wrong checksum", "endless redirects"
 KILLED, ENDED = "a run was killed, or the machine went down", "it was ended before it was done"
 
+DOUBTED = "the index lists fewer projects than before, and is doubted"
+STOP_ON_ERROR = "stop-on-error ended it"
+
 _BY_NUMBER = {
     errno.ENOSPC: DISK_FULL,
     errno.EDQUOT: DISK_FULL,
@@ -49,6 +52,8 @@ _ADVICE: Mapping[str, str] = {
     NO_CONNECTION: "see whether this host reaches the master: network, DNS, proxy, firewall",
     KILLED: _ENDS,
     ENDED: _ENDS,
+    DOUBTED: "see who answers in the master's place, by `bandersnatch-freshness probe`, if it lasts for hours",
+    STOP_ON_ERROR: "see why that package fails, and set `stop-on-error = false`, so that the others are synced",
     CHECKSUM: "nothing on the mirror: the master's file differs from its page, which may be an attack; report it there",
 }
 

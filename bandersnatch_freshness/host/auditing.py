@@ -42,10 +42,6 @@ class RepairError(ValueError):
     """Nothing was repaired; the text says why."""
 
 
-class UnknownProjectError(ValueError):
-    """A project is neither announced nor here; the text says which."""
-
-
 class Explained(NamedTuple):
     """A project, and all that tells what it was found to be.
 
@@ -153,20 +149,18 @@ class Auditor:
         terms = Terms(index, self.copies.pages, self._is_filtered)
         return compare(project, announced, self.copies.read(project), self.known, terms)
 
-    def explain(self, announced: Announced, projects: Iterable[str]) -> list[Explained]:
-        """Return all that tells what each of these projects is found to be.
-
-        Raises:
-            UnknownProjectError: if one is neither announced nor here.
-        """
+    def explain(self, announced: Announced, projects: Iterable[str]) -> tuple[list[Explained], list[str]]:
+        """Return all that tells what each of these projects is found to be, and those that are not known at all."""
         names = [canonicalize_name(name) for name in projects]
         self.look(names)
-        return [self._explain(announced, name) for name in names]
+        explained = {name: self._explain(announced, name) for name in names}
+        return [one for one in explained.values() if one], [name for name, one in explained.items() if not one]
 
-    def _explain(self, announced: Announced, name: str) -> Explained:
+    def _explain(self, announced: Announced, name: str) -> Explained | None:
+        """Return that of one project, None if it is neither announced nor here."""
         finding = self.compare(name, announced.projects.get(name), announced.serial)
         if finding.announced is None and name not in announced.dropped and not any(finding.copies):
-            raise UnknownProjectError(f"{name}: neither announced nor here")
+            return None
         entry = self.state.quarantine.get(name)
         return Explained(
             finding,

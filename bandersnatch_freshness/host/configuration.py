@@ -198,4 +198,5 @@ def why_refused(error: Exception) -> str:
 
 def near_misses(configuration: Any) -> list[str]:
     """Return what in a configuration is probably a slip, each in words."""
-    return settings.near_misses(enabled(configuration), configuration.sections(), section(configuration))
+    plugins = configuration["plugins"] if configuration.has_section("plugins") else ()
+    return settings.near_misses(enabled(configuration), configuration.sections(), section(configuration), plugins)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.causes import DOUBTED
 from ..core.completeness import Todo
 from ..core.guard import IndexGuard
 from ..core.index import Listing
@@ -49,7 +50,7 @@ def end_run(context: RunContext, outcome: str, problem: str) -> bool:
     run.report.is_whole = outcome in ("fresh", "errors")
     refusal = context.climber.refusal if context.climber else None
     if not problem and context.guard and context.guard.holds_serial:
-        problem = "the index lists fewer projects than before, and is doubted"
+        problem = DOUBTED
     memory.end(
         run,
         context.guard,

@@ -15,7 +15,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ..core.causes import ENDED, cause_of
+from ..core.causes import ENDED, STOP_ON_ERROR, cause_of
 from ..core.incidents import INDEX, MIRROR
 from ..core.index import IndexRefusedError, Listing
 from ..core.known_pages import KnownPages
@@ -108,7 +108,7 @@ class Suite:
             if self.context is context:  # only once
                 self.context = None
                 if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
-                    outcome, problem = "errors", "stop-on-error ended it"  # Bandersnatch ended it by itself
+                    outcome, problem = "errors", STOP_ON_ERROR  # Bandersnatch ended it by itself
                 self.tells = fail_open(False, end_run, context, outcome, problem)
 
         # Ctrl-C and an error that stops it leave the coroutines of Bandersnatch 4.4 where they are: nothing else ends

@@ -148,7 +148,7 @@ def places(url: str) -> Places:
     found = re.fullmatch(r"(https?://[^/?#\s]+)(/[^?#\s]*)?", url)
     if not found or not plain_url(url).partition("://")[2]:
         raise ValueError(
-            f"--url {url if '@' not in url else '(not shown)'}: not the URL of a mirror; allowed: https://…"
+            f"--url {url if '@' not in url else '(not shown)'}: not the URL of a mirror; allowed: https://… or http://…"
         )
     host, path = found[1], found[2] or "/"
     path = re.sub(r"/simple(?:/|/index\.html)?\Z", "/", path)

@@ -61,13 +61,21 @@ def standing(summary: Summary) -> Standing:
         to_do = "make room, or see who may write there: nothing that runs see is remembered until then"
         return Standing(Freshness.UNKNOWN, CheckExit.CRITICAL, summary.obstacle, to_do)
     if summary.problem:
-        to_do = "enable a plugin of the suite, or have a run begin: `bandersnatch-freshness run mirror`"
-        return Standing(Freshness.UNKNOWN, CheckExit.UNKNOWN, summary.problem, to_do)
+        return Standing(Freshness.UNKNOWN, CheckExit.UNKNOWN, summary.problem, _to_do_about(summary.problem))
     ended = max(_ends(summary), default=0)
     if ended > now + CLOCK_SECONDS:
         reason = f"the last run ended {duration(ended - now)} in the future: the clock was ahead then, or is behind now"
         return Standing(Freshness.UNKNOWN, CheckExit.UNKNOWN, reason, "set the clock, and start a run")
     return _stopped(summary) or _troubled(summary) or _robbed(summary) or _well(summary)
+
+
+def _to_do_about(problem: str) -> str:
+    """Return what to do where the state says nothing."""
+    if "enables no plugin" in problem:
+        return "add `freshness` to `[plugins] enabled`"
+    if "newer release" in problem:
+        return "install that release of bandersnatch-freshness again, or a later one"
+    return "have a run begin, which puts a broken file aside: `bandersnatch-freshness run mirror`"
 
 
 def quiet_until(summary: Summary) -> int:

@@ -128,6 +128,14 @@ def test_what_it_can_not_do_is_no_answer(arguments: tuple[str, ...], reason: str
     assert reason in shown.stderr
 
 
+def test_one_unknown_name_hides_no_other(mirror: Mirror) -> None:
+    """What is known is explained, and the exit code is that of no answer."""
+    shown = command("audit", mirror, "lab-00", "nope", "nor-this")
+    assert shown.returncode == 3
+    assert shown.stdout.startswith("lab-00: ")
+    assert shown.stderr == "bandersnatch-freshness audit: nope, nor-this: neither announced nor here\n"
+
+
 def test_a_repair_without_a_quarantine_is_refused(lab: Lab, mirror: Mirror) -> None:
     """Before anything is asked."""
     mirror.configure("plugins", enabled="freshness_encoding")

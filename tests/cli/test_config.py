@@ -64,6 +64,11 @@ def test_shows_each_option_with_its_value(tmp_path: Path) -> None:
         ("[plugins]\nenabled =\n    freshnes\n", "[plugins] enabled = freshnes; did you mean freshness?"),
         (f"{ENABLED}[Freshness]\nwarn_after = 2h\n", "[Freshness]; did you mean freshness?"),
         (f"{ENABLED}[freshnes]\nwarn_after = 2h\n", "[freshnes]; did you mean freshness?"),
+        ("[plugins]\nenable =\n    freshness\n", "[plugins] enable; did you mean enabled?"),
+        (
+            f"{ENABLED}[freshness_guard]\nwarn_after = 2h\n",
+            "[freshness_guard]: the options of all plugins are in [freshness]",
+        ),
         ("[plugin]\nenabled =\n    freshness\n", "[plugin]; did you mean plugins?"),
         ("[freshness]\nwarn_after = 2h\n", "[freshness] without a plugin: [plugins] enabled has none of freshness, "),
     ],

@@ -30,6 +30,7 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["stauts"], "; did you mean status?\n"),
         (["quarantine", "relase", "foo"], "; did you mean release?\n"),
+        (["mirror"], "; that is Bandersnatch's own: bandersnatch-freshness run mirror\n"),
         (["xyz"], ")\n"),
     ],
 )
@@ -55,12 +56,17 @@ def test_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--behaviour", "slow"], "--behaviour slow: no such name; allowed: healthy, identity-stale, gzip-stale"),
         (["--edge", "moon"], "--edge moon: no such name; allowed: cdn, pypi, proxy, none"),
+        (
+            ["--behaviour", "orgin-stale"],
+            "--behaviour orgin-stale: no such name; did you mean origin-stale?; allowed: ",
+        ),
+        (["--port", "80000"], "--port 80000: no port; allowed: 0 to 65535"),
         (["--projects", "0"], "--projects 0: at least 1"),
     ],
 )
 def test_bad_arguments_are_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line on standard error with what is allowed, exit 1."""
-    assert cli.main(["lab", *arguments]) == 1
+    """One line on standard error with what is allowed, exit 2."""
+    assert cli.main(["lab", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"bandersnatch-freshness lab: {message}")
 
 
@@ -157,7 +163,7 @@ def test_a_lab_as_pypi_says_how_fast_it_goes() -> None:
 
 def test_time_does_not_stand_still(capsys: pytest.CaptureFixture[str]) -> None:
     """Nor go back."""
-    assert cli.main(["lab", "--speed", "0"]) == 1
+    assert cli.main(["lab", "--speed", "0"]) == 2
     assert "--speed 0: more than 0; 1 is real" in capsys.readouterr().err
 
 

@@ -125,6 +125,21 @@ def test_works_without_a_state(start_lab: StartLab, make_mirror: MakeMirror) -> 
     assert checked.stdout.startswith("FRESHNESS UNKNOWN - ")
 
 
+def test_a_plugin_that_is_misspelled_is_no_plugin(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """What runs with the right one left says nothing of what comes after it."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness")
+    mirror.run()
+    assert command("check", mirror).returncode == 0
+    mirror.configure("plugins", enabled="freshnes")
+    said = "enables no plugin of the suite ([plugins] enabled = freshnes; did you mean freshness?"
+    shown, checked = command("status", mirror), command("check", mirror)
+    assert said in shown.stdout
+    assert "To do: add `freshness` to `[plugins] enabled`" in shown.stdout
+    assert checked.returncode == 3
+    assert said in checked.stdout
+
+
 @pytest.mark.parametrize("content", ["{", '{"format": 99}'])
 def test_works_with_a_state_it_can_not_read(content: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """And leaves that as it is."""
@@ -152,7 +167,7 @@ def test_works_while_a_run_is_under_way(start_lab: StartLab, make_mirror: MakeMi
     )
     try:
         assert arrived.wait(30)
-        assert command("status", mirror).stdout.startswith("FIRST SYNC: first sync\n")
+        assert command("status", mirror).stdout.startswith("FIRST SYNC\n")
         assert command("check", mirror).stdout.startswith("FRESHNESS OK - first sync | ")
     finally:
         process.kill()

@@ -13,7 +13,7 @@ import pytest
 
 from bandersnatch_freshness.audit.announced import Announced, read
 from bandersnatch_freshness.audit.comparison import Kind
-from bandersnatch_freshness.host.auditing import Auditor, RepairError, UnknownProjectError
+from bandersnatch_freshness.host.auditing import Auditor, RepairError
 from bandersnatch_freshness.host.mirror_files import MirrorFiles
 from bandersnatch_freshness.host.requests_host import Disk
 from bandersnatch_freshness.settings import read_tracking
@@ -166,8 +166,7 @@ def test_explains_a_package(mirror: Path) -> None:
     write(mirror, "foo-bar", 30)
     (mirror / "todo").write_text("50\nFoo.Bar 40\n")
     audits = auditor(mirror)
-    (one,) = audits.explain(announced(**{"foo-bar": 40}), ["Foo_Bar"])
+    (one,), unknown = audits.explain(announced(**{"foo-bar": 40}), ["Foo_Bar", "nope"])
+    assert unknown == ["nope"]
     assert (one.finding.kind, one.is_on_todo, one.places[0][1]) == (Kind.TO_SYNC, True, 30)
     assert one.places[0][0].endswith("/web/simple/foo-bar/index.html")
-    with pytest.raises(UnknownProjectError, match="nope: neither announced nor here"):
-        audits.explain(announced(foo=40), ["nope"])
