@@ -103,7 +103,7 @@ def test_the_container_runs_the_command() -> None:
     """Each line is an instruction, and the last two make a command line that is there."""
     text = (OPERATIONS / "Containerfile").read_text().replace("\\\n", "")
     instructions = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert list(instructions) == ["FROM", "RUN", "USER", "WORKDIR", "VOLUME", "ENTRYPOINT", "CMD"]
+    assert list(instructions) == ["FROM", "COPY", "RUN", "USER", "WORKDIR", "VOLUME", "ENTRYPOINT", "CMD"]
     assert (instructions["ENTRYPOINT"], instructions["CMD"]) == ('["bandersnatch-freshness"]', '["run", "mirror"]')
 
 
