@@ -26,6 +26,7 @@ BENCHMARKS: Mapping[str, Callable[[Size, Path], Iterator[Row]]] = {
     "starts": runs.starts,
     "instructions": pages.instructions,
     "healthy": pages.healthy,
+    "dead": pages.dead,
     "stale": pages.stale,
     "bare-stale": pages.bare_on_a_stale_edge,
     "single": pages.single,

@@ -17,6 +17,9 @@ from bandersnatch_freshness.lab.server import Lab
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
+# What a run prints, in its directory.
+OUTPUT = "output.log"
+
 
 class Cost(NamedTuple):
     """What one run took: seconds of wall time and of CPU, bytes of memory; and what it asked of the lab.
@@ -42,7 +45,7 @@ def cost(
     """
     if lab:
         lab.forget()
-    log, busy = directory / "output.log", time.process_time()
+    log, busy = directory / OUTPUT, time.process_time()
     launched = [sys.executable, "-I", "-S", str(LAUNCHER), str(log), *command]
     said = subprocess.run(launched, cwd=directory, env=dict(environment), stdout=subprocess.PIPE, check=True).stdout
     busy = time.process_time() - busy

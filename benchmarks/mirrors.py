@@ -12,7 +12,7 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.server import Lab
 
 from .environments import BARE, Environment
-from .measuring import Cost, cost, instructions
+from .measuring import OUTPUT, Cost, cost, instructions
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a disk's own time would be most of what is measured
 
@@ -54,6 +54,10 @@ class Measured:
         """Run from an earlier serial on: all that was released since is to be synced."""
         self._set_back(serial)
         return self.run()
+
+    def lines(self) -> int:
+        """Return how many lines the last run printed."""
+        return len((self.mirror.config.parent / OUTPUT).read_text().splitlines())
 
     def counted(self, serial: int) -> int:
         """Do the same, and return how many instructions it took."""

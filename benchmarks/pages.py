@@ -14,7 +14,7 @@ from bandersnatch_freshness.lab.server import Lab
 from .environments import BARE, SUITE
 from .measuring import Comparison, Cost, alternate
 from .mirrors import Measured
-from .rows import Row, compared, counted
+from .rows import Row, compared, counted, exactly
 from .sizes import Size
 
 # As far away as a CDN's node is from most mirrors: what a run waits for is part of what it takes.
@@ -22,21 +22,36 @@ DELAY = 0.02
 
 
 def healthy(size: Size, place: Path) -> Iterator[Row]:
-    """Bare Bandersnatch and the suite, side by side on one edge that is fresh throughout."""
-    with Lab(size.packages, delay=DELAY) as lab:
-        since = lab.serial
-        lab.release()
-        for workers in (3, 10):
-            bare, suite = _both(lab, lab, place / str(workers), {"workers": str(workers)})
-            found = _alternate(bare, suite, since, size.healthy)
-            what = f"healthy edge, {size.packages} packages, {workers} workers"
-            for quantity in ("wall", "cpu"):
-                yield compared(what, quantity, found, 1.02)
-            for quantity in ("bytes", "requests"):
-                # among few packages, the three requests that compare the index show
-                yield compared(what, quantity, found, 1.0 if size.packages >= 1000 else 1.02)
-            share = statistics.median(one.lab for one in found.suite)
-            yield Row(what, "the lab is busy", "", f"{share:.0%} of the time", "")
+    """Bare Bandersnatch and the suite, side by side on one edge that is fresh throughout, near and some way off."""
+    for delay in (DELAY, 0):
+        with Lab(size.packages, delay=delay) as lab:
+            since = lab.serial
+            lab.release()
+            for workers in (3, 10) if delay else (3,):
+                bare, suite = _both(lab, lab, place / f"{workers}-{delay}", {"workers": str(workers)})
+                found = _alternate(bare, suite, since, size.healthy)
+                what = f"healthy edge, {size.packages} packages, {workers} workers{'' if delay else ', no delay'}"
+                yield from _healthy(what, found, bare, suite)
+
+
+def _healthy(what: str, found: Comparison, bare: Measured, suite: Measured) -> Iterator[Row]:
+    for quantity in ("wall", "cpu"):
+        yield compared(what, quantity, found, 1.02)
+    for quantity in ("bytes", "requests"):
+        # among few packages, the three requests that compare the index show
+        yield compared(what, quantity, found, 1.0 if found.median("requests")[0] >= 1000 else 1.02)
+    yield exactly(what, "lines", bare.lines(), suite.lines())
+    share = statistics.median(one.lab for one in found.suite)
+    yield Row(what, "the lab is busy", "", f"{share:.0%} of the time", "")
+
+
+def dead(size: Size, place: Path) -> Iterator[Row]:
+    """A first sync of an index a tenth of whose projects is gone for good."""
+    behaviour = replace(BEHAVIOURS["healthy"], gone=True, every=10)
+    # An edge each: the second would get the 404s of the first from it, and proves nothing then.
+    with Lab(size.packages, behaviour) as one, Lab(size.packages, behaviour) as other:
+        bare, suite = (measured.run().requests for measured in _both(one, other, place / "dead"))
+    yield exactly(f"first sync of {size.packages} packages, a tenth of them gone", "requests", bare, suite, 1.02)
 
 
 def instructions(size: Size, place: Path) -> Iterator[Row]:

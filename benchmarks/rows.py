@@ -77,6 +77,20 @@ def compared(what: str, quantity: str, found: Comparison, at_most: float | None 
     return Row(what, quantity, bare, suite, str(ratio), value, at_most, goal, value, gross)
 
 
+def exactly(what: str, quantity: str, bare: int, suite: int, at_most: float = 1.0) -> Row:
+    """Return the row for a number that is the same in every run: any that misses its goal is a regression."""
+    ratio = suite / bare
+    return Row(
+        what, quantity, str(bare), str(suite), f"{ratio:.3f}", ratio, at_most, f"≤ {at_most:.2f}", ratio, at_most
+    )
+
+
+def alone(what: str, found: float, at_most: float, gross: float) -> Row:
+    """Return the row for seconds of what only the suite has."""
+    shown = f"{found:.2f} s"
+    return Row(what, "wall", "", shown, shown, found, at_most, f"≤ {at_most:g} s", found, gross)
+
+
 def added(
     what: str,
     quantity: str,

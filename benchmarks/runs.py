@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import statistics
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from bandersnatch_freshness.state.document import EVIDENCE_KEPT, State, dump
 from .environments import BARE, SUITE, Environment
 from .measuring import Comparison, Cost, alternate, cost
 from .mirrors import Measured
-from .rows import Row, added, compared
+from .rows import Row, added, alone, compared
 from .sizes import Size
 
 DAY = 24 * 60 * 60
@@ -39,11 +40,20 @@ def starts(size: Size, place: Path) -> Iterator[Row]:
         yield from _start("`bandersnatch --help`", found)
         for how, suite in measured.items():
             yield from _start(f"nothing to do, {how}", alternate(bare.run, suite.run, size.starts))
+        for command, at_most in (("check", 0.3), ("status", 0.6)):
+            taken = statistics.median(_own(measured["enabled"], command).wall for _ in range(size.starts))
+            yield alone(f"`bandersnatch-freshness {command}`", taken, at_most, 5 * at_most)
 
 
 def _help(mirror: Measured, environment: Environment) -> Cost:
     command = [environment.program("bandersnatch"), "--help"]
     return cost(command, mirror.mirror.config.parent, mirror.mirror.environment())
+
+
+def _own(mirror: Measured, command: str) -> Cost:
+    config = mirror.mirror.config
+    line = [SUITE.program("bandersnatch-freshness"), "-c", str(config), command]
+    return cost(line, config.parent, mirror.mirror.environment())
 
 
 def _start(what: str, found: Comparison) -> Iterator[Row]:
