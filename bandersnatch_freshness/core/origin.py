@@ -96,13 +96,18 @@ class Allowance(NamedTuple):
         return self._replace(since=now, asked=count, cured=0)
 
     def settle(self, turns: OriginTurns, over: Set[str], now: int) -> Allowance:
-        """Return what is left after a run, in which it was `over` with these packages: they are fresh, or gone."""
+        """Return what is left after a run, in which it was `over` with these packages: they are fresh, or gone.
+
+        A fresh page that came to nothing, as one of its files can't be had, has had its turn.
+        """
         kept = {name: turn for name, turn in self.pages.items() if turn.last <= now < turn.last + _FORGOTTEN}
-        kept |= {name: Turn(now, kept[name].times + 1 if name in kept else 1) for name in turns.over}
+        kept |= {
+            name: Turn(now, kept[name].times + 1 if name in kept else 1) for name in turns.over | turns.fresh - over
+        }
         return Allowance(
             self.since,
             max(0, self.asked - turns.plan.most + len(turns.asked)),
-            self.cured + len(turns.fresh),
+            self.cured + len(turns.fresh & over),
             now if turns.refusal else self.refused,
             {name: turn for name, turn in kept.items() if name not in over},
         )

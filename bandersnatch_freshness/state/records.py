@@ -107,7 +107,7 @@ class Records:
             state = State(self._master)
         try:
             self._copied = (self._copy.read() or b"").decode("utf-8", "replace")
-        except NoFileError as error:
+        except OSError as error:  # the state has it all, but for the day on which that is lost
             _move_away(self._copy, self._clock(), "starting with what the state has", error)
             self._copied = ""
         lost = 0

@@ -52,5 +52,5 @@ def _read(text: str) -> Iterator[tuple[str, int, bool]]:
         name, _, rest = line.partition(" ")
         number, _, kind = rest.partition(" ")
         serial = parse_serial(number)
-        if name and serial is not None and kind in ("", _MISSING):
+        if name and "/" not in name and serial is not None and kind in ("", _MISSING):
             yield name, serial, kind == _MISSING

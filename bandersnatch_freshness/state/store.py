@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import os
@@ -70,7 +71,7 @@ class Store:
             return None
         try:
             status = self._local.stat()
-        except FileNotFoundError:
+        except OSError:  # of one that is there, reading says what is wrong
             return None
         return status.st_ino, status.st_mtime_ns
 
@@ -230,6 +231,10 @@ def _read(path: Path) -> bytes | None:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NoFileError("it is a link that leads to itself") from error
+        raise
     with os.fdopen(handle, "rb") as file:
         _check(os.fstat(handle))
         return file.read()

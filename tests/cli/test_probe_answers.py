@@ -158,9 +158,7 @@ def test_a_redirect_keeps_the_question(start_lab: StartLab, probe: Probe) -> Non
     ("arguments", "words"),
     [
         pytest.param(["--master", "ftp://x", "foo"], "--master ftp://x: not a URL; allowed:", id="master"),
-        pytest.param(
-            ["--master", "http://x/simple/", "foo"], ": leave out /simple, as in", id="simple"
-        ),
+        pytest.param(["--master", "http://x/simple/", "foo"], ": leave out /simple, as in", id="simple"),
         pytest.param(["--master", "http://x", "../etc"], "'../etc': not the name of a package; allowed:", id="name"),
         pytest.param(["--master", "http://x", "--expect", "3", "a", "b"], "--expect 3: goes with one", id="expect"),
         pytest.param(["--master", "http://x", "--expect", "0"], "allowed: a serial above 0", id="zero"),

@@ -81,12 +81,14 @@ def test_a_refusal_holds_for_a_day() -> None:
 def test_each_turn_is_remembered() -> None:
     """What is fresh by now, or gone, is not; nor what had none for two days."""
     before = Allowance(NOON, 3, pages={"foo": Turn(NOON, 1), "bar": Turn(NOON, 2), "old": Turn(NOON - 2 * DAY + 60, 3)})
-    turns = OriginTurns(OriginPlan(frozenset({"foo", "new", "cured"})))
+    turns = OriginTurns(OriginPlan(frozenset({"foo", "new", "cured", "in-vain"})))
     for name in ("foo", "new"):
         turns.saw(name, look(404, {}), fresh=False)
-    turns.saw("cured", Observation(ORIGIN, 200, 42), fresh=True)
+    for name in ("cured", "in-vain"):  # of the latter, a file is missing
+        turns.saw(name, Observation(ORIGIN, 200, 42), fresh=True)
     after = before.settle(turns, {"bar", "cured"}, NOON + 60)
-    assert after.pages == {"foo": Turn(NOON + 60, 2), "new": Turn(NOON + 60, 1)}
+    assert after.pages == {"foo": Turn(NOON + 60, 2), "new": Turn(NOON + 60, 1), "in-vain": Turn(NOON + 60, 1)}
+    assert after.cured == 1
 
 
 def incident(name: str = "foo", age: int = 6 * HOUR, runs: int = 3, **more: Any) -> Incident:

@@ -161,7 +161,14 @@ def test_a_master_that_is_spelled_otherwise_is_no_other(tmp_path: Path, caplog: 
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.write_text('{"format": 1, "runs": 7}')])
+def lead_to_itself(path: Path) -> None:
+    """Make a link there that no one can follow."""
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lead_to_itself, lambda path: path.write_text('{"format": 1, "runs": 7}')]
+)
 def test_what_can_not_be_a_state_is_moved_away_once(
     make: Callable[[Path], object], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -176,10 +183,10 @@ def test_what_can_not_be_a_state_is_moved_away_once(
             again.write()
     (line,) = (one for one in caplog.messages if "is corrupt" in one)
     assert f"state.json is corrupt; moved to {tmp_path}/state.json.unreadable-{NOON}, starting with an empty" in line
-    assert (tmp_path / f"state.json.unreadable-{NOON}").exists()
+    assert os.path.lexists(tmp_path / f"state.json.unreadable-{NOON}")
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lead_to_itself])
 def test_a_copy_that_is_no_file_is_moved_away_once(
     make: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -194,6 +201,20 @@ def test_a_copy_that_is_no_file_is_moved_away_once(
             again.write()
     assert [one for one in caplog.messages if "copy is corrupt; moved to" in one] == caplog.messages[:1]
     assert (tmp_path / "copy").read_text() == "foo 42\n"
+
+
+def test_a_copy_that_may_not_be_read_loses_nothing_of_the_state(
+    tmp_path: Path, mocker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that a run as root left: it is put aside, and written anew."""
+    write(tmp_path)
+    one = records(tmp_path)
+    mocker.patch.object(one._copy, "read", side_effect=PermissionError(13, "Permission denied"))
+    with one.lock():
+        assert one.state.quarantine == {"foo": FOO}
+        one.write()
+    assert (tmp_path / "copy").read_text() == (tmp_path / f"copy.unreadable-{NOON}").read_text() == "foo 42\n"
+    assert len(caplog.messages) == 1
 
 
 def test_what_can_not_be_moved_away_is_an_error(tmp_path: Path, mocker: Any) -> None:

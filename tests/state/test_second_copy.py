@@ -58,7 +58,9 @@ def test_takes_the_higher_serial(serial: int, after: int) -> None:
     assert found.missing["new"].asks == 3
 
 
-@pytest.mark.parametrize("text", ["", "\n", "foo", "foo x\n", " 42", "\x00\xff", "foo 42 held", "foo 42 missing x"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "foo", "foo x\n", " 42", "\x00\xff", "foo 42 held", "foo 42 missing x", "../../etc 5"]
+)
 def test_a_copy_that_is_broken_brings_back_nothing(text: str) -> None:
     """And does no harm."""
     found = state()
