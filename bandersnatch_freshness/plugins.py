@@ -18,12 +18,16 @@ class _Plugin(FilterReleasePlugin):  # type: ignore[misc]
 
     # Logged as an error only once: Bandersnatch 4.4 instantiates its plugins twice, `verify` again for each package.
     _has_failed = False
+    # The names that are known to be right: `verify` would have them checked anew for each package, by each plugin.
+    _checked = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        enabled = self.configuration.get("plugins", "enabled", fallback="")
         # Not only if a name is spelled right, or a typo would go unnoticed.
-        if "freshness" in self.configuration.get("plugins", "enabled", fallback="").lower():
+        if enabled != _Plugin._checked and "freshness" in enabled.lower():
             self._ask_host("check_names")
+            _Plugin._checked = enabled
 
     def initialize_plugin(self) -> None:
         """Start the suite."""
