@@ -259,18 +259,29 @@ def with_underscores(section: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def refuse_paths(section: Mapping[str, str], files: Collection[str], directories: Collection[str]) -> None:
+def refuse_paths(
+    section: Mapping[str, str], files: Collection[str], directories: Collection[str], exists: Callable[[str], bool]
+) -> None:
     """Refuse paths that are another program's files or in its directories, both relative to the mirror's directory.
+
+    So are directories, by which these are to be made, or of which `exists` says that they are there.
 
     Raises:
         OptionError: if an option names such a path.
     """
+
     for option, within in _FILES.items():
-        value = section.get(option, OPTIONS[option].default)
+        default = OPTIONS[option].default
+        value = section.get(option, default)
+        if not value:
+            continue
         place = posixpath.normpath(posixpath.join(within, value))
-        if value and (place in files or place.startswith(tuple(directories))):
+        is_above = place == "." or any(one.startswith(f"{place}/") for one in directories)
+        if place in files or place.startswith(tuple(directories)):
             allowed = f"any but {', '.join(files)} and what is in {', '.join(directories)}"
             raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: Bandersnatch's own; allowed: {allowed}")
+        if is_above or (value != default and exists(place)):  # what lies in the default's place is put aside
+            raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: a directory; allowed: a file")
 
 
 def facts_beside(page: str) -> str:
@@ -303,7 +314,8 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
     if values["critical_after"] < values["warn_after"]:
         critical, warn = (section.get(name, OPTIONS[name].default) for name in ("critical_after", "warn_after"))
         raise OptionError(
-            f"[{SECTION}] critical_after = {critical}: shorter than warn_after; allowed: {warn} and longer"
+            f"[{SECTION}] critical_after = {critical}{'' if 'critical_after' in section else ' (its default)'}: "
+            f"shorter than warn_after; allowed: {warn} and longer"
         )
     page = values["status_page"]
     facts = posixpath.normpath(posixpath.join("web", facts_beside(page)))

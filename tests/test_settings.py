@@ -55,7 +55,10 @@ def test_plugins_set_defaults_and_options_override_them(
         ({"warn_after": "1"}, "[freshness] warn_after = 1: not a duration; allowed: such as 90s, 30m, 6h, 1d"),
         ({"warn_after": "0h"}, "[freshness] warn_after = 0h: not a duration"),
         ({"critical_after": "1w"}, "[freshness] critical_after = 1w: not a duration"),
-        ({"warn_after": "2d"}, "[freshness] critical_after = 1d: shorter than warn_after; allowed: 2d and longer"),
+        (
+            {"warn_after": "2d"},
+            "[freshness] critical_after = 1d (its default): shorter than warn_after; allowed: 2d and longer",
+        ),
         ({"notifiy": "json://u:s3cret@a"}, "[freshness] notifiy = (a URL, not shown): no such option; allowed: "),
         ({"state": "s3://s3cret/"}, "[freshness] state = (a URL, not shown): not a file; allowed: "),
         ({"cache_bust": "auto\nnever"}, "[freshness] cache_bust = auto\\nnever: not a known value; allowed: auto,"),
@@ -120,6 +123,10 @@ def test_bad_options_are_said_in_one_line(section: dict[str, str], message: str)
         ),
         ({"metrics_file": "./todo"}, "[freshness] metrics_file = ./todo: Bandersnatch's own; allowed: "),
         ({"state": "generation"}, "[freshness] state = generation: Bandersnatch's own; allowed: "),
+        ({"state": "."}, "[freshness] state = .: a directory; allowed: a file"),
+        ({"state": "web"}, "[freshness] state = web: a directory; allowed: a file"),
+        ({"state": "/tmp"}, "[freshness] state = /tmp: a directory; allowed: a file"),  # noqa: S108 - nothing is written
+        ({"status_page": "."}, "[freshness] status_page = .: a directory; allowed: a file"),
     ],
 )
 def test_bandersnatch_s_own_files_are_not_written_over(section: dict[str, str], message: str) -> None:

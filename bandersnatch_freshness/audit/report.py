@@ -106,8 +106,10 @@ class AuditReport:
                 "is not compared."
             )
         if self.is_announced_here:
-            but = f", but for {_packages(counts[Kind.QUARANTINED])} in quarantine" * bool(counts[Kind.QUARANTINED])
-            yield f"The mirror has everything that was announced up to serial {self.serial}{but}."
+            ways = ((Kind.QUARANTINED, "in quarantine"), (Kind.TO_SYNC, "that the next run syncs"))
+            but = " and ".join(f"{_packages(counts[kind])} {what}" for kind, what in ways if counts[kind])
+            except_for = f", but for {but}" if but else ""
+            yield f"The mirror has everything that was announced up to serial {self.serial}{except_for}."
         if unannounced := counts[Kind.UNANNOUNCED]:
             yield (
                 f"{_packages(unannounced)} deleted or taken down upstream, perhaps as malware, and still served here: "

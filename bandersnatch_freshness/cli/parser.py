@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.exit(_FAILURES.get(command, CommonExit.USAGE))
     if not options.command:
         parser.print_help()
-        return 0
+        return CommonExit.USAGE if options.config != CONFIG else CommonExit.DONE  # `-c check` lacks the file
     try:
         code: int = importlib.import_module(f".{options.command}", __package__).main(options)
         sys.stdout.flush()  # otherwise a closed pipe is noticed too late

@@ -210,7 +210,12 @@ def configured(config_file: str) -> Configured:
         raise ValueError(f"{config_file}: {error}") from error
     options = written(_configuration.section(configuration))
     slips = _configuration.near_misses(configuration)
-    if configuration.get("mirror", "master", fallback="").endswith("/"):  # that may do no harm: no line in each run
+    master = configuration.get("mirror", "master", fallback="https://pypi.org")
+    if master.rstrip("/").endswith("/simple"):
+        slips.append("[mirror] master ends in /simple: leave that out, Bandersnatch adds it")
+    elif not master.startswith(("https://", "http://")):
+        slips.append("[mirror] master is no URL: it begins with https://, or with http://")
+    elif master.endswith("/"):  # that may do no harm: no line in each run
         slips.append("[mirror] master ends in a slash: Bandersnatch asks for //simple, which not every master answers")
     return Configured(plugins, options, slips)
 

@@ -148,7 +148,9 @@ def read_settings(configuration: Any) -> Settings:
     """
     written = section(configuration)
     found = settings.read_settings(enabled_plugins(configuration), written)
-    settings.refuse_paths(settings.with_underscores(written), OWN_FILES, OWN_DIRECTORIES)
+    mirror = Path(configuration.get("mirror", "directory", fallback=""))
+    refused = OWN_FILES, OWN_DIRECTORIES, lambda place: (mirror / place).is_dir()
+    settings.refuse_paths(settings.with_underscores(written), *refused)
     if found.tracking and found.tracking.notify:
         _refuse_what_is_not_installed(found.tracking.notify)
     return found

@@ -72,7 +72,7 @@ def hand_back(
         wanted = list(dict.fromkeys(names)) or sorted(owed)
         unknown = [name for name in wanted if name not in owed]
         if unknown:
-            raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
+            raise HandBackError(f"not in quarantine: {', '.join(unknown)}; nothing was done")
         if not wanted:
             return []
         # A state that can't be written must show now: with the same packages on its todo list in every run,
@@ -103,7 +103,7 @@ def accept(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]) -
         state = records.state
         unknown = [name for name in wanted if name not in state.quarantine]
         if unknown:
-            raise HandBackError(f"not in quarantine: {', '.join(unknown)}")
+            raise HandBackError(f"not in quarantine: {', '.join(unknown)}; nothing was done")
         for name in wanted:
             state.quarantine[name] = state.quarantine[name]._replace(is_accepted=True)
             state.incidents.pop(name, None)

@@ -192,7 +192,8 @@ class Suite:
         run = memory.begin()
         if run is None:
             return memory.has_told_loss()
-        run.report.reached = parse_serial((files.store(STATUS).read() or b"").decode("ascii", "replace")) or 0
+        with contextlib.suppress(OSError):  # by which it may have ended
+            run.report.reached = parse_serial((files.store(STATUS).read() or b"").decode("ascii", "replace")) or 0
         run.report.is_whole = False
         memory.end(run, None, "failed", run.report.reached, problem=cause_of(error))
         return run.is_quiet

@@ -75,7 +75,10 @@ def _to_do_about(problem: str) -> str:
         return "add `freshness` to `[plugins] enabled`"
     if "newer release" in problem:
         return "install that release of bandersnatch-freshness again, or a later one"
-    return "have a run begin, which puts a broken file aside: `bandersnatch-freshness run mirror`"
+    if "ermission denied" in problem:
+        return "`chown` that file to the mirror's user: a run as another one, such as root, left it"
+    aside = "" if "no run is remembered" in problem else ", which puts a broken file aside"
+    return f"have a run begin{aside}: `bandersnatch-freshness run mirror`"
 
 
 def quiet_until(summary: Summary) -> int:

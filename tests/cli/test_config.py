@@ -80,14 +80,22 @@ def test_says_what_is_probably_a_slip(text: str, slip: str, tmp_path: Path) -> N
     assert f"Probably a slip: {slip}" in show(tmp_path, text).stdout
 
 
-def test_a_slash_after_the_master_is_said(tmp_path: Path) -> None:
-    """Here alone, as many a master does not mind."""
+@pytest.mark.parametrize(
+    ("master", "slip"),
+    [
+        ("https://a.example/", "ends in a slash: Bandersnatch asks for //simple"),
+        ("https://a.example/simple/", "ends in /simple: leave that out, Bandersnatch adds it"),
+        ("a.example", "is no URL: it begins with https://, or with http://"),
+    ],
+)
+def test_a_master_that_is_not_as_it_should_be_is_said(master: str, slip: str, tmp_path: Path) -> None:
+    """Here alone, as many a master does not mind a slash."""
     file = tmp_path / "bandersnatch.conf"
     show(tmp_path, ENABLED)
-    file.write_text(file.read_text().replace("https://pypi.example", "https://pypi.example/"))
+    file.write_text(file.read_text().replace("https://pypi.example", master))
     line = [sys.executable, "-m", "bandersnatch_freshness", "-c", str(file), "config"]
     shown = subprocess.run(line, capture_output=True, text=True, check=True).stdout
-    assert "Probably a slip: [mirror] master ends in a slash: Bandersnatch asks for //simple" in shown
+    assert f"Probably a slip: [mirror] master {slip}" in shown
 
 
 def test_what_is_others_is_no_slip(tmp_path: Path) -> None:
