@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> int:
     if options.delay < 0:
         raise UsageError(f"--delay {options.delay}: milliseconds, 0 or more")
     if options.https_port and not Extra.LAB.is_installed:
-        raise UsageError(f"--https-port {options.https_port}: {Extra.LAB.lacking}")
+        raise ValueError(f"--https-port {options.https_port}: {Extra.LAB.lacking}")
     if options.speed <= 0:
         raise UsageError(f"--speed {options.speed:g}: more than 0; 1 is real")
 

@@ -94,9 +94,9 @@ def test_what_can_not_be_released(start_stale: Callable[..., Lab], make_mirror: 
     lab = start_stale()
     mirror = make_mirror(lab, "freshness_quarantine")
 
-    def refused(*names: str) -> str:
+    def refused(*names: str, code: int = 1) -> str:
         shown = command("quarantine", mirror, "release", *names)
-        assert (shown.returncode, shown.stdout) == (1, "")
+        assert (shown.returncode, shown.stdout) == (code, "")
         assert shown.stderr.count("\n") == 1
         return shown.stderr
 
@@ -105,9 +105,9 @@ def test_what_can_not_be_released(start_stale: Callable[..., Lab], make_mirror: 
     assert command("quarantine", mirror, "list").returncode == 1
     freeze_and_free(mirror)
     before = in_quarantine(mirror)
-    assert "not in quarantine: foo, bar\n" in refused("lab-00", "foo", "bar")
-    assert "name the packages to release, or give --all" in refused()
-    assert "name the packages to release, or give --all" in refused("lab-00", "--all")
+    assert "not in quarantine: foo, bar; nothing was done\n" in refused("lab-00", "foo", "bar")
+    assert "name the packages to release, or give --all" in refused(code=2)
+    assert "name the packages to release, or give --all" in refused("lab-00", "--all", code=2)
     with filelock.FileLock(mirror.directory / ".lock"):
         assert f"{mirror.directory}: a run of Bandersnatch is under way" in refused("lab-00")
     (mirror.directory / "todo").write_text("what\n")

@@ -231,7 +231,6 @@ def test_what_changed_last_is_as_the_mirror_has_it(start_lab: StartLab, make_mir
     ("path", "said"),
     [
         pytest.param("none/status.html", "FileNotFoundError: there is no directory {web}/none", id="no-directory"),
-        pytest.param("simple", "IsADirectoryError: ", id="a-directory"),
         pytest.param("/dev/null/status.html", "NotADirectoryError: ", id="absolute"),
     ],
 )
