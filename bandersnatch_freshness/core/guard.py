@@ -349,8 +349,7 @@ class IndexGuard:
         """
         ceiling, stalled_at = self._ceiling, self._known.stalled_at
         if self.observations[1:]:
-            has_stalled = any(one.problem.endswith("TimeoutError") for one in self.observations)
-            stalled_at = now if has_stalled else 0
+            stalled_at = now if any(one.problem.endswith("TimeoutError") for one in self.observations) else 0
         index = self._known.seen
         if index and self._account and index.serial > max(self._account, self._sound):
             self.warnings.append(f"The index was remembered at serial {index.serial}: the master has never been there")
@@ -385,10 +384,10 @@ class IndexGuard:
         has_moved = index is None or self._serial > index.serial
         look = self.age.look_after(found=has_moved, moved=has_moved)
         index, has_news = after_seeing(index, Index(self._serial, now, projects, highest, look=look))
-        if not has_news:  # which is wrong in the end, unless the master itself says that nothing has happened since
-            is_quiet = ceiling is not None and ceiling.counts_to == index.serial and now - ceiling.at < max_age
-            if wrong is None and now - index.moved >= max_age and not is_quiet:
-                wrong = self._sighting(index.serial + 1)._replace(cause=index.stands())
+        # That nothing happens is wrong in the end, unless the master itself says so.
+        is_quiet = ceiling is not None and ceiling.counts_to == index.serial and now - ceiling.at < max_age
+        if wrong is None and not has_news and not is_quiet and now - index.moved >= max_age:
+            wrong = self._sighting(index.serial + 1)._replace(cause=index.stands())
         return IndexAfter(KnownIndex(index, doubt, ceiling, stalled_at), wrong, wrong is None)
 
     def _sighting(self, required_serial: int) -> Sighting:

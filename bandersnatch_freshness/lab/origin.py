@@ -113,7 +113,7 @@ class Origin:
             project.claimed = None
 
     def pass_over(self, serials: int) -> None:
-        """Let the serial go up by so many, as by events of projects that are not listed."""
+        """Raise the serial by this many, as events of unlisted projects do."""
         self.serial += serials
 
     def restore(self, serial: int) -> None:

@@ -51,8 +51,7 @@ class LabRequest:
     status: int
     cache: str = ""
     serial: str = ""
-    # Size of the answer's body in bytes.
-    size: int = 0
+    size: int = 0  # of the answer's body, in bytes
 
     def header(self, name: str) -> str | None:
         """Return the first header of this name, None if there is none."""
@@ -191,7 +190,7 @@ class Lab:
         return self._call(lambda: self._edge.release(self.names if names is None else names))
 
     def pass_over(self, serials: int) -> None:
-        """Let the serial go up by so many, as by events of projects that the index does not list."""
+        """Raise the serial by this many, as events of unlisted projects do."""
         self._call(lambda: self._origin.pass_over(serials))
 
     def behave(self, behaviour: Behaviour | str) -> None:

@@ -23,7 +23,6 @@ FAR = 2_000_000_000  # the highest that fits into XML-RPC
 
 NO_XMLRPC = Behaviour("no XML-RPC", refuses_xmlrpc=True)
 NO_ACCOUNT = Behaviour("no account", gives_no_account=True)
-DEAD_REPLICA = Behaviour("XML-RPC stands still", stuck_account=1)
 
 
 def accounts(lab: Lab) -> int:
@@ -128,27 +127,6 @@ def test_without_xml_rpc_too(start_lab: StartLab, make_mirror: MakeMirror) -> No
     assert is_fresh(mirror, lab)
     assert state(mirror)["index"]["serial"] == lab.serial
     assert state(mirror)["incidents"] == {}
-
-
-@needs_simple
-def test_an_account_that_stands_still_holds_nothing_for_long(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """The index goes on, three runs see, and XML-RPC says what it said at first; it is asked daily from then on."""
-    lab = start_lab(DEAD_REPLICA, projects=3)
-    with side_by_side(make_mirror, lab, mirror=SIMPLE) as (bare, mirror, bare_runs, runs):
-        for each in (bare_runs, runs):
-            each.run(0)
-        lab.pass_over(5_000_000)
-        lab.forget()
-        fresh = []
-        for number in range(1, 9):
-            lab.release()
-            for each in (bare_runs, runs):
-                each.run(number * HOUR)
-            fresh.append(is_fresh(mirror, lab))
-            assert is_fresh(bare, lab)
-    assert fresh == [False, False] + [True] * 6
-    assert state(mirror)["incidents"] == {}
-    assert accounts(lab) == 3
 
 
 def test_a_todo_list_that_leads_too_far_does_not_hold_the_mirror(start_lab: StartLab, make_mirror: MakeMirror) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from bandersnatch_freshness.formatting import timestamp
 from bandersnatch_freshness.lab.behaviours import COPIES, Behaviour
 from bandersnatch_freshness.lab.mirrors import Mirror
 from bandersnatch_freshness.lab.origin import Answer
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from .cron import DAY, HOUR, MINUTE, NOON, Cron, cron, side_by_side, state
+from .cron import DAY, HOUR, MINUTE, Cron, cron, side_by_side, state
 from .observe import BANDERSNATCH, is_fresh, lines, pages
 from .quarantining import ASIDE, ONE, SEEN, freeze, in_quarantine, others, second_copy
 from .test_memory import fill, small_disk
@@ -100,60 +98,6 @@ def test_what_is_not_proven_is_asked_for_for_a_week_and_then_believed(
         lab.heal()
         runs.run(9 * DAY)
     assert is_fresh(mirror, lab)
-
-
-@pytest.mark.parametrize("days", [7, 30])
-def test_a_week_in_which_nobody_asked_proves_nothing(days: int, start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Runs that are a week apart, or a month, ask each time until it is there."""
-    lab = start_lab("healthy", "pypi", projects=3)
-    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
-        hide_a_release(lab, bare_runs, runs)
-        runs.run(days * DAY + MINUTE)
-        assert missing(mirror).keys() == {"lab-00"}
-        lab.heal()
-        for one in (bare_runs, runs):
-            one.run(2 * days * DAY + MINUTE)
-    assert is_fresh(mirror, lab)
-    assert not is_fresh(bare, lab)
-
-
-def test_many_that_are_back_are_home_in_two_runs(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """Of 30 that one run misses, a daily job asks for ten; as these are there, for all the next day."""
-    lab = start_lab("healthy", "pypi", projects=30)
-    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
-        for one in (bare_runs, runs):
-            one.run(0)
-        lab.release()
-        for name in lab.names:
-            hide(lab, name)
-        for one in (bare_runs, runs):
-            one.run(DAY)
-        owed = [len(missing(mirror))]
-        lab.heal()
-        for day in (2, 3):
-            for one in (bare_runs, runs):
-                one.run(day * DAY)
-            owed.append(len(missing(mirror)))
-    assert owed == [30, 20, 0]
-    assert is_fresh(mirror, lab)
-    assert not is_fresh(bare, lab)
-
-
-def test_nonsense_that_is_remembered_does_not_hold_a_release(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """What is listed now counts, though it is lower."""
-    lab = start_lab("healthy", "pypi", projects=3)
-    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
-        for one in (bare_runs, runs):
-            one.run(0)
-        remembered = {"serial": 10**9, "since": timestamp(NOON), "asked": timestamp(NOON), "proven": True}
-        path = mirror.directory / "freshness.json"
-        path.write_text(json.dumps({**state(mirror), "missing": {"lab-00": remembered}}))
-        lab.release()
-        for one in (bare_runs, runs):
-            one.run(MINUTE)
-    assert is_fresh(mirror, lab)
-    assert is_fresh(bare, lab)
-    assert missing(mirror) == {}
 
 
 def test_what_two_lists_do_not_have_is_gone(start_lab: StartLab, make_mirror: MakeMirror) -> None:

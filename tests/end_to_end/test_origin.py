@@ -94,6 +94,21 @@ def test_a_page_that_no_request_could_get_comes_home(start_lab: StartLab, make_m
         assert state(mirror)["runs"][-1]["cured"] == {"origin": 3}
 
 
+def test_a_page_that_comes_to_nothing_has_had_its_turn(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """As a file of its is missing: it is asked for again after 6, 12 and 24 hours; bare does not get it either."""
+    lab = start_lab(kind="pypi", projects=1, lifetimes=FOR_LONG)
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
+        mirror.configure("freshness", **WANTED)
+        for one in (bare_runs, runs):
+            one.run(-HOUR)
+        break_purging(lab, replace(PURGE_BROKEN, file_fault="missing"))
+        runs.run(*SEEN, *(ASIDE + hour * HOUR for hour in range(24)))
+        bare_runs.run(ASIDE + 24 * HOUR)
+        assert len(by_options(lab)) == 3
+        assert in_quarantine(mirror).keys() == {"lab-00"}
+    assert not is_fresh(bare, lab)
+
+
 def test_by_default_none_but_pypi_is_asked(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Whatever the operator's own master may make of such a request."""
     with broken(start_lab, make_mirror, ask_origin="auto") as (lab, mirror, runs):

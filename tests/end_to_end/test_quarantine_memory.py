@@ -11,7 +11,7 @@ from bandersnatch_freshness.lab.origin import Answer
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from .cron import DAY, HOUR, MINUTE, cron
+from .cron import DAY, HOUR, MINUTE, cron, side_by_side
 from .observe import is_fresh, pages
 from .quarantining import ASIDE, ONE, SEEN, STUCK, freeze, in_quarantine, synced
 from .test_memory import fill, make_read_only, small_disk
@@ -75,6 +75,28 @@ def test_a_lost_state_loses_nothing(loss: str, start_lab: StartLab, make_mirror:
         lab.forget()
         runs.run(DAY + HOUR)
     assert pages(lab) == {"lab-00": 1}
+    assert is_fresh(mirror, lab)
+
+
+@pytest.mark.parametrize("name", ["freshness.json", "freshness.quarantine"])
+def test_a_file_that_can_not_be_read_holds_nothing(name: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Here a link that leads to itself: what is in quarantine comes home, as bare Bandersnatch gets it."""
+    lab = start_lab(projects=8)
+    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
+        for one in (bare_runs, runs):
+            one.run(0)
+        lab.behave(ONE)
+        lab.release()
+        for one in (bare_runs, runs):
+            one.run(*(HOUR + time for time in SEEN), HOUR + ASIDE)
+        assert in_quarantine(mirror).keys() == {"lab-00"}
+        path = mirror.directory / name
+        path.unlink()
+        path.symlink_to(name)
+        lab.heal()
+        for one in (bare_runs, runs):
+            one.run(DAY, DAY + HOUR)
+    assert is_fresh(bare, lab)
     assert is_fresh(mirror, lab)
 
 
