@@ -55,7 +55,8 @@ def test_nonsense_that_is_remembered_does_not_hold_a_release(start_lab: StartLab
     with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
         for one in (bare_runs, runs):
             one.run(0)
-        remembered = {"serial": 10**9, "since": timestamp(NOON), "asked": timestamp(NOON), "proven": True}
+        at = {"since": timestamp(NOON), "asked": timestamp(NOON)}
+        remembered = {"serial": 10**9, **at, "asks": 1, "proven": True}
         path = mirror.directory / "freshness.json"
         path.write_text(json.dumps({**state(mirror), "missing": {"lab-00": remembered}}))
         lab.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from .cron import DAY, HOUR, MINUTE, cron, side_by_side
 from .observe import is_fresh, pages
 from .quarantining import ASIDE, ONE, SEEN, STUCK, freeze, in_quarantine, synced
 from .test_memory import fill, make_read_only, small_disk
+from .test_origin import FOR_LONG, PURGE_BROKEN
 
 
 @pytest.mark.parametrize(
@@ -81,11 +83,11 @@ def test_a_lost_state_loses_nothing(loss: str, start_lab: StartLab, make_mirror:
 @pytest.mark.parametrize("name", ["freshness.json", "freshness.quarantine"])
 def test_a_file_that_can_not_be_read_holds_nothing(name: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Here a link that leads to itself: what is in quarantine comes home, as bare Bandersnatch gets it."""
-    lab = start_lab(projects=8)
+    lab = start_lab(kind="pypi", projects=8, lifetimes=FOR_LONG)
     with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
         for one in (bare_runs, runs):
             one.run(0)
-        lab.behave(ONE)
+        lab.behave(replace(PURGE_BROKEN, every=8))
         lab.release()
         for one in (bare_runs, runs):
             one.run(*(HOUR + time for time in SEEN), HOUR + ASIDE)
