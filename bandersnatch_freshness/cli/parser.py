@@ -21,7 +21,7 @@ from .epilogs import epilog, more
 
 CONFIG = "/etc/bandersnatch.conf"
 
-_BANDERSNATCHS = ("mirror", "sync", "verify", "delete")
+_OF_BANDERSNATCH = ("mirror", "sync", "verify", "delete")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +83,7 @@ class _Parser(argparse.ArgumentParser):
         """Raise a usage error."""
         if slip := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             hint = f"; that is Bandersnatch's own: bandersnatch-freshness run {slip[1]}"
-            message += hint if slip[1] in _BANDERSNATCHS else meant(slip[1], re.findall(r"[\w-]+", slip[2]))
+            message += hint if slip[1] in _OF_BANDERSNATCH else meant(slip[1], re.findall(r"[\w-]+", slip[2]))
         raise _UsageError(self, message)
 
 

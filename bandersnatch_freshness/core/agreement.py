@@ -1,9 +1,11 @@
-"""Three runs: how often, and over how long, runs must see the same before it outranks what is remembered.
+"""Agreement: how often, and over how long, runs must see the same before it outranks what is remembered.
 
 No I/O, no clock.
 """
 
 from __future__ import annotations
+
+from collections.abc import Set
 
 HOUR = 60 * 60
 
@@ -22,3 +24,11 @@ def are_three_runs(runs: int, first: int, last: int, warn_after: int = HOUR) -> 
     if runs >= RUNS:
         return last - first >= min(HOUR, warn_after)
     return runs >= FEWER_RUNS and last - first > FAR_APART
+
+
+def are_most_back(asked: Set[str], back: Set[str], enough: int) -> bool:
+    """Return whether the trouble seems to be over, as most of the packages that a run asked for again are `back`.
+
+    So many that it asked for are `enough` to tell.
+    """
+    return len(asked) >= max(1, enough) and len(asked & back) * 2 > len(asked)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Set
 from typing import NamedTuple
 
-from .agreement import HOUR
+from .agreement import HOUR, are_most_back
 
 DAY = 24 * HOUR
 BELIEVED_AFTER = 7 * DAY
@@ -105,7 +105,7 @@ def plan(
 
 def is_over(asked: Set[str], back: Set[str], owed: int) -> bool:
     """Return whether the trouble seems to be over, as most of what a run asked for again of so many is `back`."""
-    return len(asked) >= max(1, min(owed, ASKS_PER_HOUR)) and len(asked & back) * 2 > len(asked)
+    return are_most_back(asked, back, min(owed, ASKS_PER_HOUR))
 
 
 def _most(missing: Mapping[str, Missing]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Set
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .agreement import HOUR, are_three_runs
+from .agreement import HOUR, are_most_back, are_three_runs
 from .incidents import EDGE, OF_ALL, Incident, is_overdue
 from .index import ANY_SERIAL
 
@@ -194,7 +194,7 @@ def is_over(rechecked: Set[str], left: Set[str], held: int) -> bool:
 
     They must be as many as a run asks for of the number that it `held`.
     """
-    return len(rechecked) >= max(1, _of_many(held)) and len(left & rechecked) * 2 > len(rechecked)
+    return are_most_back(rechecked, left, _of_many(held))
 
 
 def _of_many(held: int) -> int:
