@@ -290,6 +290,7 @@ def run(arguments: Sequence[str], *, quiet: bool = False, needs_configuration: b
             raise RefusedError from None
     except Exception as error:
         if not has_begun:
+            log.debug("Bandersnatch does not start", exc_info=True)
             raise RefusedError(f"{_configuration.named_file()}: {_configuration.why_refused(error)}") from error
         if "mirror" in arguments:
             suite().end_early(error)
