@@ -58,7 +58,7 @@ def _own(mirror: Measured, command: str) -> Cost:
 
 def _start(what: str, found: Comparison) -> Iterator[Row]:
     for quantity in ("wall", "cpu"):
-        yield added(what, quantity, found, 0.1, "≤ 100 ms", gross=1.5)
+        yield added(what, quantity, found, 0.025, "≤ 25 ms", gross=1.5)
 
 
 def indexes(size: Size, place: Path) -> Iterator[Row]:
