@@ -58,6 +58,9 @@ class _Asker:
         self._until = until
         self._surveyed = Surveyed(places)
         self._lock = threading.Lock()
+        self._asked = 0
+        # By the place of its question among all: which answer comes first is chance.
+        self._answers: dict[int, Answer] = {}
         # The addresses that don't answer, or want fewer requests.
         self._lost: set[str] = set()
 
@@ -65,7 +68,7 @@ class _Asker:
         """Return what came of it so far."""
         with self._lock:
             one = self._surveyed
-            answers = list(one.answers)
+            answers = [answer for _, answer in sorted(self._answers.items())]
         problem = one.problem or ("" if answers or one.is_done else problems.TIME_OUT)
         return Surveyed(one.places, one.addresses, answers, one.requests, problem, one.is_done)
 
@@ -81,22 +84,21 @@ class _Asker:
 
     def _ask_all(self, questions: Iterable[Question]) -> list[Answer]:
         """Ask some at once; what the budget or the time does not allow is left out."""
-        waiting, answers = iter(list(questions)), list[Answer]()
-        threads = [threading.Thread(target=self._work, args=(waiting, answers), daemon=True) for _ in range(AT_ONCE)]
+        waiting = list(enumerate(questions, self._asked))
+        self._asked += len(waiting)
+        each = iter(waiting)
+        threads = [threading.Thread(target=self._work, args=(each,), daemon=True) for _ in range(AT_ONCE)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(max(0, self._until - time.monotonic()))
         with self._lock:
-            return sorted(answers, key=lambda one: self._order(one.question))
+            return [self._answers[place] for place, _ in waiting if place in self._answers]
 
-    def _order(self, question: Question) -> int:
-        return list(self._surveyed.addresses).index(question.address)
-
-    def _work(self, waiting: Iterator[Question], answers: list[Answer]) -> None:
+    def _work(self, waiting: Iterator[tuple[int, Question]]) -> None:
         while time.monotonic() < self._until:
             with self._lock:
-                question = next(waiting, None)
+                place, question = next(waiting, (0, None))
             if question is None:
                 return
             if question.address in self._lost:
@@ -108,8 +110,7 @@ class _Asker:
             with self._lock:
                 if answer.status is None or answer.is_refusal:
                     self._lost.add(question.address)
-                answers.append(answer)
-                self._surveyed.answers.append(answer)
+                self._answers[place] = answer
 
     def _ask(self, question: Question) -> Answer:
         try:

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from bandersnatch_freshness.outside import asking
-from bandersnatch_freshness.outside.answers import Kind, places
+from bandersnatch_freshness.outside.answers import COPIES, Form, Kind, places
 from bandersnatch_freshness.outside.asking import survey_all
 from bandersnatch_freshness.outside.survey import MOST_REQUESTS, Surveyed
 
@@ -71,6 +71,22 @@ def page(handler: BaseHTTPRequestHandler) -> None:
     """Answer as a mirror without facts whose pages are all at one serial."""
     is_page = "/simple/" in handler.path
     send(handler, 200 if is_page else 404, b'<a href="foo/">foo</a>\n<!--SERIAL 42-->' if is_page else b"")
+
+
+def test_answers_come_in_the_order_in_which_they_were_asked_for(serve: Serve) -> None:
+    """Whichever comes first, so that what is said of them is the same each time."""
+    other_was_sent = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/simple/foo/":
+            if Form.JSON.value == handler.headers["Accept"] and "gzip" in handler.headers["Accept-Encoding"]:
+                other_was_sent.wait(10)
+            else:
+                other_was_sent.set()
+        page(handler)
+
+    answers = surveyed(serve(answer)).answers
+    assert [one.question.copy for one in answers if one.question.kind is Kind.PAGE] == list(COPIES)
 
 
 def test_a_mirror_s_files(tmp_path: Path) -> None:
