@@ -108,7 +108,7 @@ class _Asker:
             except _SpentError:
                 return
             with self._lock:
-                if answer.status is None or answer.is_refusal:
+                if answer.status is None or (answer.is_refusal and not _is_kept_to_itself(answer)):
                     self._lost.add(question.address)
                 self._answers[place] = answer
 
@@ -141,6 +141,11 @@ class _Asker:
             if self._surveyed.requests >= MOST_REQUESTS:
                 raise _SpentError
             self._surveyed.requests += 1
+
+
+def _is_kept_to_itself(answer: Answer) -> bool:
+    """Return whether a mirror says nothing of itself to this host, which may still get its pages."""
+    return answer.status == http.client.FORBIDDEN and answer.question.kind in (Kind.FACTS, Kind.MODIFIED)
 
 
 def problem_of(error: BaseException) -> str:

@@ -56,8 +56,10 @@ def judge(fleet: Sequence[Surveyed], reference: Reference, now: int) -> list[Jud
 def _judge(one: Surveyed, reference: Reference, now: int) -> Judged:
     older = sorted(_older(one.answers, reference, now), key=lambda found: (-badness(found.severity), -(found.age or 0)))
     findings = [*_unreached(one), *_faults(one.answers), *_standings(one.answers, now), *_summed_up(older)]
-    if all(found.severity is not CheckExit.CRITICAL for found in findings) and not any(map(_tells, one.answers)):
-        findings.append(Finding(CheckExit.UNKNOWN, "nothing in its answers tells how old they are"))
+    if not reference.has_dates and all(found.severity is not CheckExit.CRITICAL for found in findings):
+        findings.append(
+            Finding(CheckExit.UNKNOWN, f"nothing tells how old that is what users get{_missed(one.answers)}")
+        )
     if not findings:
         findings.append(Finding(CheckExit.OK, "no copy is older than another; when it was complete is not known"))
     said = sorted(findings, key=lambda found: -badness(found.severity))
@@ -163,7 +165,9 @@ def _standing(one: Published, now: int) -> Finding:
         return Finding(severity, complete)
     lag = f" by {one.serial_lag:,} serials" if one.serial_lag and one.verdict in ("behind", "stale") else ""
     since = f" since {timestamp(one.since)}" if one.since else ""
-    why = f": {printable(one.reason, LONGEST_CAUSE)}" if one.since or severity is not CheckExit.OK else ""
+    # Its durations are as of when it was written.
+    reason = f"{printable(one.reason, LONGEST_CAUSE)} (as of {_ago(silence)})"
+    why = f": {reason}" if one.since or severity is not CheckExit.OK else ""
     return Finding(severity, f"{one.verdict.replace('-', ' ')}{lag}{since}{why}; {complete}")
 
 
@@ -171,9 +175,14 @@ def _complete_at(answer: Answer) -> int | None:
     return answer.published.complete_at if answer.published else answer.modified
 
 
-def _tells(answer: Answer) -> bool:
-    """Return whether an answer tells how old something is."""
-    return answer.serial is not None or answer.modified is not None or answer.published is not None
+def _missed(answers: Iterable[Answer]) -> str:
+    """Return why a mirror's answers don't tell how old it is, to follow what is said of that."""
+    problems = {
+        one.question.kind.value: one.problem or "another document"
+        for one in answers
+        if one.question.kind in (Kind.FACTS, Kind.MODIFIED)
+    }
+    return f" ({'; '.join(f'{what}: {problem}' for what, problem in problems.items())})" if problems else ""
 
 
 def _older(answers: Iterable[Answer], reference: Reference, now: int) -> Iterator[Finding]:

@@ -37,6 +37,11 @@ class Reference:
         self._index = max((0, *self.serials(""), (one.index_serial or 0) if one else 0))
         self._newest = one.newest if one else {}
 
+    @property
+    def has_dates(self) -> bool:
+        """Whether anything tells when the mirror was complete."""
+        return self.published is not None or self.modified is not None
+
     def wanted(self, answer: Answer) -> Wanted:
         """Return what the copy in an answer should be; a serial of 0 if nothing is known of it."""
         name = answer.question.project

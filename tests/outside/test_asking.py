@@ -187,6 +187,18 @@ def test_who_wants_fewer_requests_is_asked_no_more(serve: Serve) -> None:
     assert [one.problem for one in found.answers] == ["status 429"]
 
 
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_mirror_that_says_nothing_of_itself_may_still_have_pages(serve: Serve, status: int) -> None:
+    """A 403 for status.json is often a rule for that file; a 429 is meant for whoever asks."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        page(handler) if "/simple/" in handler.path else send(handler, status)
+
+    problems = [one.problem for one in surveyed(serve(answer)).answers]
+    assert problems.count(f"status {status}") == (2 if status == 403 else 1)
+    assert problems.count("") == (6 if status == 403 else 0)  # the index twice, and four copies of a page
+
+
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [

@@ -71,6 +71,7 @@ def judged(*answers: Answer, **more: Any) -> Judged:
 
 
 COMPLETE = "complete as of 1 min 5 s ago"
+UNDATED = "nothing tells how old that is what users get"
 GOOD = (index(), page(42), page(43, "bar"))
 
 
@@ -84,7 +85,7 @@ GOOD = (index(), page(42), page(43, "bar"))
                 *GOOD,
             ),
             WARNING,
-            f"stale by 1,200 serials since 2023-11-14T20:13:20Z: foo | x; {COMPLETE}",
+            f"stale by 1,200 serials since 2023-11-14T20:13:20Z: foo | x (as of 1 min ago); {COMPLETE}",
             id="behind",
         ),
         pytest.param(
@@ -93,7 +94,7 @@ GOOD = (index(), page(42), page(43, "bar"))
         pytest.param(
             (facts(severity="critical", verdict="stopped", reason="no run for 2 d", since=None), *GOOD),
             CRITICAL,
-            f"stopped: no run for 2 d; {COMPLETE}",
+            f"stopped: no run for 2 d (as of 1 min ago); {COMPLETE}",
             id="stopped-by-its-own-account",
         ),
         pytest.param(
@@ -131,10 +132,20 @@ GOOD = (index(), page(42), page(43, "bar"))
         pytest.param((modified(DAY), *GOOD), WARNING, "synced 1 d ago, by its last-modified", id="bare-late"),
         pytest.param((modified(3 * DAY), *GOOD), CRITICAL, "synced 3 d ago, by its last-modified", id="bare-stopped"),
         pytest.param(
-            GOOD, OK, "no copy is older than another; when it was complete is not known", id="nothing-of-itself"
+            (
+                Answer(Question(Kind.FACTS, "u", A), 404, "status 404"),
+                Answer(Question(Kind.MODIFIED, "u", A), 403, "status 403"),
+                *GOOD,
+            ),
+            UNKNOWN,
+            f"{UNDATED} (status.json: status 404; last-modified: status 403)",
+            id="serials-without-a-date",
         ),
         pytest.param(
-            (index(None), page(None)), UNKNOWN, "nothing in its answers tells how old they are", id="no-serials"
+            (Answer(Question(Kind.FACTS, "u", A), 200), index(None), page(None)),
+            UNKNOWN,
+            f"{UNDATED} (status.json: another document)",
+            id="no-serials",
         ),
     ],
 )
@@ -142,6 +153,18 @@ def test_what_the_mirror_says_of_itself(answers: Sequence[Answer], severity: Che
     """Its verdict, by how much and since when; as of now, whatever time it was written."""
     found = judged(*answers)
     assert (found.severity, found.text) == (severity, text)
+
+
+def test_one_of_a_fleet_that_tells_is_enough() -> None:
+    """The others' copies are measured by it, though none of these has a date of its own."""
+    fleet = [surveyed(facts(), *GOOD), surveyed(*GOOD)]
+    reference = Reference(answer for one in fleet for answer in one.answers)
+    dated, undated = judge(fleet, reference, NOW)
+    assert (dated.severity, dated.text) == (OK, COMPLETE)
+    assert (undated.severity, undated.text) == (
+        OK,
+        "no copy is older than another; when it was complete is not known",
+    )
 
 
 OLD = "older than the mirror itself has: "
@@ -249,7 +272,7 @@ def test_a_time_in_the_future_is_none() -> None:
             id="since-when-is-not-known",
         ),
         pytest.param(
-            (*GOOD, page(41, copy=PLAIN, age=120)),
+            (modified(HOUR), *GOOD, page(41, copy=PLAIN, age=120)),
             OK,
             f"{OLD}foo (JSON, plain) at 10.0.0.1 is at serial 41, the mirror at 42, for 2 min",
             id="for-as-long-as-a-cache-says",
