@@ -135,7 +135,8 @@ def diagnose(answers: Sequence[Answer], base: Way, expected: int | None) -> Diag
         return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, None, (), (), (_nothing(answers),))
     if not any(one.way.page is base.page and is_fresh(one, required_serial, base) is not None for one in answers):
         same_page = [one for one in answers if one.way.page is base.page]
-        return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, required_serial, (), (), (_nothing(same_page),))
+        sentences = (_nothing(same_page), *_other_pages(answers, base))
+        return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, required_serial, (), (), sentences)
     everything, answers = answers, settled(answers, base, required_serial)
     origin_serial = next((one.observation.serial for one in answers if one.way.method is Method.OPTIONS), None)
     verdict = judge([one.observation for one in answers], required_serial)
@@ -340,3 +341,9 @@ def _nothing(answers: Sequence[Answer]) -> str:
         return "No answer carries a serial, in its header or in its body, so freshness is unknown."
     problems = dict.fromkeys(one.observation.problem for one in answers)
     return f"No way of asking gets the page: {', '.join(problems)}."
+
+
+def _other_pages(answers: Iterable[Answer], base: Way) -> list[str]:
+    """Say which pages are there that Bandersnatch does not ask for."""
+    there = {one.way.page.value for one in answers if one.way.page is not base.page and one.observation.status == 200}
+    return [f"That is the {base.page.value}; the {' and the '.join(sorted(there))} can be had."] if there else []

@@ -141,7 +141,7 @@ class ProbeReport:
             return "nothing"
         if diagnosis.outcome is ProbeExit.ALL_STALE and diagnosis.verdict is Verdict.UNKNOWN:
             return "have whoever runs the caches look into them, and ask again later"
-        statuses = {one.observation.status for one in self._of_pages()}
+        statuses = {one.observation.status for one in self._of_pages() if one.way.page is self.base.page}
         if statuses == {HTTPStatus.NOT_FOUND}:
             return "see whether the name is right, and whether the project has a release left"
         if statuses == {None}:
@@ -153,6 +153,8 @@ class ProbeReport:
     def conclusion(self) -> str:
         """Return the diagnosis and the advice, marked up for a terminal."""
         text = f"[{_OUTCOMES[self.diagnosis.outcome]}]" + escape("\n".join(self.diagnosis.sentences)) + "[/]"
+        if self.diagnosis.outcome is ProbeExit.UNDETERMINED:
+            text += escape(f"\n\nTo do: {self._to_do()}")
         if self.advice:
             text += "\n\nIn bandersnatch.conf:\n\n" + escape(_indented(self.advice))
         return text

@@ -247,6 +247,16 @@ def test_nothing_to_judge_by(plain: Answer, words: str) -> None:
     assert words in found.sentences[0]
 
 
+def test_a_page_that_fails_while_another_is_there() -> None:
+    """What Bandersnatch asks for is what counts, and what else there is is said."""
+    found = diagnosis(answer(BASE, None, 503), answer(CLIENT, None, 503), answer(PAGE, 42))
+    assert found.outcome is ProbeExit.UNDETERMINED
+    assert found.sentences == (
+        "No way of asking gets the page: status 503.",
+        "That is the JSON API; the simple page in JSON can be had.",
+    )
+
+
 def test_other_pages_need_no_serial() -> None:
     """A static mirror's simple page has none, and is not stale for that."""
     found = diagnosis(answer(BASE, 42), answer(PAGE, None))

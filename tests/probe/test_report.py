@@ -14,7 +14,7 @@ from bandersnatch_freshness.exit_codes import ProbeExit
 from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.diagnosis import Answer, diagnose
 from bandersnatch_freshness.probe.report import ProbeReport, curl_command, exit_code
-from bandersnatch_freshness.probe.ways import Client, Method, Way
+from bandersnatch_freshness.probe.ways import Client, Method, Page, Way
 
 BASE = ways.base("foo")
 
@@ -212,3 +212,10 @@ def test_a_narrow_terminal_gets_no_more_than_it_has_room_for(columns: int, spare
     assert "how asked" in heads
     assert ("ms" not in heads) is spared
     assert "age" not in heads
+
+
+def test_what_to_do_where_the_page_fails_and_another_is_there() -> None:
+    """By what Bandersnatch asks for, in the long form too."""
+    found = reported((BASE, 503, None), (CLIENT, 503, None), (replace(BASE, page=Page.SIMPLE_JSON), 200, 42))
+    assert not found.agrees
+    assert "To do: nothing on the mirror: the master is in trouble; ask again later" in found.conclusion()
