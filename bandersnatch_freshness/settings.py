@@ -358,13 +358,14 @@ def _shown(value: str) -> str:
 
 
 def near_misses(
-    enabled: str, sections: Collection[str], section: Mapping[str, str], plugins: Collection[str]
+    enabled: str, sections: Collection[str], section: Mapping[str, str], others: Mapping[str, Collection[str]]
 ) -> list[str]:
     """Return what in a configuration that can be followed is probably a slip, each in words.
 
-    `sections` are the names of all its sections, `section` is `[freshness]`, and `plugins` are the options of
-    `[plugins]`.
+    `sections` are the names of all its sections, `section` is `[freshness]`, and `others` are the names of the options
+    in `[plugins]` and in `[mirror]`.
     """
+    plugins = others.get("plugins", ())
     names = filter(None, map(str.strip, enabled.split("\n")))
     slips = [(f"[plugins] enabled = {_shown(name)}", name) for name in names if name not in (*PLUGINS, "all")]
     slips += [(f"[{printable(name)}]", name) for name in sections if name not in PLUGINS]
@@ -372,6 +373,12 @@ def near_misses(
     alike = [(what, name) for what, name in slips if len(_LETTERS & set(name.lower())) >= len(_LETTERS) - 1]
     found = [f"{what}{near}" for what, name in alike if (near := meant(name, (*PLUGINS, SECTION), LEAST_LIKENESS))]
     found += [f"[{name}]: the options of all plugins are in [{SECTION}]" for name in PLUGINS[1:] if name in sections]
+    found += [
+        f"[{other}] {name}: an option of [{SECTION}]"
+        for other, names in others.items()
+        for name in names
+        if name.replace("-", "_") in OPTIONS
+    ]
     if "enabled" not in plugins:
         found += [f"[plugins] {printable(name)}{hint}" for name in plugins if (hint := meant(name, ("enabled",)))]
     if "plugins" not in sections:

@@ -77,7 +77,14 @@ class _UsageError(Exception):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what was probably meant by a command that is none."""
+    """Says what was probably meant by a command or an option that is none."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and refuse what is not known here: argparse would do so with the usage of all commands."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant(unknown[0], self._option_string_actions)}")
+        return options, unknown
 
     def error(self, message: str) -> NoReturn:
         """Raise a usage error."""

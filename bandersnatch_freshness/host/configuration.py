@@ -200,5 +200,10 @@ def why_refused(error: Exception) -> str:
 
 def near_misses(configuration: Any) -> list[str]:
     """Return what in a configuration is probably a slip, each in words."""
-    plugins = configuration["plugins"] if configuration.has_section("plugins") else ()
-    return settings.near_misses(enabled(configuration), configuration.sections(), section(configuration), plugins)
+    inherited = configuration.defaults()
+    others = {
+        name: [option for option in configuration[name] if option not in inherited]
+        for name in ("plugins", "mirror")
+        if configuration.has_section(name)
+    }
+    return settings.near_misses(enabled(configuration), configuration.sections(), section(configuration), others)

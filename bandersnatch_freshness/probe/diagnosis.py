@@ -135,8 +135,8 @@ def diagnose(answers: Sequence[Answer], base: Way, expected: int | None) -> Diag
         return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, None, (), (), (_nothing(answers),))
     if not any(one.way.page is base.page and is_fresh(one, required_serial, base) is not None for one in answers):
         same_page = [one for one in answers if one.way.page is base.page]
-        sentences = (_nothing(same_page), *_other_pages(answers, base))
-        return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, required_serial, (), (), sentences)
+        why = (_nothing(same_page), *_other_pages(answers, base))
+        return Diagnosis(ProbeExit.UNDETERMINED, Verdict.UNKNOWN, required_serial, (), (), why)
     everything, answers = answers, settled(answers, base, required_serial)
     origin_serial = next((one.observation.serial for one in answers if one.way.method is Method.OPTIONS), None)
     verdict = judge([one.observation for one in answers], required_serial)

@@ -70,6 +70,11 @@ def test_shows_each_option_with_its_value(tmp_path: Path) -> None:
             "[freshness_guard]: the options of all plugins are in [freshness]",
         ),
         ("[plugin]\nenabled =\n    freshness\n", "[plugin]; did you mean plugins?"),
+        ("[plugins]\nenabled =\n    freshness\nwarn-after = 2h\n", "[plugins] warn-after: an option of [freshness]"),
+        (
+            "status_page = a.html\n[plugins]\nenabled =\n    freshness\n",
+            "[mirror] status_page: an option of [freshness]",
+        ),
         ("[freshness]\nwarn_after = 2h\n", "[freshness] without a plugin: [plugins] enabled has none of freshness, "),
     ],
 )

@@ -41,6 +41,24 @@ def test_says_what_was_probably_meant(slip: list[str], meant: str, capsys: pytes
     assert capsys.readouterr().err.endswith(meant)
 
 
+@pytest.mark.parametrize(
+    ("line", "usage", "meant"),
+    [
+        (["lab", "--behavior", "stale"], "lab", "; did you mean --behaviour?"),
+        (["quarantine", "release", "--json"], "quarantine release", ""),
+        (["--jsn"], "", ""),
+    ],
+)
+def test_an_option_that_is_none(line: list[str], usage: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the usage of the command that has none of that name, and what was probably meant."""
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(line)
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: {f'bandersnatch-freshness {usage}'.strip()} [")
+    assert said.rstrip().partition("error: ")[2].startswith("unrecognized arguments: ")
+    assert said.rstrip().endswith(meant)
+
+
 def test_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     """And that of all it works with."""
     with pytest.raises(SystemExit, match="0"):
