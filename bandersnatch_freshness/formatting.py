@@ -79,6 +79,11 @@ def meant(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def reason(error: Exception) -> str:
+    """Return what an error says, without its number and without a path, which may be that of a temporary file."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def without_paths(text: str) -> str:
     """Return a text in which each absolute path is only its last name, as it says too much of a host to everybody."""
     return _PATH.sub(lambda found: found[0].rstrip("/").rpartition("/")[2] or "its root", text)

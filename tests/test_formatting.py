@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bandersnatch_freshness.formatting import without_paths
+from bandersnatch_freshness.formatting import reason, without_paths
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,10 @@ from bandersnatch_freshness.formatting import without_paths
 def test_no_path_of_the_host_is_shown(text: str, shown: str) -> None:
     """But the last name in it; what is no path stays."""
     assert without_paths(text) == shown
+
+
+def test_a_reason_without_number_and_path() -> None:
+    """Whatever says something says it."""
+    assert reason(PermissionError(13, "Permission denied", "/srv/pypi/.tmp1")) == "Permission denied"
+    assert reason(OSError("moto: no bucket")) == "moto: no bucket"
+    assert reason(ValueError("line 1 breaks off")) == "line 1 breaks off"

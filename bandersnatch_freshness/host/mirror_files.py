@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.observations import parse_serial
-from ..formatting import duration
+from ..formatting import duration, reason
 from ..settings import TrackingSettings
 from ..state import second_copy
 from ..state.document import State, StateError, load
@@ -57,9 +57,9 @@ class MirrorFiles(NamedTuple):
     def obstacle(self, state: State, now: int) -> str:
         """Return why what runs see can't be remembered, empty if nothing is in the way."""
         store = self.store(self.tracking.state)
-        reason = store.obstacle()
-        if reason:
-            return f"{store.path} can't be written: {reason}"
+        why = store.obstacle()
+        if why:
+            return f"{store.path} can't be written: {why}"
         left = self.trace().left()
         if left and left.is_lost and all(run.started != left.begun for run in state.runs):
             age = duration(max(0, now - left.begun))
@@ -74,11 +74,11 @@ class MirrorFiles(NamedTuple):
             content = store.read()
             state = load(content) if content is not None else state
         except (OSError, StateError) as error:
-            problem = f"{store.path}: {error}"
+            problem = f"{store.path}: {reason(error)}"
         try:
             second_copy.recover(state, (copied.read() or b"").decode("utf-8", "replace"), now)
         except OSError as error:
-            problem = problem or f"{copied.path}: {error}"
+            problem = problem or f"{copied.path}: {reason(error)}"
         return Look(state, problem, is_there=content is not None or bool(problem))
 
     def summary(self, state: State, now: int, problem: str = "", obstacle: str = "") -> Summary:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..formatting import reason
 from ..settings import TrackingSettings, facts_beside
 from ..state.document import State
 from ..state.store import Store
@@ -50,8 +51,7 @@ def publish(
             write(summary(), path)
         except Exception as error:  # noqa: BLE001 - logged, and failed open: the run itself is not affected
             text = "[freshness] %s = %s can't be written: %s: %s"
-            why = (isinstance(error, OSError) and error.strerror) or error  # which names a temporary file
-            log.log(level(option), text, option, path, type(error).__name__, why)
+            log.log(level(option), text, option, path, type(error).__name__, reason(error))
             failed.add(option)
     return failed
 
