@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from . import option_values as parse
 from .core.incidents import Thresholds
@@ -34,7 +36,7 @@ class OptionError(ValueError):
     """The configuration is invalid; the message is one line and says why."""
 
 
-class Option(NamedTuple):
+class Option(Struct, frozen=True):
     """An option. `default` is a value, or says in words what it depends on; `parse` reads a value.
 
     `allowed` completes "allowed: …" in errors; the docs put `noun` before it. Both, and `meaning`, are Markdown.
@@ -161,7 +163,7 @@ OPTIONS: Mapping[str, Option] = {
 _FILES = {"state": "", "metrics_file": "", "status_page": "web"}
 
 
-class TrackingSettings(NamedTuple):
+class TrackingSettings(Struct, frozen=True):
     """Where stale serials are remembered, what happens to those that persist, and where they are reported.
 
     Times are in seconds. `quarantine_after` is None if nothing goes into quarantine, `index_max_age` if
@@ -184,7 +186,7 @@ class TrackingSettings(NamedTuple):
     heartbeat: str = ""
 
 
-class Settings(NamedTuple):
+class Settings(Struct, frozen=True):
     """What the suite does; `tracking` is None if it remembers nothing.
 
     If `guards` is true, anything older than the mirror's own copy is rejected. `quarantines` is

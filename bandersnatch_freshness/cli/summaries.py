@@ -17,11 +17,12 @@ def summarize(options: argparse.Namespace) -> Summary:
     from .. import host
 
     files, now = host.files(options.config), host.clock()
-    state, problem, is_there = files.look(now)
+    found = files.look(now)
+    state, problem = found.state, found.problem
     configured = host.configured(options.config)
     if not configured.plugins:
         slips = f" ({'; '.join(configured.slips)})" if configured.slips else ""
         problem = f"{options.config} enables no plugin of the suite{slips}"
-    elif not is_there and files.trace().left() is None:  # else the first run is under way
+    elif not found.is_there and files.trace().left() is None:  # else the first run is under way
         problem = f"{files.store(files.tracking.state).path}: no run is remembered yet"
     return files.summary(state, now, problem, files.obstacle(state, now))

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from math import ceil
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .completeness import usual_interval
 from .history import PastRun
@@ -29,7 +31,7 @@ def is_partial(missing: int, listed: int) -> bool:
     return missing > max(1, listed * MISSING_SHARE)
 
 
-class PastRound(NamedTuple):
+class PastRound(Struct, frozen=True):
     """A round that is over: of so many `listed`, so many were `found` lost, some of these `missing`.
 
     Times are in seconds since 1970.
@@ -42,7 +44,7 @@ class PastRound(NamedTuple):
     missing: int
 
 
-class AuditRound(NamedTuple):
+class AuditRound(Struct, frozen=True):
     """The round under way: the first `seen` of the `listed` projects have been compared since it `began`.
 
     So many were `found` lost, some of these `missing`. Those of the missing that no run asks for yet are `held`, with
@@ -108,7 +110,8 @@ class AuditRound(NamedTuple):
 
         The slice found so many `lost` of which there is an older page, or a broken one, and so many `missing`.
         """
-        after = self._replace(
+        after = replace(
+            self,
             seen=seen,
             listed=listed,
             found=self.found + len(lost) + len(missing),
@@ -119,23 +122,23 @@ class AuditRound(NamedTuple):
             after = after._over(now, every)
         if not after.may_sync(is_filtered=is_filtered):
             is_too_much = is_filtered or is_partial(after.missing, listed)
-            return after._replace(held={} if is_too_much else after.held), dict(lost)
+            return replace(after, held={} if is_too_much else after.held), dict(lost)
         sync = {**lost, **dict(islice(after.held.items(), max(0, FINDINGS - len(lost))))}
-        return after._replace(held={name: serial for name, serial in after.held.items() if name not in sync}), sync
+        return replace(after, held={name: serial for name, serial in after.held.items() if name not in sync}), sync
 
     def _over(self, now: int, every: int) -> AuditRound:
         last = PastRound(self.began, now, self.listed, self.found, self.missing)
         # The next one begins where this one was to end.
         began = self.began + every if now < self.began + 2 * every else now
         is_whole = self.is_whole or not is_partial(self.missing, self.listed)
-        return self._replace(began=began, seen=0, found=0, missing=0, is_whole=is_whole, last=last)
+        return replace(self, began=began, seen=0, found=0, missing=0, is_whole=is_whole, last=last)
 
 
 def resumed(before: AuditRound | None, now: int, every: int) -> AuditRound:
     """Return the round that a run goes on with; a new one where there is none, or its clock was ahead of `now`."""
     if before is None:
         return AuditRound(now)
-    return before if before.began <= now + every else before._replace(began=now)
+    return before if before.began <= now + every else replace(before, began=now)
 
 
 def seconds_for(runs: Sequence[PastRun]) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .agreement import are_three_runs
 
@@ -10,7 +11,7 @@ from .agreement import are_three_runs
 NO_ACCOUNT = 24
 
 
-class Ceiling(NamedTuple):
+class Ceiling(Struct, frozen=True):
     """What the master said when it was asked, last `at`, for the last serial that it had given out.
 
     A `serial` of 0: it gave no account. It has said none that is higher `since`; so many `runs` then saw an index
@@ -37,7 +38,7 @@ class Ceiling(NamedTuple):
     def told(self, account: int, now: int) -> Ceiling:
         """Return it after another account, 0 if none was given."""
         stands = 0 < account <= self.serial and self.since <= now
-        return self._replace(serial=account, at=now) if stands else Ceiling(account, now, now)
+        return replace(self, serial=account, at=now) if stands else Ceiling(account, now, now)
 
     def against(self, index: int, apart: int) -> Ceiling:
         """Return it after the run that was told it has seen an index with this serial."""
@@ -45,4 +46,4 @@ class Ceiling(NamedTuple):
             return self
         above, runs = self.above or index, self.runs + 1
         has_gone_on = index > above and are_three_runs(runs, self.since, self.at, apart)
-        return self._replace(above=above, runs=runs, is_refuted=self.is_refuted or has_gone_on)
+        return replace(self, above=above, runs=runs, is_refuted=self.is_refuted or has_gone_on)

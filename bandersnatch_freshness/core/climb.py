@@ -6,8 +6,10 @@ A transport sends the next variant and reports what it saw; every decision is ma
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .observations import (
     BREAKS_OFF,
@@ -43,7 +45,7 @@ FOLLOWED_IN_VAIN = 10
 _Response = TypeVar("_Response")
 
 
-class RecheckBudget(NamedTuple):
+class RecheckBudget(Struct, frozen=True):
     """How to recheck a page that is known to be stale or missing: in at most `ways` variants.
 
     The first one is rung number `first`; None is where the ladder starts. `known` is the highest serial that any answer
@@ -64,8 +66,7 @@ class RecheckBudget(NamedTuple):
         )
 
 
-@dataclass
-class PageResult(Generic[_Response]):
+class PageResult(Struct, Generic[_Response]):
     """The result of requesting one page, in as many variants as it took.
 
     With a `response`, the page is fresh. With an `error`, the caller handles it as it would
@@ -176,14 +177,14 @@ class Climb:
         come with an older page.
         """
         if body is None:
-            return seen._replace(serial=None, problem=BREAKS_OFF)
+            return replace(seen, serial=None, problem=BREAKS_OFF)
         serial = serial_in_body(body)
         if serial is not None:
             is_lower = seen.serial is None or serial < seen.serial
-            return seen._replace(serial=serial, problem="") if is_lower else seen
+            return replace(seen, serial=serial, problem="") if is_lower else seen
         is_of_json = self.url.partition("?")[0].rstrip("/").endswith("/json")
         if is_of_json and not is_document(body):
-            return seen._replace(serial=None, problem=NO_JSON)
+            return replace(seen, serial=None, problem=NO_JSON)
         return seen
 
     def accepts(self, seen: Observation) -> bool:
@@ -261,8 +262,8 @@ class Ladder:
         if budget is None or budget.first is not None:
             return budget
         if self.start == self.rungs[0] or self._followed_in_vain >= FOLLOWED_IN_VAIN:
-            return budget._replace(first=0)
-        return budget._replace(ways=2)
+            return replace(budget, first=0)
+        return replace(budget, ways=2)
 
     @property
     def doubts_404(self) -> bool:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from .history import Batch, PastRun
 from .incidents import EDGE, INDEX, Incident, RunReport, Shortfall, Sighting
@@ -23,7 +24,7 @@ INTERVALS = 3
 LEARNED_FROM, LEAST_RUNS = 20, 3
 
 
-class Todo(NamedTuple):
+class Todo(Struct, frozen=True):
     """Bandersnatch's todo list: the serial it leads to, and how many packages are left on it."""
 
     target: int

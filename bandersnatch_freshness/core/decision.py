@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from .causes import cause_of
 from .climb import PageResult, RecheckBudget
@@ -12,7 +14,7 @@ from .run import Run
 from .variants import Variant
 
 
-class PageRequirement(NamedTuple):
+class PageRequirement(Struct, frozen=True):
     """What is required of a project's page.
 
     Bandersnatch asked for `requested_serial`; the mirror has the page at the serial `floor`, and
@@ -39,7 +41,7 @@ class PageAction(enum.Enum):
     STALE = "the page is stale"
 
 
-class PageDecision(NamedTuple):
+class PageDecision(Struct, frozen=True):
     """What to do about a page.
 
     If `older_serial` is set, ask for a page of at least that serial first, beginning with the `older_variant` if one is
@@ -49,6 +51,9 @@ class PageDecision(NamedTuple):
     action: PageAction
     older_serial: int | None = None
     older_variant: Variant | None = None
+
+
+_TAKE = PageDecision(PageAction.TAKE)
 
 
 def decide(run: Run | None, requirement: PageRequirement, result: PageResult[Any]) -> PageDecision:
@@ -62,7 +67,7 @@ def decide(run: Run | None, requirement: PageRequirement, result: PageResult[Any
         fresh = result.response is not None
         run.saw(project, requirement.required_serial, result.observations, fresh=fresh, not_found=not_found)
     if result.response is not None:
-        return PageDecision(PageAction.TAKE)
+        return _TAKE
     is_recheck = run is not None and project in run.rechecks
     is_excused = run is not None and not not_found and run.excuses(project)
     if result.error is not None:

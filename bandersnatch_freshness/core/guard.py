@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NoReturn
 
+from msgspec.structs import replace
+
 from .agreement import HOUR, are_three_runs
 from .ceiling import Ceiling
 from .incidents import Sighting
@@ -221,7 +223,7 @@ class IndexGuard:
             return
         before, doubt = self._known.doubt, Doubt(kind, self._claimed, self._projects, self._now, self._now)
         if before and before.agrees(doubt):
-            self._doubt = doubt._replace(first=before.first, runs=before.runs + 1)
+            self._doubt = replace(doubt, first=before.first, runs=before.runs + 1)
             return
         self._doubt = doubt
         if says and says not in self.warnings:
@@ -357,7 +359,7 @@ class IndexGuard:
         if self.refusal or self._serial is None:
             wrong = self._sighting(self.least) if self.refusal else None
             if index:
-                index = index._replace(look=self.age.look_after(found=False, moved=False))
+                index = replace(index, look=self.age.look_after(found=False, moved=False))
             return IndexAfter(KnownIndex(index, self._doubt, ceiling, stalled_at), wrong, False)
         doubt = self._doubt
         if (
@@ -387,7 +389,7 @@ class IndexGuard:
         # That nothing happens is wrong in the end, unless the master itself says so.
         is_quiet = ceiling is not None and ceiling.counts_to == index.serial and now - ceiling.at < max_age
         if wrong is None and not has_news and not is_quiet and now - index.moved >= max_age:
-            wrong = self._sighting(index.serial + 1)._replace(cause=index.stands())
+            wrong = replace(self._sighting(index.serial + 1), cause=index.stands())
         return IndexAfter(KnownIndex(index, doubt, ceiling, stalled_at), wrong, wrong is None)
 
     def _sighting(self, required_serial: int) -> Sighting:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from .incidents import Incident, Level
 
@@ -13,7 +14,7 @@ HOUR = 60 * 60
 HOURS_KEPT = 7 * 24
 
 
-class PastRun(NamedTuple):
+class PastRun(Struct, frozen=True):
     """One finished run: its times (seconds since 1970) and its results.
 
     `outcome` is "fresh", "errors", "failed" (for example before any package was requested),
@@ -40,7 +41,7 @@ class PastRun(NamedTuple):
         return self.outcome in ("fresh", "errors")
 
 
-class Batch(NamedTuple):
+class Batch(Struct, frozen=True):
     """How many packages there were to sync to bring the mirror from its serial to `target`.
 
     The index that says so was asked for `at` that time, in seconds since 1970; 0 if that is unknown. When a run last
@@ -67,7 +68,7 @@ def begin_batch(known: Batch | None, target: int, size: int, started: int, *, re
     return Batch(target, max(size, announced))
 
 
-class Hour(NamedTuple):
+class Hour(Struct, frozen=True):
     """The worst that the runs of one hour ended in.
 
     `at` is when the hour began, in seconds since 1970. `lag` is in serials; the others count the incidents of each

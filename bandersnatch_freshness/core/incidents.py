@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .agreement import are_three_runs
 from .observations import Evidence
@@ -40,7 +41,7 @@ class Level(enum.IntEnum):
         return self.name.lower()
 
 
-class Sighting(NamedTuple):
+class Sighting(Struct, frozen=True):
     """What one run saw of a subject; `got` is the highest serial that any variant got.
 
     Where the verdict is `failing`, `cause` says what failed, in words.
@@ -53,7 +54,7 @@ class Sighting(NamedTuple):
     cause: str = ""
 
 
-class Incident(NamedTuple):  # there may be 100,000: a data class takes several times as long to create
+class Incident(Struct, frozen=True):
     """One subject that is not as it should be: a package, the index, the whole edge or the mirror itself.
 
     Times are seconds since 1970. `newest` is the highest serial that any of its answers ever
@@ -72,7 +73,7 @@ class Incident(NamedTuple):  # there may be 100,000: a data class takes several 
     verdict: Verdict
     level: Level = Level.STALE
     newest: int | None = None
-    count: int = 1  # type: ignore[assignment] # hides tuple.count, which is of no use here
+    count: int = 1
     examples: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     in_quarantine: bool = False
@@ -86,15 +87,14 @@ class Incident(NamedTuple):  # there may be 100,000: a data class takes several 
         return max(0, now - self.since)
 
 
-class Shortfall(NamedTuple):
+class Shortfall(Struct, frozen=True):
     """Why a run did not end complete: the `cause` in words, and the `subjects` of the incidents that explain it."""
 
     cause: str
     subjects: tuple[str, ...] = ()
 
 
-@dataclass
-class RunReport:
+class RunReport(Struct):
     """What one run saw of the packages that it requested: those that are stale or failing, fresh or gone.
 
     `index` is what is wrong with the simple index; `index_is_right` is whether it proved to be right. No serial above
@@ -155,7 +155,7 @@ class RunReport:
         return self.fresh - self.by_origin
 
 
-class Thresholds(NamedTuple):
+class Thresholds(Struct, frozen=True):
     """The ages, in seconds, at which an incident becomes a warning and critical."""
 
     warn_after: int
@@ -173,7 +173,7 @@ class Ending(enum.Enum):
     COMPLETE = "it has everything that was announced, but for what is in quarantine"
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True):
     """An incident that has worsened or ended."""
 
     incident: Incident
@@ -188,7 +188,7 @@ def advance(
     edge, of_edge, most = incidents.get(EDGE), None, report.systemic()
     if most:
         if edge and is_overdue(edge):  # each of its packages, as old as that, goes into quarantine by itself
-            of_edge = edge._replace(newest=None, released=0, level=Level.STALE)
+            of_edge = replace(edge, newest=None, released=0, level=Level.STALE)
         else:
             sightings = {name: seen for name, seen in sightings.items() if name in incidents}
         sightings[EDGE] = _edge(most)
@@ -208,7 +208,7 @@ def advance(
             continue
         if subject in report.quarantined:  # not every run requests it
             if not incident.in_quarantine:  # there may be 100,000
-                incident = incident._replace(in_quarantine=True)
+                incident = replace(incident, in_quarantine=True)
             if not report.overlaps and EDGE not in incidents:
                 incident = _graded(incident, now, thresholds, report)
         if subject == EDGE and not report.overlaps:  # it lasts, though less than half of what this run saw is stale
@@ -223,7 +223,7 @@ def advance(
         if not report.overlaps and (subject in (EDGE, INDEX) or EDGE not in sightings.keys() | incidents.keys()):
             incident = _graded(incident, now, thresholds, report)
         if subject == EDGE:
-            incident = incident._replace(count=len(most), examples=tuple(sorted(most)[:EXAMPLES]))
+            incident = replace(incident, count=len(most), examples=tuple(sorted(most)[:EXAMPLES]))
         if incident.level > (before.level if before else Level.STALE):
             changes.append(Change(incident))
         after[subject] = incident
@@ -248,18 +248,18 @@ def mirror_after(
     if short is None:
         if before and not before.is_explained:
             changes.append(Change(before, Ending.COMPLETE))
-        return incidents | ({INDEX: index._replace(is_explained=False)} if index else {})
+        return incidents | ({INDEX: replace(index, is_explained=False)} if index else {})
     sighting = Sighting(max(report.target, report.reached), report.reached, Verdict.FAILING, cause=short.cause)
     mirror = _graded(_seen(MIRROR, before, sighting, report, now), now, thresholds, report)
-    mirror = mirror._replace(count=max(1, len(short.subjects)), examples=short.subjects[:EXAMPLES])
+    mirror = replace(mirror, count=max(1, len(short.subjects)), examples=short.subjects[:EXAMPLES])
     explaining = [incidents[name] for name in (EDGE, *short.subjects) if name in incidents]
     if index and INDEX in short.subjects and index.level <= mirror.level:
         # It is the mirror's incident that has been there for longer.
-        explaining, index = [], index._replace(is_explained=True)
+        explaining, index = [], replace(index, is_explained=True)
         changes[:] = [change for change in changes if change.incident.subject != INDEX]
     elif index:
-        index = index._replace(is_explained=False)
-    mirror = mirror._replace(is_explained=any(one.level >= mirror.level for one in explaining))
+        index = replace(index, is_explained=False)
+    mirror = replace(mirror, is_explained=any(one.level >= mirror.level for one in explaining))
     if mirror.level > (before.level if before else Level.STALE) and not mirror.is_explained:
         changes.append(Change(mirror))
     return incidents | ({INDEX: index} if index else {}) | {MIRROR: mirror}
@@ -310,7 +310,7 @@ def _graded(incident: Incident, now: int, thresholds: Thresholds, report: RunRep
         elif incident.age(now) >= thresholds.warn_after:
             level = Level.WARNING
     # A level never drops until the incident ends, whatever the clock does.
-    return incident._replace(level=level) if level > incident.level else incident
+    return replace(incident, level=level) if level > incident.level else incident
 
 
 def _ending(incident: Incident, report: RunReport) -> Ending | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..formatting import timestamp
 from .ceiling import Ceiling
@@ -29,7 +32,7 @@ LEAST_SHARE = 0.98
 LEAST_OWN_SHARE = 0.5
 
 
-class Index(NamedTuple):
+class Index(Struct, frozen=True):
     """The newest index seen from a master, and when its serial moved, in seconds since 1970.
 
     `projects` is how many it listed, and `highest` the highest serial of these; 0 if unknown. `marks` are its serials
@@ -51,7 +54,7 @@ class Index(NamedTuple):
 def after_seeing(index: Index | None, seen: Index) -> tuple[Index, bool]:
     """Return what to remember of an index after one was `seen`, without marks, and whether that is news."""
     if index is None or seen.serial > index.serial or index.moved > seen.moved:
-        return seen._replace(marks=remember(index.marks if index else (), seen.serial, seen.moved)), True
+        return replace(seen, marks=remember(index.marks if index else (), seen.serial, seen.moved)), True
     highest = seen.highest if seen.serial == index.serial else index.highest  # an older copy tells nothing new
     marks = remember(index.marks, index.serial, seen.moved)
     return Index(index.serial, index.moved, seen.projects, highest, marks, seen.look), False
@@ -62,7 +65,7 @@ def after_seeing(index: Index | None, seen: Index) -> tuple[Index, bool]:
 OLDER, FEWER, HIGHER, LOWER = "older", "fewer", "higher", "lower"
 
 
-class Doubt(NamedTuple):
+class Doubt(Struct, frozen=True):
     """What runs in a row saw of an index that differs from what is remembered of it; not believed yet.
 
     `kind` says how it differs, `serial` and `projects` what the last of the runs saw. The first of them began at
@@ -94,7 +97,7 @@ class IndexRefusedError(Exception):
     """The index must not be used; the text says why."""
 
 
-class KnownIndex(NamedTuple):
+class KnownIndex(Struct, frozen=True):
     """What is remembered of a master's index."""
 
     seen: Index | None = None
@@ -104,7 +107,7 @@ class KnownIndex(NamedTuple):
     stalled_at: int = 0
 
 
-class IndexAfter(NamedTuple):
+class IndexAfter(Struct, frozen=True):
     """What to remember of the index after a run, what is wrong with it, and whether it proved to be right."""
 
     known: KnownIndex
@@ -112,7 +115,7 @@ class IndexAfter(NamedTuple):
     is_right: bool
 
 
-class Listing(NamedTuple):
+class Listing(Struct, frozen=True):
     """What an index lists.
 
     `own` is the serial that it has as a whole, 0 if it has none; `names` and `serials` return those of its projects,

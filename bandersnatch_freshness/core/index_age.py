@@ -7,7 +7,8 @@ is healthy (pypi/warehouse, `cache/origin`; pypi/infra, `vcl/main.vcl`; docs/lab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 # How long an index may be kept, in seconds: 30 minutes at each of two tiers, and 5 while it is fetched anew.
 LIFETIME = 65 * 60
@@ -16,14 +17,14 @@ LIFETIME = 65 * 60
 APART = 10 * 60
 
 
-class Mark(NamedTuple):
+class Mark(Struct, frozen=True):
     """A serial that the index is known to have had at a time, in seconds since 1970."""
 
     serial: int
     at: int
 
 
-class Look(NamedTuple):
+class Look(Struct, frozen=True):
     """When a newer index was last looked for, in seconds since 1970, and how often since one was found."""
 
     at: int = 0

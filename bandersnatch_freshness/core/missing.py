@@ -8,7 +8,9 @@ the index lists it no more.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Set
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .agreement import HOUR, are_most_back
 
@@ -24,7 +26,7 @@ ASKS_PER_HOUR = 10
 SHARE_PER_HOUR = 0.01
 
 
-class NotFound(NamedTuple):
+class NotFound(Struct, frozen=True):
     """A 404 that a run got for a package announced with `serial`.
 
     `keeps_files`: the mirror has files of it that Bandersnatch is to delete, and this was the first proof.
@@ -35,7 +37,7 @@ class NotFound(NamedTuple):
     keeps_files: bool = False
 
 
-class Missing(NamedTuple):
+class Missing(Struct, frozen=True):
     """A package that was announced with `serial`, and is a 404 since `since`.
 
     It was asked for `asks` times, last at `last_asked`. If it `is_proven`, `since` is the time of the proof. `unlisted`
@@ -70,7 +72,7 @@ class Missing(NamedTuple):
         return found.serial == self.serial and is_proof and now - first >= HOUR
 
 
-class MissingPlan(NamedTuple):
+class MissingPlan(Struct, frozen=True):
     """What a run does about missing packages: those to `ask` for again, with their serials, and those to `hold` off."""
 
     ask: Mapping[str, int]
@@ -120,9 +122,9 @@ def after_listing(missing: Mapping[str, Missing], listed: Collection[str], now: 
         if one.is_gone or unlisted == one.unlisted == 0:
             after[name] = one
         elif unlisted and now - unlisted >= HOUR:
-            after[name] = one._replace(is_proven=True, since=now, unlisted=unlisted)
+            after[name] = replace(one, is_proven=True, since=now, unlisted=unlisted)
         else:
-            after[name] = one._replace(unlisted=unlisted)
+            after[name] = replace(one, unlisted=unlisted)
     return after
 
 
@@ -141,19 +143,20 @@ def after_run(
         if name not in seen and not (one.is_gone and now - one.last_asked >= FORGOTTEN_AFTER)
     }
     for name in after.keys() & failed:  # its week begins anew
-        after[name] = after[name]._replace(since=now, last_asked=now, asks=1)
-    for name, (serial, is_proven, keeps_files) in found.items():
+        after[name] = replace(after[name], since=now, last_asked=now, asks=1)
+    for name, one in found.items():
         before = after.get(name)
-        if before is None or serial != before.serial or now - before.last_asked >= FORGOTTEN_AFTER:
-            after[name] = Missing(serial, now, now, is_proven=is_proven, keeps_files=keeps_files)
+        if before is None or one.serial != before.serial or now - before.last_asked >= FORGOTTEN_AFTER:
+            after[name] = Missing(one.serial, now, now, is_proven=one.is_proven, keeps_files=one.keeps_files)
             continue
-        since = now if is_proven and not before.is_proven else min(before.since, now)
-        after[name] = before._replace(
+        since = now if one.is_proven and not before.is_proven else min(before.since, now)
+        after[name] = replace(
+            before,
             since=since,
             last_asked=now,
             asks=before.asks + 1,
-            is_proven=before.is_proven or is_proven,
-            keeps_files=keeps_files,
+            is_proven=before.is_proven or one.is_proven,
+            keeps_files=one.keeps_files,
         )
     return after
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..formatting import LONGEST_VALUE, printable
 from .variants import Variant
@@ -16,7 +18,7 @@ SERIAL_HEADER = "X-PyPI-Last-Serial"
 
 # A number with more digits is not a serial: PyPI counted some 30 million events in its first 20 years.
 HIGHEST_SERIAL = 10**18 - 1
-_SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
+_LONGEST_SERIAL = len(str(HIGHEST_SERIAL))
 _AT_THE_END = re.compile(rb"<!--SERIAL ([0-9]{1,18})-->\s*\Z")
 
 # The headers that count as evidence, by their names in the state file and in log lines.
@@ -38,7 +40,7 @@ BREAKS_OFF, NO_JSON = BROKEN_BODIES = ("a body that breaks off", "a body that is
 Evidence = Mapping[str, str | int]
 
 
-class Observation(NamedTuple):
+class Observation(Struct, frozen=True):
     """What one answer showed; `status` and `serial` are None if it had none."""
 
     variant: Variant
@@ -121,7 +123,7 @@ def observe(variant: Variant, status: int, headers: Mapping[str, str]) -> Observ
     is_refusal = status in (403, 429) or (status == 503 and "Retry-After" in headers)
     seen = Observation(variant, status, serial, problem, **evidence, is_refusal=is_refusal)
     if is_refusal:
-        return seen._replace(retry_after=headers.get("Retry-After") or "", date=headers.get("Date") or "")
+        return replace(seen, retry_after=headers.get("Retry-After") or "", date=headers.get("Date") or "")
     return seen
 
 
@@ -140,7 +142,7 @@ def parse_serial(text: str | None) -> int | None:
     for anything else.
     """
     text = (text or "").strip(" \t")
-    return int(text) if _SERIAL.fullmatch(text) else None
+    return int(text) if text.isdigit() and text.isascii() and len(text) <= _LONGEST_SERIAL else None
 
 
 def serial_in_html(page: bytes) -> int | None:

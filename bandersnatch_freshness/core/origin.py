@@ -13,9 +13,10 @@ import heapq
 import re
 from collections.abc import Collection, Iterable, Mapping, Set
 from types import MappingProxyType
-from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .incidents import EDGE, Incident
 from .observations import Observation, is_of_cache, observe
@@ -47,7 +48,7 @@ def most_a_day(wanted: int | None, master: str) -> int:
     return wanted
 
 
-class Turn(NamedTuple):
+class Turn(Struct, frozen=True):
     """When it was a page's turn last, in seconds since 1970, and how often it was."""
 
     last: int
@@ -62,7 +63,7 @@ class Turn(NamedTuple):
         return not self.last <= now < self.next()
 
 
-class Allowance(NamedTuple):
+class Allowance(Struct, frozen=True):
     """How many pages a master's origin was `asked` for in the 24 hours from `since` on, and how many it `cured`.
 
     `refused` is when it refused last. `pages` are those that it did not cure, with their turns. Times are seconds since
@@ -92,8 +93,8 @@ class Allowance(NamedTuple):
     def take(self, count: int, now: int) -> Allowance:
         """Return what is left for later runs if one is about to ask for so many."""
         if self._lasts(now):
-            return self._replace(asked=self.asked + count)
-        return self._replace(since=now, asked=count, cured=0)
+            return replace(self, asked=self.asked + count)
+        return replace(self, since=now, asked=count, cured=0)
 
     def settle(self, turns: OriginTurns, over: Set[str], now: int) -> Allowance:
         """Return what is left after a run, in which it was `over` with these packages: they are fresh, or gone.
@@ -116,7 +117,7 @@ class Allowance(NamedTuple):
         return self.since <= now < self.since + DAY
 
 
-class OriginPlan(NamedTuple):
+class OriginPlan(Struct, frozen=True):
     """What one run may ask the origin for: these packages, and so many of the whole edge's.
 
     The latter are the first that it finds stale, up to the serial `newest`, but none that are `resting`.
@@ -272,7 +273,7 @@ def read(seen: Observation, body: bytes, project: str) -> Observation:
 
 def _unusable(seen: Observation, problem: str) -> Observation:
     """Return an observation that says nothing about the page's serial."""
-    return seen._replace(serial=None, problem=problem)
+    return replace(seen, serial=None, problem=problem)
 
 
 def _normalized(name: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .agreement import HOUR, are_most_back, are_three_runs
 from .incidents import EDGE, OF_ALL, Incident, is_overdue
@@ -22,7 +24,7 @@ QUARANTINE_SHARE = 0.2
 ENOUGH_TO_TELL = 10
 
 
-class QuarantineEntry(NamedTuple):
+class QuarantineEntry(Struct, frozen=True):
     """A package that has been in quarantine since `since`, and was requested `asks` times, last at `last_asked`.
 
     Times are seconds since 1970. `required_serial` is the highest serial announced for it. If
@@ -54,7 +56,7 @@ class QuarantineEntry(NamedTuple):
         return not self.last_asked <= now < self.next_ask()
 
 
-class QuarantinePlan(NamedTuple):
+class QuarantinePlan(Struct, frozen=True):
     """What a run does about the packages in quarantine.
 
     `quarantine` has all of them from now on, and `changed` those that are new or have a newer
@@ -71,7 +73,7 @@ class QuarantinePlan(NamedTuple):
     def asking_fully(self, names: Set[str]) -> QuarantinePlan:
         """Return the plan where those of these packages that are in quarantine are asked for in all ways."""
         ask = {**self.ask, **dict.fromkeys(names & self.quarantine.keys())}
-        return self._replace(ask=ask, hold=self.hold - names)
+        return replace(self, ask=ask, hold=self.hold - names)
 
     def without(self, names: Set[str], before: Mapping[str, QuarantineEntry]) -> QuarantinePlan:
         """Return the plan if the changes to these packages can't be saved: they are treated like any other package."""
@@ -145,7 +147,7 @@ def plan(
         entry = quarantine.get(name)
         if name in untold:
             entry = entry or QuarantineEntry(ANY_SERIAL, now, now)
-            after[name], ask[name] = entry._replace(required_serial=ANY_SERIAL, waiting=True), None
+            after[name], ask[name] = replace(entry, required_serial=ANY_SERIAL, waiting=True), None
             continue
         if entry is None:
             continue
@@ -153,7 +155,7 @@ def plan(
             after[name] = entry
             continue
         if entry.waiting or serial > entry.required_serial or (most is not None and entry.required_serial > most):
-            entry = entry._replace(required_serial=serial, waiting=False, is_accepted=False)
+            entry = replace(entry, required_serial=serial, waiting=False, is_accepted=False)
             ask[name] = None
         after[name] = entry
     new = [
@@ -217,8 +219,8 @@ def after_run(
         if is_right or (name in gone and (entry.is_untold or not entry.waiting)):
             continue
         if name in rechecked:
-            entry = entry._replace(since=min(entry.since, now), last_asked=now, asks=entry.asks + 1)
+            entry = replace(entry, since=min(entry.since, now), last_asked=now, asks=entry.asks + 1)
         if serial is not None and serial != entry.synced and not entry.waiting:
-            entry = entry._replace(synced=serial, is_accepted=False)
+            entry = replace(entry, synced=serial, is_accepted=False)
         after[name] = entry
     return after

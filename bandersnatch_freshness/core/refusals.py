@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import NamedTuple
+
+from msgspec import Struct
 
 # No server is heeded for longer than this, in seconds.
 LONGEST = 24 * 60 * 60
 
 
-class Refusal(NamedTuple):
+class Refusal(Struct, frozen=True):
     """A server that was asked `at` a time wants fewer requests `until` another; both in seconds since 1970."""
 
     at: int

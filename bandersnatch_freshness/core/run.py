@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from .agreement import HOUR, are_three_runs
 from .audit_round import AuditRound
 from .back_off import BackOff
@@ -291,7 +293,7 @@ class Run:
         if found is None:
             return True
         if has_files and not (before and before.is_proven_again(found, now)):
-            self.not_found[project] = found._replace(keeps_files=True)
+            self.not_found[project] = replace(found, keeps_files=True)
             return False
         return found.is_proven or (before is not None and before.is_gone)
 

@@ -100,7 +100,9 @@ def _server(scheme: str, netloc: str) -> tuple[str | None, int | str | None]:
 
 def _ascii(host: str | None) -> str | None:
     """Return a host as HTTP clients send it (RFC 3490), or unchanged if that is impossible."""
+    if host is None or host.isascii():  # else a start would load what the others take
+        return host
     try:
-        return host and host.encode("idna").decode()
+        return host.encode("idna").decode()
     except UnicodeError:
         return host

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .agreement import are_three_runs
 from .observations import Observation
@@ -23,7 +24,7 @@ PAGES = 20
 TRIED_AFTER = 7 * 24 * 60 * 60
 
 
-class Idle(NamedTuple):
+class Idle(Struct, frozen=True):
     """For which pages a trait made no difference, in how many runs, and when in the first and the last of these.
 
     Times are in seconds since 1970.
@@ -77,7 +78,7 @@ class Usefulness:
         names = dict.fromkeys(before.pages[self._unsure[trait] :])
         same = self._same[trait] if counts else {}
         if not same:
-            return before._replace(pages=tuple(names)) if idle else None
+            return replace(before, pages=tuple(names)) if idle else None
         pages = tuple(names | same)[-PAGES:]
         return Idle(pages, before.runs + 1, min(before.first, now), now)
 
@@ -92,7 +93,7 @@ def _pairs(answers: dict[Variant, Observation], trait: str) -> Iterable[tuple[Ob
     """Yield each answer to a variant with a trait, with the one to the same variant without it, or without both."""
     for variant, seen in answers.items():
         if getattr(variant, trait):
-            without = replace(variant, **{trait: False})  # type: ignore[arg-type]
+            without = replace(variant, **{trait: False})
             base = answers.get(without) or answers.get(Variant(variant.accept_encoding))
             if base is not None:
                 yield seen, base

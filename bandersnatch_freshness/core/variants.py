@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class AcceptEncoding(enum.Enum):
@@ -24,8 +27,7 @@ class AcceptEncoding(enum.Enum):
         self.header: str | None = {"plain": None, "strip": None, "empty": ""}.get(word, word)
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(Struct, frozen=True):
     """One form of a request. `name` says how it differs from a plain one."""
 
     accept_encoding: AcceptEncoding = AcceptEncoding.CLIENT
@@ -33,17 +35,11 @@ class Variant:
     no_cache: bool = False
     # Asked for by OPTIONS, which no cache keeps.
     by_options: bool = False
-    name: str = field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        """Build the name once, as every request uses it."""
-        parts = [
-            *([self.accept_encoding.value] if self.accept_encoding is not AcceptEncoding.CLIENT else []),
-            *(["cache-bust"] if self.cache_bust else []),
-            *(["no-cache"] if self.no_cache else []),
-            *(["origin"] if self.by_options else []),
-        ]
-        object.__setattr__(self, "name", "+".join(parts) or "plain")
+    @property
+    def name(self) -> str:
+        """What it differs in from a plain one."""
+        return _name(self)
 
     @property
     def is_a_copy(self) -> bool:
@@ -53,6 +49,17 @@ class Variant:
     def __str__(self) -> str:
         """Return its name."""
         return self.name
+
+
+@functools.cache  # as every request uses it
+def _name(variant: Variant) -> str:
+    parts = [
+        *([variant.accept_encoding.value] if variant.accept_encoding is not AcceptEncoding.CLIENT else []),
+        *(["cache-bust"] if variant.cache_bust else []),
+        *(["no-cache"] if variant.no_cache else []),
+        *(["origin"] if variant.by_options else []),
+    ]
+    return "+".join(parts) or "plain"
 
 
 PLAIN = Variant()
@@ -85,7 +92,7 @@ def rungs(
         **({} if accept_encoding is None else {"accept_encoding": accept_encoding}),
         **({} if cache_bust is None else {"cache_bust": cache_bust}),
     }
-    return tuple(dict.fromkeys(replace(variant, **fixed) for variant in ladder))  # type: ignore[arg-type]
+    return tuple(dict.fromkeys(replace(variant, **fixed) for variant in ladder))
 
 
 def possible() -> tuple[Variant, ...]:

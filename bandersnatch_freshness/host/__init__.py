@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import bandersnatch.utils
+from msgspec import Struct
 
 from ..core.causes import cause_of
 from ..core.observations import parse_serial
@@ -55,7 +56,7 @@ log = logging.getLogger("bandersnatch.freshness")
 USER_AGENT: str = getattr(bandersnatch.utils, "USER_AGENT", "bandersnatch")
 
 
-class Upstream(NamedTuple):
+class Upstream(Struct, frozen=True):
     """Whom a mirror asks (the URL may hold a password), by which proxy, and with which plugins and options of ours.
 
     `serial` is the mirror's own, None before its first sync.
@@ -68,7 +69,7 @@ class Upstream(NamedTuple):
     serial: int | None = None
 
 
-class Configured(NamedTuple):
+class Configured(Struct, frozen=True):
     """What a configuration switches on: plugins, the options that it has, as written, and what is probably a slip."""
 
     plugins: tuple[str, ...]

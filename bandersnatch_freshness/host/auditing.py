@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import bandersnatch.filter
 import bandersnatch.mirror
 import filelock
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from ..audit.announced import Announced, Filter, NoIndexError, read
@@ -42,7 +44,7 @@ class RepairError(ValueError):
     """Nothing was repaired; the text says why."""
 
 
-class Explained(NamedTuple):
+class Explained(Struct, frozen=True):
     """A project, and all that tells what it was found to be.
 
     `places` has where each copy is, its serial as in `Copies`, and when it was written, in seconds since 1970.
@@ -56,7 +58,7 @@ class Explained(NamedTuple):
     is_dropped: bool
 
 
-class Repair(NamedTuple):
+class Repair(Struct, frozen=True):
     """How many projects went into quarantine, to be synced by the next runs, and how many seconds these will take."""
 
     packages: int
@@ -99,7 +101,8 @@ class Auditor:
         """
         serial = parse_serial((self.files.store(STATUS).read() or b"").decode("ascii", "replace").strip())
         before = self._todo(projects)
-        self.state, self.problem, _ = self.files.look(self._clock())
+        found = self.files.look(self._clock())
+        self.state, self.problem = found.state, found.problem
         after = self._todo(projects)
         target = max((one.target for one in (before, after) if one.target is not None), default=None)
         listed = before.listed | after.listed
@@ -221,7 +224,7 @@ class Auditor:
                 consents = bool(tally.counts[Kind.MISSING])
                 if consents:  # so runs sync what else they find missing
                     audit = state.audit or AuditRound(self._clock())
-                    state.audit = audit._replace(is_consented=True)
+                    state.audit = replace(audit, is_consented=True)
                 if added or consents:
                     state.drains = state.drains or bool(added)
                     records.write()

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import filelock
+from msgspec.structs import replace
 
 from ..core import missing
 from ..core.observations import parse_serial
@@ -83,7 +84,7 @@ def hand_back(
             state.quarantine.pop(name, None)
             state.missing.pop(name, None)
             if name in state.incidents:
-                state.incidents[name] = state.incidents[name]._replace(in_quarantine=False, released=clock())
+                state.incidents[name] = replace(state.incidents[name], in_quarantine=False, released=clock())
         records.write()
     return wanted
 
@@ -105,7 +106,7 @@ def accept(files: MirrorFiles, clock: Callable[[], int], names: Iterable[str]) -
         if unknown:
             raise HandBackError(f"not in quarantine: {', '.join(unknown)}; nothing was done")
         for name in wanted:
-            state.quarantine[name] = state.quarantine[name]._replace(is_accepted=True)
+            state.quarantine[name] = replace(state.quarantine[name], is_accepted=True)
             state.incidents.pop(name, None)
         records.write()
     return wanted

@@ -6,7 +6,9 @@ import contextlib
 import functools
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from ..core.observations import parse_serial
 from ..formatting import duration, reason
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from ..reporting.summary import Summary
 
 
-class Look(NamedTuple):
+class Look(Struct, frozen=True):
     """What is remembered of a mirror, and why that may not be all: `problem`. `is_there`: there is a state, or was."""
 
     state: State
@@ -33,7 +35,7 @@ class Look(NamedTuple):
     is_there: bool
 
 
-class MirrorFiles(NamedTuple):
+class MirrorFiles(Struct, frozen=True):
     """A mirror as a command finds it, from its configuration; it may be at work meanwhile."""
 
     directory: str

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 from ..audit.comparison import Copies
@@ -35,7 +36,7 @@ _IN_DOCUMENT = re.compile(_SERIAL + rb"([0-9]{1,18}),?\n")
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True):
     """A place that has a copy of each project: the file `name` of its simple pages, or its JSON document ("")."""
 
     name: str

@@ -9,7 +9,9 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from ..audit.file_findings import FileKind
 from ..audit.files import Digest, Page, PageError, ReleaseFile, of_html_page, of_json_page, with_document
@@ -29,7 +31,7 @@ class NoFilesError(ValueError):
     """No release file at all is where the mirror has them; the text says what that may be."""
 
 
-class Seen(NamedTuple):
+class Seen(Struct, frozen=True):
     """What a file is found to be, its size in bytes (None: there is none), and how many bytes of it were read."""
 
     kind: FileKind

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ..core.causes import DOUBTED
 from ..core.completeness import Todo
@@ -20,8 +21,7 @@ from .layout import TODO
 from .protocols import HostMirror
 
 
-@dataclass
-class RunContext:
+class RunContext(Struct):
     """A `mirror` or `sync` under way; for a `sync`, only `guard`, `pages` and `climber` are set."""
 
     mirror: HostMirror

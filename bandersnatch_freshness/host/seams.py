@@ -12,7 +12,9 @@ import inspect
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 AIOHTTP = "aiohttp"
 REQUESTS = "requests"
@@ -39,7 +41,7 @@ class Stage(enum.Enum):
     NEVER = "never: it is only used"
 
 
-class Seam(NamedTuple):
+class Seam(Struct, frozen=True):
     """One place in Bandersnatch.
 
     `client` is the HTTP client of the Bandersnatch that has it; `parameters` are those that its

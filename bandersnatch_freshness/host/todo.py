@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 from ..core.completeness import Todo
@@ -15,7 +15,7 @@ class TodoError(ValueError):
     """The text is no todo list."""
 
 
-class Listed(NamedTuple):
+class Listed(Struct, frozen=True):
     """What a todo list has: the serial that it leads to, None where there is no list, and some of its packages."""
 
     target: int | None = None

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from ..core.incidents import MIRROR, Incident, Level
 from ..core.wording import ails, describe, meaning, title, to_do
 from ..documentation import RUNBOOK, where
@@ -87,7 +89,7 @@ def mark(
             ever = last is not None and last.ever
             after[subject] = NotificationRecord(incident.level, incident.verdict, incident.since, now, ever=ever)
         elif last is not None and last.ever:
-            after[subject] = last._replace(at=now, delivered=False)
+            after[subject] = replace(last, at=now, delivered=False)
         else:
             after.pop(subject, None)
     return after
@@ -106,9 +108,9 @@ def settle(
         if subject not in after:
             continue
         if not arrived:
-            after[subject] = after[subject]._replace(at=0)
+            after[subject] = replace(after[subject], at=0)
         elif subject in incidents:
-            after[subject] = after[subject]._replace(delivered=True, ever=True)
+            after[subject] = replace(after[subject], delivered=True, ever=True)
         else:
             del after[subject]
     return after
@@ -198,10 +200,10 @@ def standing(before: ChannelRecord, problem: str, now: int) -> tuple[ChannelReco
     Aloud are the first failure, one a day while nothing arrives, and that it does again.
     """
     if not problem:
-        return before._replace(failing=0, said=0), bool(before.failing)
+        return replace(before, failing=0, said=0), bool(before.failing)
     # A time in the future was recorded by a clock that was ahead.
     is_news = not before.said or not 0 <= now - before.said < SAID_EVERY * (1 - EARLY_SHARE)
-    return before._replace(failing=before.failing or now, said=now if is_news else before.said), is_news
+    return replace(before, failing=before.failing or now, said=now if is_news else before.said), is_news
 
 
 def beat(state: State) -> tuple[Signal, str] | None:

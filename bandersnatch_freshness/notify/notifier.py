@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..core.completeness import usual_interval
 from ..core.incidents import Level
 from ..core.log_fields import log_fields
@@ -76,7 +78,7 @@ class Notifier:
             if problem == NOT_UNDERSTOOD:
                 raise refused_channel(channel.number, channel.url, problem)
             if not problem:
-                known[channel.key] = _record(known, channel)._replace(is_understood=True)
+                known[channel.key] = replace(_record(known, channel), is_understood=True)
 
     def begin(self) -> None:
         """Tell the heartbeat's receiver that a run begins."""

@@ -214,11 +214,13 @@ def _is_elsewhere(answer: Answer, reference: Reference) -> bool:
 
 def _old(one: Answer, text: str, since: int | None, reference: Reference, now: int) -> Finding:
     age = max(0, now - since) if since is not None else one.age
-    warn_after, critical_after = reference.thresholds
+    thresholds = reference.thresholds
     if age is None:
         return Finding(CheckExit.WARNING, f"{_named(one)} is at {text}", None)
-    late = CheckExit.CRITICAL if age >= critical_after else CheckExit.WARNING
-    return Finding(late if age >= warn_after else CheckExit.OK, f"{_named(one)} is at {text}, for {duration(age)}", age)
+    late = CheckExit.CRITICAL if age >= thresholds.critical_after else CheckExit.WARNING
+    return Finding(
+        late if age >= thresholds.warn_after else CheckExit.OK, f"{_named(one)} is at {text}, for {duration(age)}", age
+    )
 
 
 def _summed_up(older: Sequence[Finding]) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from ..core.observations import Observation, observe, parse_serial, serial_in_body, serial_in_html
@@ -235,7 +236,7 @@ class Asker:
 def _observed(way: Way, raw: Raw) -> Observation:
     seen = observe(way.variant, raw.status, raw.headers)
     if way.method is Method.OPTIONS:
-        return seen._replace(serial=_serial_of_origin(raw, seen))
+        return replace(seen, serial=_serial_of_origin(raw, seen))
     if seen.serial is not None or raw.status != 200 or not raw.body:
         return seen
     try:
@@ -243,7 +244,7 @@ def _observed(way: Way, raw: Raw) -> Observation:
     except (OSError, zlib.error, LookupError):
         return seen
     serial = serial_in_html(body) if way.page is Page.SIMPLE_HTML else serial_in_body(body)
-    return seen if serial is None else seen._replace(serial=serial, problem="")
+    return seen if serial is None else replace(seen, serial=serial, problem="")
 
 
 def _serial_of_origin(raw: Raw, seen: Observation) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core import quarantine
 from ..core.audit_round import AuditRound, resumed, seconds_for
@@ -14,7 +16,7 @@ from .document import State
 from .records import Records
 
 
-class Slice(NamedTuple):
+class Slice(Struct, frozen=True):
     """The projects to compare in a run, from `start` to `stop` in the order of the listing, of so many `listed`.
 
     It ends before that where it takes more than so many `seconds`.
@@ -45,7 +47,7 @@ class AuditRounds:
             return None
         state, now = self._records.state, self._clock()
         audit = resumed(state.audit, now, self._every)
-        run.audit = audit = audit if audit.seen else audit._replace(listed=listed)
+        run.audit = audit = audit if audit.seen else replace(audit, listed=listed)
         start, stop = audit.start(listed), audit.goal(listed, now, self._every, state.runs)
         if run.is_full or (start == stop and not audit.held):
             return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import filelock
+from msgspec.structs import replace
 
 from ..core import origin, quarantine
 from ..core.agreement import HOUR
@@ -191,7 +192,7 @@ class Memory:
         """Return whether to ask for all that this master lists, for the packages that wait for it; ever more rarely."""
         now, entries = self._clock(), self._records.state.quarantine
         due = [name for name, entry in entries.items() if entry.waiting and entry.is_due(now)]
-        entries.update({name: entries[name]._replace(last_asked=now, asks=entries[name].asks + 1) for name in due})
+        entries.update({name: replace(entries[name], last_asked=now, asks=entries[name].asks + 1) for name in due})
         return bool(due)
 
     def concerned(self, run: Run) -> dict[str, int | None]:

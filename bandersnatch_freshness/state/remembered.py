@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..core import history, missing
 from ..core.audit_round import AuditRound
@@ -32,7 +33,7 @@ _OF_A_MASTER = (
 )
 
 
-class NotificationRecord(NamedTuple):
+class NotificationRecord(Struct, frozen=True):
     """What one channel was last told about one incident, at `at` seconds since 1970.
 
     `delivered` is false until this message is known to have arrived; `ever` is whether any
@@ -47,7 +48,7 @@ class NotificationRecord(NamedTuple):
     ever: bool = False
 
 
-class ChannelRecord(NamedTuple):
+class ChannelRecord(Struct, frozen=True):
     """How a channel stands, whatever it was told.
 
     `is_understood` is whether Apprise has understood its URL. `failing` is since when nothing arrives, `said` when that
@@ -59,7 +60,7 @@ class ChannelRecord(NamedTuple):
     said: int = 0
 
 
-class OtherMaster(NamedTuple):
+class OtherMaster(Struct, frozen=True):
     """What is remembered of a master that the mirror had until `left`, in seconds since 1970; as in the state."""
 
     master: str
@@ -67,7 +68,7 @@ class OtherMaster(NamedTuple):
     incidents: dict[str, Incident]
     notified: dict[str, dict[str, NotificationRecord]]
     batch: Batch | None = None
-    index: Index | None = None  # type: ignore[assignment] # hides tuple.index, which is of no use here
+    index: Index | None = None
     doubt: Doubt | None = None
     ceiling: Ceiling | None = None
     refusal: Refusal | None = None
@@ -79,8 +80,7 @@ class OtherMaster(NamedTuple):
     newest: Mapping[str, int] = MappingProxyType({})
 
 
-@dataclass
-class Totals:
+class Totals(Struct):
     """Totals since the state began: runs by outcome, metadata requests by variant, notifications."""
 
     runs: Counter[str] = field(default_factory=Counter)
@@ -89,8 +89,7 @@ class Totals:
     notifications_failed: int = 0
 
 
-@dataclass
-class State:
+class State(Struct):
     """Everything remembered. `master` is the URL of the upstream that the serials come from, without a password."""
 
     master: str
@@ -201,7 +200,7 @@ class State:
         """
         known = next((one for one in self.others if same_master(one.master, master)), OtherMaster(master, 0, {}, {}))
         left = OtherMaster(self.master, now, **{name: getattr(self, name) for name in _OF_A_MASTER})
-        apart = {name: one._replace(in_quarantine=False) for name, one in self.incidents.items()}
+        apart = {name: replace(one, in_quarantine=False) for name, one in self.incidents.items()}
         taken = {name: getattr(known, name) for name in _OF_A_MASTER}
         # What the old master owed can come from the new one, once its list tells with which serial.
         owed = {
@@ -212,14 +211,14 @@ class State:
             self,
             **{**taken, "incidents": in_quarantine(known.incidents, owed)},
             master=master,
-            others=[*(one for one in self.others if one is not known), left._replace(incidents=apart)][-OTHERS_KEPT:],
+            others=[*(one for one in self.others if one is not known), replace(left, incidents=apart)][-OTHERS_KEPT:],
             another_master=True,
-            quarantine={name: one._replace(synced=None, waiting=True) for name, one in owed.items()},
+            quarantine={name: replace(one, synced=None, waiting=True) for name, one in owed.items()},
             missing={},
         )
 
 
 def in_quarantine(incidents: Mapping[str, Incident], quarantine: Mapping[str, QuarantineEntry]) -> dict[str, Incident]:
     """Return the incidents; those of packages in quarantine know that."""
-    marked = {name: incidents[name]._replace(in_quarantine=True) for name in quarantine if name in incidents}
+    marked = {name: replace(incidents[name], in_quarantine=True) for name in quarantine if name in incidents}
     return {**incidents, **marked}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core import missing, quarantine
 from ..core.causes import KILLED
@@ -20,7 +22,7 @@ from .trace import Left
 LOST = "a run could not be remembered"
 
 
-class RunEnd(NamedTuple):
+class RunEnd(Struct, frozen=True):
     """How a run ended: its outcome, the highest serial announced, and a refusal that the master may have told.
 
     `problem` says why it ended early, or has no index, which `is_of_index`; `todo` is what is left to do.
@@ -34,7 +36,7 @@ class RunEnd(NamedTuple):
     todo: Todo | None = None
 
 
-class News(NamedTuple):
+class News(Struct, frozen=True):
     """What is to be said after a run: incidents, the packages that left the quarantine, and traits that are no use."""
 
     changes: list[Change]
@@ -50,7 +52,9 @@ def note_end(
     left = _note_packages(state, run, now, quarantines=tracking.quarantine_after is not None)
     if guard is not None and tracking.index_max_age is not None:
         index = guard.after(now, tracking.index_max_age)
-        state.index, state.doubt, state.ceiling, state.stalled_at = index.known
+        known = index.known
+        state.index, state.doubt = known.seen, known.doubt
+        state.ceiling, state.stalled_at = known.ceiling, known.stalled_at
         report.index, report.index_is_right, report.most = index.wrong, index.is_right, guard.most
     no_use = state.note_use(run.usefulness, now, counts=not report.overlaps)
     told = end.refusal or state.refusal
@@ -60,10 +64,10 @@ def note_end(
     report.shortfall = shortfall(report, end.outcome, end.problem, is_of_index=end.is_of_index)
     report.has_progress = end.outcome == "interrupted" and end.todo is not None and end.todo.is_progress(state.batch)
     batch = run.batch or state.batch
-    state.batch = batch and batch._replace(left=end.todo.left if end.todo else 0)
+    state.batch = batch and replace(batch, left=end.todo.left if end.todo else 0)
     if run.audit is not None:
         is_consented = run.audit.is_consented or bool(state.audit and state.audit.is_consented)
-        state.audit = run.audit._replace(is_consented=is_consented)
+        state.audit = replace(run.audit, is_consented=is_consented)
     state.note_upstream(run.upstream, run.started, guard.most if guard else None)
     state.incidents, changes = advance(state.incidents, report, now, tracking.thresholds)
     listed = state.index.projects if state.index else 0

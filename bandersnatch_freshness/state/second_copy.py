@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from ..core import missing
 from ..core.index import ANY_SERIAL
 from ..core.missing import Missing
@@ -31,7 +33,7 @@ def recover(state: State, text: str, now: int) -> int:
         held, gone = state.quarantine.get(name), state.missing.get(name)
         if held is not None:
             if serial > held.required_serial and not is_missing:
-                state.quarantine[name] = held._replace(required_serial=serial)
+                state.quarantine[name] = replace(held, required_serial=serial)
         elif is_missing and gone is None:
             state.missing[name] = Missing(serial, now, now)
             lost += 1

@@ -7,7 +7,8 @@ room on a full disk. On disk only: in an object store nobody could tell whether 
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from ..formatting import seconds, timestamp
 from .store import Store
@@ -18,7 +19,7 @@ _BEGUN, _LOST, _TOLD, _ENDED = "begun", "lost", "told", "ended"
 _SIZE = 64
 
 
-class Left(NamedTuple):
+class Left(Struct, frozen=True):
     """What a run left that began at `begun`, in seconds since 1970.
 
     `is_lost` is whether it came to its end, but could not write the state; `is_told`, whether that was notified.

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import aiohttp
+from msgspec import Struct
 
 
-class BodyLimits(NamedTuple):
+class BodyLimits(Struct, frozen=True):
     """How much of a body is read, in bytes as unpacked, and for how long."""
 
     most_bytes: int = 256 * 2**20

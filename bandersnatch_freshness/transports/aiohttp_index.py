@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from msgspec import Struct
 from yarl import URL
 
 from ..core import changelog
@@ -33,7 +34,7 @@ _CHANGES_SECONDS = 300
 _MAX_AGE = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=\"?([0-9]{1,9})")
 
 
-class _Look(NamedTuple):
+class _Look(Struct, frozen=True):
     """A look at the copies of the index, and the URL that they are at."""
 
     comparison: IndexComparison

@@ -222,25 +222,26 @@ class FreshSession:
             RequestFailedError: wraps what the wrapped session raises.
         """
         options = {"max_field_size": MAX_FIELD_SIZE, **options}
-        follow, most = True, 0
-        if variant != PLAIN:  # the client follows a plain request's redirects itself
-            follow, most = options.pop("allow_redirects", True), options.pop("max_redirects", 10)
+        if variant == PLAIN:  # whose redirects the client follows itself
+            try:
+                return await self.wrapped.request(method, url, **options)
+            except Exception as error:
+                raise RequestFailedError(error) from error
+        follow, most = options.pop("allow_redirects", True), options.pop("max_redirects", 10)
         history: list[aiohttp.ClientResponse] = []
         appended = None
         while True:
             sent_url, sent_options = url, options
-            if variant != PLAIN:
-                # Whoever sends the first request has asked whether it is covered.
-                if not history or self.climber.scope.covers(method, str(url)):
-                    sent_options = dress(variant, options)
-                    if variant.cache_bust:
-                        busted, appended = self.climber.cache_bust.append(str(url), appended)
-                        sent_url = URL(busted, encoded=True)
-                sent_options = {**sent_options, "allow_redirects": False}
+            # Whoever sends the first request has asked whether it is covered.
+            if not history or self.climber.scope.covers(method, str(url)):
+                sent_options = dress(variant, options)
+                if variant.cache_bust:
+                    busted, appended = self.climber.cache_bust.append(str(url), appended)
+                    sent_url = URL(busted, encoded=True)
             try:
-                response = await self.wrapped.request(method, sent_url, **sent_options)
+                response = await self.wrapped.request(method, sent_url, **{**sent_options, "allow_redirects": False})
                 target = response.headers.get("Location") or response.headers.get("URI")
-                if variant == PLAIN or not follow or response.status not in _REDIRECTS or not target:
+                if not follow or response.status not in _REDIRECTS or not target:
                     return response
                 response.release()
                 history.append(response)

@@ -7,7 +7,9 @@ import random
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import __version__
 from ..core import origin
@@ -43,7 +45,7 @@ class RequestFailedError(Exception):
         self.error = error
 
 
-class _Line(NamedTuple):
+class _Line(Struct, frozen=True):
     text: str
     fields: dict[str, object]
 
@@ -122,12 +124,12 @@ class AdaptiveClimber:
             self.log_once(f"Judging pages by the last_serial in their body if the header has no valid serial: {seen}")
             return read
         # Of an answer that was fresh by its header, nothing else was looked at.
-        return observe(seen.variant, 200, headers)._replace(serial=read.serial, problem=read.problem)
+        return replace(observe(seen.variant, 200, headers), serial=read.serial, problem=read.problem)
 
     def leave_unread(self, climb: Climb, seen: Observation, problem: str) -> Observation:
         """Return the observation of a page whose body is over a limit: in this run it is not read again."""
         self._unread.add(climb.url)
-        return seen._replace(problem=problem)
+        return replace(seen, problem=problem)
 
     def learn(self, climb: Climb) -> None:
         """Learn from a finished climb, and log its result."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.audit_round import AuditRound, PastRound, is_partial, resumed, seconds_for
 from bandersnatch_freshness.core.history import PastRun
@@ -100,7 +101,7 @@ def test_a_partial_mirror_stays_so(last: PastRound | None) -> None:
     assert found.last.missing == 11
     found, sync = after(found, 100, missing=1)
     assert (sync, sorted(found.held)) == ([], ["m-0"])
-    assert after(found._replace(is_consented=True), 200, missing=15)[1] == sorted(f"m-{n}" for n in range(15))
+    assert after(replace(found, is_consented=True), 200, missing=15)[1] == sorted(f"m-{n}" for n in range(15))
     assert after(found, 1000)[1] == ["m-0"]  # now that it is so few
 
 
@@ -112,7 +113,7 @@ def test_what_was_here_once_is_a_loss_however_much() -> None:
     assert (robbed.lost, sync) == (11, [])
     over, _ = after(robbed, 1000, missing=9)
     assert (over.lost, over.missing) == (20, 0)
-    assert over._replace(is_consented=True).lost == 0
+    assert replace(over, is_consented=True).lost == 0
     partial, _ = after(AuditRound(BEGAN), 1000, missing=11)
     assert (partial.is_whole, partial.lost) == (False, 0)
 
@@ -123,7 +124,7 @@ def test_filters_that_may_have_kept_a_page_out_need_consent() -> None:
     assert one.may_sync(is_filtered=False)
     found, sync = after(one, 1000, missing=1, is_filtered=True)
     assert (sync, found.held) == ([], {})
-    assert after(one._replace(is_consented=True), 100, missing=1, is_filtered=True)[1] == ["m-0"]
+    assert after(replace(one, is_consented=True), 100, missing=1, is_filtered=True)[1] == ["m-0"]
 
 
 @pytest.mark.parametrize(

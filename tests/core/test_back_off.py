@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from bandersnatch_freshness.core.back_off import EXTRA_REQUESTS, BackOff, is_due
 from bandersnatch_freshness.core.climb import RecheckBudget
 from bandersnatch_freshness.core.incidents import EDGE, Incident
@@ -14,7 +16,7 @@ HOUR, DAY = 3600, 86400
 
 def incident(name: str = "foo", climbed: int = 0, **more: object) -> Incident:
     """Return an incident of ten hours ago."""
-    return Incident(name, 0, 10 * HOUR, 9, 42, 41, Verdict.UNKNOWN, newest=41, climbed=climbed)._replace(**more)  # type: ignore[arg-type]
+    return replace(Incident(name, 0, 10 * HOUR, 9, 42, 41, Verdict.UNKNOWN, newest=41, climbed=climbed), **more)
 
 
 def back_off(*incidents: Incident, now: int = 10 * HOUR, ways: int = 7, known: bool = True) -> BackOff:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from bandersnatch_freshness.core.history import HOUR, Hour, after_run
 from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.verdicts import Verdict
@@ -19,7 +21,7 @@ def test_an_hour_is_as_bad_as_its_worst_run() -> None:
     bad = {"a": incident("a", Level.STALE), "b": incident("b", Level.CRITICAL), "c": incident("c", Level.STALE)}
     history = after_run([], NOON + 10, 0, bad)
     history = after_run(history, NOON + 310, 7, {"b": incident("b", Level.WARNING)})
-    explained = incident("d", Level.CRITICAL)._replace(is_explained=True)
+    explained = replace(incident("d", Level.CRITICAL), is_explained=True)
     history = after_run(history, NOON + 610, 3, {"d": explained})
     assert history == [Hour(NOON, lag=7, stale=2, warning=0, critical=1)]
     assert after_run(history, NOON + HOUR, 0, {}) == [*history, Hour(NOON + HOUR)]

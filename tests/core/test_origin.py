@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.incidents import EDGE, Incident
 from bandersnatch_freshness.core.observations import Evidence, Observation
@@ -142,13 +143,13 @@ def test_which_pages_may_be_asked_for(found: Incident, turn: Turn | None, is_cho
 
 def test_what_waits_for_another_list_is_not_asked_for() -> None:
     """Nobody knows its serial; nor what has no incident."""
-    assert chosen(incident(), held={"foo": HELD._replace(waiting=True)}).most == 0
+    assert chosen(incident(), held={"foo": replace(HELD, waiting=True)}).most == 0
     assert choose({"foo": HELD}, {}, {"foo": 42}, Allowance(), 9, NOON, 6 * HOUR, HOUR).most == 0
 
 
 def test_what_changed_longest_ago_comes_first() -> None:
     """Twenty in a run, or what is left of the day."""
-    held = {f"p{number:02}": HELD._replace(required_serial=1000 - number) for number in range(50)}
+    held = {f"p{number:02}": replace(HELD, required_serial=1000 - number) for number in range(50)}
     found = list(map(incident, held))
     last = sorted(held)[::-1]
     assert chosen(*found, held=held).names == set(last[:A_RUN])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.incidents import EDGE, Incident
 from bandersnatch_freshness.core.quarantine import QuarantineEntry, after_run, is_over, plan
@@ -47,7 +48,7 @@ def test_a_wish_of_less_than_an_hour_goes_for_the_runs_too() -> None:
     for quarantine_after, warn_after, in_quarantine in ((90, HOUR, True), (91, HOUR, False), (90, 91, True)):
         made = plan({}, found, {"foo": 43}, 20, NOON, quarantine_after, warn_after=warn_after)
         assert bool(made.quarantine) is in_quarantine
-    old = {"foo": incident(age=DAY)._replace(seen=NOON - DAY + 90)}
+    old = {"foo": replace(incident(age=DAY), seen=NOON - DAY + 90)}
     assert not plan({}, old, {"foo": 43}, 20, NOON, 6 * HOUR).quarantine
     assert plan({}, old, {"foo": 43}, 20, NOON, 6 * HOUR, warn_after=90).quarantine
 
@@ -94,7 +95,7 @@ def test_is_asked_for_again_ever_more_rarely(last_asked: int, since: int, is_due
 @pytest.mark.parametrize(("announced", "last_asked", "is_due"), [(1, DAY, True), (1, 60, False), (0, DAY, False)])
 def test_what_no_list_tells_of_is_asked_for_too(announced: int, last_asked: int, *, is_due: bool) -> None:
     """Of another master's, whose own list may be out for days: its newest page is taken, and it waits on."""
-    waits = entry(last_asked, DAY, 99)._replace(waiting=True)
+    waits = replace(entry(last_asked, DAY, 99), waiting=True)
     made = plan({"foo": waits}, {}, {"foo": announced}, 20, NOON, 6 * HOUR)
     assert ("foo" in made.ask, "foo" in made.hold) == (is_due, not is_due)
     assert made.quarantine == {"foo": waits}
@@ -121,13 +122,13 @@ def test_nonsense_that_was_remembered_is_untold_too() -> None:
     """No index has announced anything else, so nothing is right until one does."""
     before = entry(required_serial=10**9)
     made = plan({"foo": before}, {}, {"foo": 1}, 20, NOON, 6 * HOUR, most=60, untold={"foo"})
-    assert made.quarantine["foo"] == before._replace(required_serial=1, waiting=True)
+    assert made.quarantine["foo"] == replace(before, required_serial=1, waiting=True)
     assert made.ask == {"foo": None}
 
 
 def test_what_is_untold_leaves_where_it_is_gone() -> None:
     """The list lacks it by then, so it is asked for to see; another master's may come yet."""
-    untold, anothers = (entry(DAY, DAY, serial)._replace(waiting=True) for serial in (1, 42))
+    untold, anothers = (replace(entry(DAY, DAY, serial), waiting=True) for serial in (1, 42))
     made = plan({"untold": untold, "anothers": anothers}, {}, {"untold": 0, "anothers": 0}, 20, NOON, 6 * HOUR)
     assert set(made.ask) == {"untold"}
     assert made.hold == {"anothers"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from bandersnatch_freshness.core.climb import PageResult, RecheckBudget
 from bandersnatch_freshness.core.decision import PageRequirement
 from bandersnatch_freshness.core.incidents import EDGE, Incident
@@ -56,7 +58,7 @@ def test_what_the_origin_has_is_evidence() -> None:
 def test_an_older_page_of_the_origins_is_not_asked_for_again() -> None:
     """The newest that a cache has is."""
     run, requirement = asking()
-    run.asked_origin(requirement._replace(required_serial=43), PageResult([Observation(ORIGIN, 200, 42)]))
+    run.asked_origin(replace(requirement, required_serial=43), PageResult([Observation(ORIGIN, 200, 42)]))
     older = run.older_page("foo")
     assert older
     assert older.variant == PLAIN
@@ -75,7 +77,7 @@ def test_after_a_refusal_no_other_is_asked_for() -> None:
 def test_what_the_origin_may_be_asked_for_is_asked_for_in_all_ways_first() -> None:
     """However rarely it is climbed for otherwise, in quarantine or as one of the whole edge's; once."""
     just = Incident("foo", -HOUR, 60, 9, 42, 41, Verdict.UNKNOWN, newest=41, climbed=59)
-    run = Run(60, {"foo": just, EDGE: just._replace(subject=EDGE, climbed=59)})
+    run = Run(60, {"foo": just, EDGE: replace(just, subject=EDGE, climbed=59)})
     run.follow(QuarantinePlan({"foo": QuarantineEntry(42, 0, 0)}, ask={"foo": None}), {})
     assert run.budget("foo", 42) == RecheckBudget(1, None, 41)
     assert run.budget("bar", 42) == RecheckBudget(1, None, HIGHEST_SERIAL)
@@ -96,7 +98,7 @@ def test_only_what_this_run_has_asked_for_in_all_ways_counts() -> None:
     """Not what an earlier one did: a copy may be fresh by now."""
     run, _ = asking()
     seen: Evidence = {"variant": "strip", "status": 200, "serial": 41, "x_cache": "HIT"}
-    run._known = {"foo": run._known["foo"]._replace(evidence=(seen,), verdict=Verdict.EDGE_STALE)}
+    run._known = {"foo": replace(run._known["foo"], evidence=(seen,), verdict=Verdict.EDGE_STALE)}
     run.saw("foo", 42, [Observation(PLAIN, 200, 41, x_cache="MISS, HIT")])
     assert {one["variant"] for one in run.report.stale["foo"].evidence} == {"plain", "strip"}
     assert not run.may_ask_origin("foo", ["plain", "strip"])

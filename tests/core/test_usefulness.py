@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.core.usefulness import CACHE_BUST, NO_CACHE, PAGES, TRIED_AFTER, Idle, Usefulness, useful
@@ -73,7 +74,7 @@ def test_what_is_asked_for_again_may_be_newer_by_that() -> None:
 def test_what_proves_nothing_is_not_counted(seen: Observation) -> None:
     """An edge that heeds the parameter gets the origin's page, which may be as old."""
     base = Observation(PLAIN, 200, 41, x_cache="HIT", age="7" if seen.age else "")
-    assert after([base, base._replace(variant=STRIP), seen]) is None
+    assert after([base, replace(base, variant=STRIP), seen]) is None
 
 
 def test_both_at_once_tell_of_each() -> None:
@@ -92,7 +93,7 @@ def test_it_takes_20_pages_in_three_runs() -> None:
     full = after(*same, climb(*[41] * 7), idle=idle, now=3 * HOUR)
     assert full
     assert full.is_no_use
-    assert not full._replace(last=HOUR - 1).is_no_use
+    assert not replace(full, last=HOUR - 1).is_no_use
     seen = Usefulness()
     seen.saw("another", climb(*[41] * 7))
     assert seen.after_run(CACHE_BUST, full, 9 * HOUR, counts=False) == full

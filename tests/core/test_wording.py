@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.incidents import EDGE, Change, Ending, Incident, Level
 from bandersnatch_freshness.core.verdicts import Verdict
@@ -39,7 +40,7 @@ def test_says_all_that_a_person_needs() -> None:
 
 def test_says_how_many_where_it_is_the_whole_edge() -> None:
     """With examples."""
-    edge = FOO._replace(subject=EDGE, count=99, examples=("a", "b"), got=None)
+    edge = replace(FOO, subject=EDGE, count=99, examples=("a", "b"), got=None)
     assert describe(edge, NOON).startswith(
         "most of what was asked for (99 packages, such as a, b) has been stale for 0 s"
     )
@@ -57,8 +58,8 @@ def test_says_why_it_is_over(ending: Ending) -> None:
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.FRESH])
 def test_every_verdict_has_its_advice(verdict: Verdict) -> None:
     """Whatever an incident's verdict can be."""
-    assert "To do: " in describe(FOO._replace(verdict=verdict), NOON)
-    assert not describe(FOO._replace(verdict=verdict), NOON).endswith("To do: ")
+    assert "To do: " in describe(replace(FOO, verdict=verdict), NOON)
+    assert not describe(replace(FOO, verdict=verdict), NOON).endswith("To do: ")
 
 
 @pytest.mark.parametrize(

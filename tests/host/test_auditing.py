@@ -13,7 +13,7 @@ import pytest
 
 from bandersnatch_freshness.audit.announced import Announced, read
 from bandersnatch_freshness.audit.comparison import Kind
-from bandersnatch_freshness.host.auditing import Auditor, RepairError
+from bandersnatch_freshness.host.auditing import Auditor, Repair, RepairError
 from bandersnatch_freshness.host.mirror_files import MirrorFiles
 from bandersnatch_freshness.host.requests_host import Disk
 from bandersnatch_freshness.settings import read_tracking
@@ -127,8 +127,8 @@ def test_a_repair_is_in_the_state_and_in_its_second_copy(mirror: Path) -> None:
     write(mirror, "foo", 30)
     (mirror / "freshness.quarantine").write_text("old 20\n")
     audits = auditor(mirror)
-    assert audits.repair(audits.audit(announced(foo=40, missing=35))) == (2, None)
-    assert audits.repair(audits.audit(announced(foo=40, missing=35))) == (0, None)
+    assert audits.repair(audits.audit(announced(foo=40, missing=35))) == Repair(2, None)
+    assert audits.repair(audits.audit(announced(foo=40, missing=35))) == Repair(0, None)
     state = load((mirror / "freshness.json").read_text())
     assert {name: one.required_serial for name, one in state.quarantine.items()} == {
         "foo": 40,

@@ -16,7 +16,7 @@ import pytest
 from bandersnatch_freshness.audit.comparison import Tally
 from bandersnatch_freshness.audit.file_findings import FileKind, FileTally
 from bandersnatch_freshness.audit.files import ReleaseFile
-from bandersnatch_freshness.host.auditing import Auditor
+from bandersnatch_freshness.host.auditing import Auditor, Repair
 from bandersnatch_freshness.host.file_audit import FileAudit
 from bandersnatch_freshness.host.own_copies import DOCUMENT, HTML
 from bandersnatch_freshness.host.release_files import NoFilesError, ReleaseFiles, Seen
@@ -303,7 +303,7 @@ def test_a_repair_deletes_nothing(method: str, is_marked: bool, mirror: Path) ->
     wheel(mirror, "foo", "2").write_bytes(b"A wheel")
     tally = file_audit(found, hashes=True).audit(NAMES)
     wheel(mirror, "foo", "2").unlink()  # as a run does before it fetches it
-    assert found.repair(Tally(), tally) == (2, None)
+    assert found.repair(Tally(), tally) == Repair(2, None)
     state = load((mirror / "freshness.json").read_text())
     assert {name: one.required_serial for name, one in state.quarantine.items()} == {"bar": 40, "foo": 40}
     assert wheel(mirror, "foo").read_bytes() == b"A wheel"

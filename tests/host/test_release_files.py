@@ -16,7 +16,7 @@ import pytest
 from bandersnatch_freshness.audit.file_findings import FileKind
 from bandersnatch_freshness.audit.files import Digest, ReleaseFile
 from bandersnatch_freshness.host.own_copies import HTML, OwnCopies
-from bandersnatch_freshness.host.release_files import CHUNK, NICENESS, ReleaseFiles
+from bandersnatch_freshness.host.release_files import CHUNK, NICENESS, ReleaseFiles, Seen
 from bandersnatch_freshness.host.requests_host import Disk
 
 
@@ -34,7 +34,7 @@ def test_what_is_read_leaves_the_page_cache(tmp_path: Path, mocker: Any) -> None
     (tmp_path / "web/packages/a").write_bytes(content)
     advise = mocker.patch("os.posix_fadvise")
     file = ReleaseFile("packages/a", None, Digest("sha256", hashlib.sha256(content).hexdigest()))
-    assert files(tmp_path, Disk()).look(file) == (FileKind.RIGHT, len(content), len(content))
+    assert files(tmp_path, Disk()).look(file) == Seen(FileKind.RIGHT, len(content), len(content))
     advised = [call.args[1:] for call in advise.call_args_list]
     assert advised == [(at, size, os.POSIX_FADV_DONTNEED) for at, size in ((0, CHUNK), (CHUNK, CHUNK), (2 * CHUNK, 5))]
 
@@ -79,5 +79,5 @@ def test_an_object_store_that_does_not_answer_has_lost_nothing(
 ) -> None:
     """Only one that says so has; what it was asked is counted."""
     found = files(tmp_path, SimpleNamespace(PATH_BACKEND=lambda path: Gone(answers)))
-    assert found.look(ReleaseFile("packages/a")) == (kind, None, 0)
+    assert found.look(ReleaseFile("packages/a")) == Seen(kind)
     assert found.requests == 2

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.reporting.published import OwnSerials, publish
 
@@ -40,7 +42,7 @@ def facts(age: Age, now: int, *, critical_after: int = 24 * HOUR) -> str:
     """Return what the mirror said of itself after the last run of that age."""
     past = runs(now, age.serial)
     reported = summary(runs=tuple(past), serial=age.serial, now=past[-1].finished, complete_at=past[-1].started)
-    thresholds = reported.thresholds._replace(critical_after=critical_after)
+    thresholds = replace(reported.thresholds, critical_after=critical_after)
     own = OwnSerials(age.of_index, {name: serial for name, serial in age.pages.items() if serial > 30})
     return publish(type(reported)(**{**vars(reported), "thresholds": thresholds}), own)
 

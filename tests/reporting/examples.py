@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import MIRROR, Incident, Level, Thresholds
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
@@ -14,13 +16,13 @@ NOW = 1_539_691_200
 
 
 ASIDE = QuarantineEntry(42, NOW, NOW)
-ACCEPTED = ASIDE._replace(is_accepted=True)
+ACCEPTED = replace(ASIDE, is_accepted=True)
 
 
 def incident(subject: str, level: Level = Level.STALE, age: int = MINUTE, **more: object) -> Incident:
     """Return an incident that was seen just now."""
     one = Incident(subject, NOW - age, NOW, 3, 42, 41, Verdict.UNKNOWN, level=level)
-    return one._replace(**more)  # type: ignore[arg-type]
+    return replace(one, **more)
 
 
 def of_mirror(level: Level = Level.STALE, age: int = MINUTE, **more: object) -> Incident:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.audit_round import AuditRound
 from bandersnatch_freshness.core.history import Batch
@@ -54,7 +55,7 @@ LAST = "last run 5 min ago: fresh |"
             id="stale-is-ok",
         ),
         pytest.param(
-            summary(STALE, WARNING, CRITICAL._replace(verdict=Verdict.EDGE_STALE)),
+            summary(STALE, WARNING, replace(CRITICAL, verdict=Verdict.EDGE_STALE)),
             2,
             "CRITICAL - baz has been stale for 2 d: a cache on the way holds an old copy; also bar (warning), "
             f"foo (stale); {COMPLETE}; {LAST}",
@@ -224,7 +225,7 @@ def test_what_is_worse_already_stays_so() -> None:
 
 def test_figures_follow_the_guidelines() -> None:
     """label=value[unit];warn;crit;min, for each level, the oldest, and what has an age."""
-    lagging = (*runs(10 * MINUTE, DAY), run()._replace(target=50))
+    lagging = (*runs(10 * MINUTE, DAY), replace(run(), target=50))
     _, line = check(summary(STALE, WARNING, CRITICAL, runs=lagging, quarantine={"bar": ASIDE}))
     assert line.partition(" | ")[2].split() == [
         "stale=1;;;0",

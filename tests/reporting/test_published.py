@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.incidents import MIRROR, Level
 from bandersnatch_freshness.reporting.published import NAMED, NotPublishedError, OwnSerials, publish, read
@@ -85,7 +86,7 @@ def test_what_is_no_package_has_its_name_in_words() -> None:
 def test_when_the_serial_got_higher() -> None:
     """Each time once; from the last time that it got lower on, as after a restore."""
     serials = ((50, 7, "fresh"), (40, 5, "fresh"), (30, 5, "errors"), (20, 0, "failed"), (10, 8, "fresh"))
-    past = tuple(run(ago * 60, outcome)._replace(serial=serial) for ago, serial, outcome in serials)
+    past = tuple(replace(run(ago * 60, outcome), serial=serial) for ago, serial, outcome in serials)
     assert facts(runs=past)["advances"] == [
         {"at": "2018-10-16T11:20:00Z", "serial": 5},
         {"at": "2018-10-16T11:50:00Z", "serial": 8},

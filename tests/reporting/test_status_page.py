@@ -8,6 +8,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.history import HOUR, Batch, Hour, PastRun
 from bandersnatch_freshness.core.incidents import EDGE, INDEX, MIRROR, Incident, Level, Thresholds
@@ -81,7 +82,7 @@ class Page(HTMLParser):
 def incident(subject: str = "foo", level: Level = Level.STALE, age: int = HOUR, **more: object) -> Incident:
     """Return an incident that was seen just now."""
     one = Incident(subject, NOW - age, NOW, 3, 4872850, 4869648, Verdict.EDGE_STALE, level=level)
-    return one._replace(**more)  # type: ignore[arg-type]
+    return replace(one, **more)
 
 
 def summary(
@@ -107,7 +108,7 @@ FAILED = PastRun(NOW - 20, NOW - 10, "failed", 4872850)
     [
         pytest.param(summary(), "fresh", "This mirror has everything that was announced.", id="fresh"),
         pytest.param(
-            summary(quarantine={"foo": ASIDE._replace(is_accepted=True)}),
+            summary(quarantine={"foo": replace(ASIDE, is_accepted=True)}),
             "fresh",
             "This mirror has everything that was announced.",
             id="accepted",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.incidents import Level
 from bandersnatch_freshness.reporting.summary import Summary
@@ -39,5 +40,5 @@ def test_the_worst_come_first() -> None:
         of_mirror(Level.WARNING, HOUR),
     )
     assert [one.subject for one in summary(*found).worst(3)] == ["/", "old", "young"]
-    explained = found[3]._replace(is_explained=True)
+    explained = replace(found[3], is_explained=True)
     assert [one.subject for one in summary(*found[:3], explained).worst(9)] == ["old", "young", "stale"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core.ceiling import Ceiling
 from bandersnatch_freshness.core.history import Batch, Hour, PastRun
@@ -83,7 +84,7 @@ def test_is_bounded() -> None:
 def test_what_was_told_of_many_alike_is_said_once() -> None:
     """It comes back as it was, and takes one object."""
     alike = NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON + 60, delivered=True, ever=True)
-    notified = {"a": {**{f"p{number}": alike for number in range(99)}, "x": alike._replace(at=0)}, "b": {}}
+    notified = {"a": {**{f"p{number}": alike for number in range(99)}, "x": replace(alike, at=0)}, "b": {}}
     text = "".join(dump(State("", notified=notified), NOON))
     assert load(text).notified == notified
     assert text.count("edge-stale") == 2
@@ -101,7 +102,7 @@ def test_what_was_told_of_many_alike_is_said_once() -> None:
 )
 def test_the_last_run_that_got_to_its_end_is_kept(outcomes: list[str], kept: list[str]) -> None:
     """However many have failed since: it says how long the mirror is silent."""
-    runs = [RUN._replace(outcome=outcome) for outcome in outcomes]
+    runs = [replace(RUN, outcome=outcome) for outcome in outcomes]
     assert [run.outcome for run in load("".join(dump(State("", runs=runs), NOON))).runs] == kept
 
 
@@ -124,7 +125,7 @@ def test_a_document_of_the_release_before_is_read() -> None:
             ),
         },
         [RUN],
-        {"1f": {"foo": told, "*": told._replace(level=Level.CRITICAL, delivered=False)}},
+        {"1f": {"foo": told, "*": replace(told, level=Level.CRITICAL, delivered=False)}},
         {
             "foo": QuarantineEntry(42, NOON, NOON + 60, 3),
             "bar": QuarantineEntry(40, NOON, NOON, 0, 39),
@@ -155,7 +156,7 @@ def test_how_channels_stand_is_the_mirrors() -> None:
 
 def test_masters_are_remembered() -> None:
     """The last three; what is the mirror's stays, and what is the master's comes back with it."""
-    foo = FULL._replace(in_quarantine=True)
+    foo = replace(FULL, in_quarantine=True)
     told = {"a": {"foo": NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON)}}
     index, doubt, ceiling = (
         Index(42, NOON, 9),
@@ -192,17 +193,17 @@ def test_masters_are_remembered() -> None:
 def test_only_what_was_announced_since_a_switch_counts() -> None:
     """A run that began before it has the old master's serials."""
     state = State("https://a.example", runs=[RUN]).switched_to("https://b.example", NOON + 100)
-    state.runs.append(RUN._replace(started=NOON + 100, target=7))
-    state.runs.append(RUN._replace(started=NOON + 200, target=0))
+    state.runs.append(replace(RUN, started=NOON + 100, target=7))
+    state.runs.append(replace(RUN, started=NOON + 200, target=0))
     assert state.announced() == 7
 
 
 def test_what_is_written_can_be_read() -> None:
     """Whatever a hostile index made of it: the next run must not lose the state for it."""
-    huge = FULL._replace(subject="a\ud800", required_serial=10**30, got=-1, examples=("b\udfff",))
+    huge = replace(FULL, subject="a\ud800", required_serial=10**30, got=-1, examples=("b\udfff",))
     told = {"a": {"c\ud800": NotificationRecord(Level.STALE, Verdict.UNKNOWN, -5, 10**15)}}
     quarantine = {"d\ud800": QuarantineEntry(10**18, -7, 10**15)}
-    state = State("m", {huge.subject: huge}, [RUN._replace(target=2**64)], told, quarantine, index=Index(10**19, NOON))
+    state = State("m", {huge.subject: huge}, [replace(RUN, target=2**64)], told, quarantine, index=Index(10**19, NOON))
     state.origin = Allowance(NOON, 1, pages={"e\ud800": Turn(-7, 1)})
     read = load("".join(dump(state, NOON)))
     assert (read.incidents["a?"].required_serial, read.incidents["a?"].got) == (10**18 - 1, 0)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.core import quarantine
 from bandersnatch_freshness.core.climb import PageResult
@@ -109,7 +110,7 @@ def test_what_one_copy_cures_later_comes_at_once() -> None:
     mirror = Mirror(200, ignoring)
     for now in range(0, 3 * HOUR, 5 * MINUTE):
         mirror.run(now)
-    mirror.edge = lambda name, way: ignoring(name, way)._replace(serial=41 + (way == DEFLATE))
+    mirror.edge = lambda name, way: replace(ignoring(name, way), serial=41 + (way == DEFLATE))
     extra = [mirror.run(now) for now in range(3 * HOUR, 3 * HOUR + 20 * MINUTE, 5 * MINUTE)]
     assert mirror.fresh == set(mirror.names)
     assert sum(extra) < 20
@@ -121,10 +122,10 @@ def test_the_copy_that_bare_bandersnatch_asks_for_is_never_passed_over() -> None
     for now in range(0, 3 * HOUR, 5 * MINUTE):
         mirror.run(now)
     curable = {"p0", "p1"}
-    mirror.edge = lambda name, way: ignoring(name, way)._replace(serial=41 + (way == DEFLATE and name in curable))
+    mirror.edge = lambda name, way: replace(ignoring(name, way), serial=41 + (way == DEFLATE and name in curable))
     extra = [mirror.run(now) for now in range(3 * HOUR, 4 * HOUR, 5 * MINUTE)]
     assert mirror.fresh == curable
     assert max(extra) < 100
-    mirror.edge = lambda name, way: ignoring(name, way)._replace(serial=41 + (way == PLAIN))
+    mirror.edge = lambda name, way: replace(ignoring(name, way), serial=41 + (way == PLAIN))
     mirror.run(4 * HOUR)
     assert mirror.fresh == set(mirror.names)
