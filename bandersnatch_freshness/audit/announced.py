@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 from ..core.index import NORMALIZED, serial_of
@@ -18,7 +18,7 @@ class NoIndexError(ValueError):
     """What was answered is no index that a mirror can be compared with; the text says why."""
 
 
-class Announced(NamedTuple):
+class Announced(Struct, frozen=True):
     """What an index announces.
 
     `serial` is its own, or else the highest in it; it lists so many projects: `listed`. `projects` has the serials of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from ..core.history import PastRun
 from ..core.index import ANY_SERIAL, MOST_A_DAY
@@ -55,7 +55,7 @@ class Kind(enum.Enum):
 _LOST = (Kind.MISSING, Kind.OLDER, Kind.UNREADABLE, Kind.DISAGREEING)
 
 
-class Finding(NamedTuple):
+class Finding(Struct, frozen=True):
     """What a project was found to be: announced with a serial (None: not at all), and with these copies."""
 
     project: str
@@ -69,7 +69,7 @@ class Finding(NamedTuple):
         return min((serial for serial in self.copies if serial), default=None)
 
 
-class Terms(NamedTuple):
+class Terms(Struct, frozen=True):
     """By what a mirror is compared: an index of this serial, and copies of which the first so many are simple `pages`.
 
     The one after these is a JSON document. `is_filtered`: the mirror has filters that may keep a page from being
@@ -81,7 +81,7 @@ class Terms(NamedTuple):
     is_filtered: bool = False
 
 
-class Known(NamedTuple):
+class Known(Struct, frozen=True):
     """What a mirror knows at one moment of what it has not synced yet.
 
     `serial` is its own, None if it has none; `target` the one that its todo list leads to, None where there is no list.
@@ -156,8 +156,7 @@ def _explained(project: str, announced: int, copies: Copies, kind: Kind, known: 
     return Kind.TO_SYNC if known.will_sync(project, announced) else kind
 
 
-@dataclass
-class Tally:
+class Tally(Struct):
     """What an audit has found so far."""
 
     counts: Counter[Kind] = field(default_factory=Counter)

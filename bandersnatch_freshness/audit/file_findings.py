@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from msgspec import Struct, field
 from rich.markup import escape
 from rich.table import Table
 
@@ -58,7 +58,7 @@ MEANINGS: Mapping[FileKind, str] = {
 }
 
 
-class FileFinding(NamedTuple):
+class FileFinding(Struct, frozen=True):
     """A file of a project that was found to be something; its path is one below the mirror's `web`, or a URL's.
 
     Sizes are in bytes: `size` that on disk, None if there is none, and `expected` by the page, None if it has none.
@@ -71,8 +71,7 @@ class FileFinding(NamedTuple):
     expected: int | None = None
 
 
-@dataclass
-class FileTally:
+class FileTally(Struct):
     """What an audit has found of release files so far.
 
     `unsized` are there, but no page tells their size, and their checksums were not looked at. `read` is how many bytes

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 # Source: bandersnatch/simple.py (package.py before 6.0), `_file_url_to_local_url`: what a link begins with unless
 # `root_uri` is set, whatever the depth of the page.
@@ -29,14 +30,14 @@ class PageError(ValueError):
     """A page can't be read as Bandersnatch writes one."""
 
 
-class Digest(NamedTuple):
+class Digest(Struct, frozen=True):
     """A checksum, by the name of its algorithm as hashlib has it, in hexadecimal digits."""
 
     name: str
     value: str
 
 
-class ReleaseFile(NamedTuple):
+class ReleaseFile(Struct, frozen=True):
     """A file that a page lists, by its path below the mirror's `web`; what the page does not tell is None."""
 
     path: str
@@ -44,7 +45,7 @@ class ReleaseFile(NamedTuple):
     digest: Digest | None = None
 
 
-class Page(NamedTuple):
+class Page(Struct, frozen=True):
     """What a page lists: the files of this mirror, URLs that are none's path in it, and how many lie elsewhere."""
 
     files: tuple[ReleaseFile, ...] = ()
@@ -57,7 +58,7 @@ class Page(NamedTuple):
         return all(one.size is not None for one in self.files if not one.path.endswith(METADATA_ENDING))
 
 
-class _Listed(NamedTuple):
+class _Listed(Struct, frozen=True):
     url: str
     size: int | None
     digest: Digest | None
@@ -137,14 +138,14 @@ def with_document(page: Page, body: bytes) -> Page:
         for one in release
         if (path := _path(urlsplit(one.url).path)) is not None
     }
-    return page._replace(files=tuple(_with_release(one, known.get(one.path)) for one in page.files))
+    return replace(page, files=tuple(_with_release(one, known.get(one.path)) for one in page.files))
 
 
 def _with_release(file: ReleaseFile, release: _Release | None) -> ReleaseFile:
     if release is None:
         return file
     size = release.size if file.size is None else file.size
-    return file._replace(size=size, digest=file.digest or _first(release.digests))
+    return replace(file, size=size, digest=file.digest or _first(release.digests))
 
 
 def _page(listed: Iterable[_Listed], root_uri: str) -> Page:

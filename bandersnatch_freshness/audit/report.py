@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from rich.markup import escape
 from rich.table import Table
 
@@ -32,8 +32,7 @@ _MEANINGS: Mapping[Kind, str] = {
 }
 
 
-@dataclass(frozen=True)
-class AuditReport:
+class AuditReport(Struct, frozen=True):
     """What an audit came to.
 
     `serial` is the mirror's, None if it has none; `index` the index's. `places` are the names of the places that have

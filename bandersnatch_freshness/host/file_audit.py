@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 import msgspec
+from msgspec.structs import replace
 
 from ..audit.file_findings import FileFinding, FileKind, FileTally
 from ..audit.files import METADATA_ENDING, Page, ReleaseFile
@@ -186,9 +187,9 @@ class FileAudit:
         if not finding.kind.is_lost:
             return finding
         if project in known.quarantine:
-            return finding._replace(kind=FileKind.QUARANTINED)
+            return replace(finding, kind=FileKind.QUARANTINED)
         is_synced = known.will_sync(project, self._auditor.copies.newest(project))
-        return finding._replace(kind=FileKind.TO_SYNC) if is_synced else finding
+        return replace(finding, kind=FileKind.TO_SYNC) if is_synced else finding
 
 
 def _after(page: Page, path: str) -> tuple[ReleaseFile, ...]:

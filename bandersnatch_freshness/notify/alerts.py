@@ -6,9 +6,10 @@ Alertmanager identifies an alert by its labels alone, so anything that changes f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from ..core.incidents import OF_ALL, Incident, Level
 from ..core.wording import ails, describe, title
@@ -23,8 +24,7 @@ TEST_ALERT_NAME = "PyPIMirrorTest"
 Alert = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Mirror:
+class Mirror(Struct, frozen=True):
     """The mirror that alerts are about. `master` is its upstream's URL, without secrets."""
 
     host: str

@@ -11,8 +11,9 @@ import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .sender import ALERTMANAGER
 
@@ -23,8 +24,7 @@ SECONDS: float = 10
 CHECK_SECONDS: float = 60
 
 
-@dataclass(frozen=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """One line of `notify`, or the heartbeat, which is number 0."""
 
     url: str

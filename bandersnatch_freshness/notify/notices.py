@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.incidents import MIRROR, Incident, Level
@@ -34,8 +34,7 @@ SAID_EVERY = 24 * 60 * 60
 UNDER_WAY_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One message to one channel, about these subjects. A `level` of None means that they are over."""
 
     level: Level | None

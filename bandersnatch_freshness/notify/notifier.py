@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.completeness import usual_interval
@@ -28,8 +28,7 @@ RUNS_AHEAD = 4
 LEAST_SECONDS_AHEAD = 30 * 60
 
 
-@dataclass(frozen=True)
-class Sending:
+class Sending(Struct, frozen=True):
     """What to send to one channel: messages about subjects, alerts, or a heartbeat's signal and the reason for it."""
 
     messages: tuple[Message, ...] = ()

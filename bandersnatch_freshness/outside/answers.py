@@ -8,7 +8,9 @@ import re
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core.observations import observe, parse_serial, serial_in_body, serial_in_html
 from ..core.variants import PLAIN
@@ -54,7 +56,7 @@ class Form(enum.Enum):
     HTML = "text/html"
 
 
-class Copy(NamedTuple):
+class Copy(Struct, frozen=True):
     """A copy that a cache may keep of a page."""
 
     form: Form = Form.JSON
@@ -68,7 +70,7 @@ class Copy(NamedTuple):
 COPIES = tuple(itertools.starmap(Copy, itertools.product(Form, (True, False))))
 
 
-class Question(NamedTuple):
+class Question(Struct, frozen=True):
     """One request: for what, of which of the host's addresses ("": any). `begin` is the first byte that is wanted."""
 
     kind: Kind
@@ -95,7 +97,7 @@ class Question(NamedTuple):
         return BEGINNING if self.kind in (Kind.INDEX, Kind.NAMES) else LARGEST_PAGE
 
 
-class Raw(NamedTuple):
+class Raw(Struct, frozen=True):
     """An answer as it came; `headers` is a case-insensitive mapping, and the body is not unpacked."""
 
     status: int
@@ -104,7 +106,7 @@ class Raw(NamedTuple):
     is_whole: bool
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """What one answer showed; `status` is None if there was none, and `problem` says why.
 
     `node` is who answered by its own account, `age` for how long a cache says it has had it, in seconds. `size` is that
@@ -125,7 +127,7 @@ class Answer(NamedTuple):
     size: int = 0
 
 
-class Places(NamedTuple):
+class Places(Struct, frozen=True):
     """Where to ask: for the facts, and below which URLs, each with a slash at its end, the index may be."""
 
     facts: str
@@ -167,26 +169,26 @@ def read(question: Question, raw: Raw) -> Answer:
     age = int(seen.age) if seen.age.isascii() and seen.age.isdigit() else None
     found = Answer(question, raw.status, seen.problem, seen.serial, next(iter(nodes([seen.evidence()])), ""), age)
     if raw.status not in (200, 206):
-        return found._replace(problem=f"status {raw.status}", is_refusal=seen.is_refusal)
+        return replace(found, problem=f"status {raw.status}", is_refusal=seen.is_refusal)
     try:
         body, is_whole = _unpacked(raw)
     except zlib.error:
-        return found._replace(problem="a body that is not what its Content-Encoding says")
+        return replace(found, problem="a body that is not what its Content-Encoding says")
     if question.kind is Kind.FACTS:
-        return found._replace(published=_facts(body))
+        return replace(found, published=_facts(body))
     if question.kind is Kind.MODIFIED:
-        return found._replace(modified=_modified(body))
+        return replace(found, modified=_modified(body))
     if question.kind in (Kind.INDEX, Kind.NAMES):
         of_body = _SERIAL_OF_INDEX.match(body)
         names = tuple(dict.fromkeys(name.decode() for name in _LISTED.findall(body)))
         serial = found.serial if found.serial is not None else int(of_body[1]) if of_body else None
-        return found._replace(serial=serial, names=names, size=_size(raw))
+        return replace(found, serial=serial, names=names, size=_size(raw))
     if not is_whole:
-        return found._replace(problem="a body that breaks off")
+        return replace(found, problem="a body that breaks off")
     if found.serial is None:
         serial = serial_in_body(body) if body.lstrip().startswith(b"{") else serial_in_html(body)
         is_listing = serial is None and _DIRECTORY.search(body) is not None
-        return found._replace(serial=serial, is_listing=is_listing)
+        return replace(found, serial=serial, is_listing=is_listing)
     return found
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from ..core.completeness import INTERVALS
 from ..exit_codes import CheckExit
@@ -23,7 +24,7 @@ NAMED = 2
 _BADNESS = {CheckExit.OK: 0, CheckExit.UNKNOWN: 1, CheckExit.WARNING: 2, CheckExit.CRITICAL: 3}
 
 
-class Finding(NamedTuple):
+class Finding(Struct, frozen=True):
     """One thing that is known of a mirror; `age` is for how long it is so at least, in seconds, None if not known."""
 
     severity: CheckExit
@@ -31,7 +32,7 @@ class Finding(NamedTuple):
     age: int | None = None
 
 
-class Judged(NamedTuple):
+class Judged(Struct, frozen=True):
     """What users of one mirror get. `older` are copies that are older than the mirror itself has."""
 
     url: str

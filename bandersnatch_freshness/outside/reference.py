@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from ..core.incidents import Thresholds
 from ..reporting.published import Published
@@ -16,7 +17,7 @@ DAY = 24 * HOUR
 USUAL = Thresholds(HOUR, DAY)
 
 
-class Wanted(NamedTuple):
+class Wanted(Struct, frozen=True):
     """The serial that a copy should have, and since when the mirror has it, in seconds since 1970, None if unknown."""
 
     serial: int

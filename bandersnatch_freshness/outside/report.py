@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from ..core.incidents import Thresholds
 from ..exit_codes import CheckExit
 from ..reporting import check
@@ -38,7 +40,7 @@ def report(
 def _aged(one: Judged, limits: check.AgeLimits) -> Judged:
     """Return what is judged of a mirror, which is worse where what it has is older than it may be."""
     severity, too_old = limits.judge(one.severity, one.complete_age)
-    return one._replace(severity=severity, text=f"{too_old}; {one.text}") if too_old else one
+    return replace(one, severity=severity, text=f"{too_old}; {one.text}") if too_old else one
 
 
 def _figures(fleet: Sequence[Judged], thresholds: Thresholds, limits: check.AgeLimits) -> str:

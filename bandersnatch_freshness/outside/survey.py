@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from random import Random
+
+from msgspec import Struct, field
 
 from .answers import BEGINNING, COPIES, NAME, Answer, Copy, Form, Kind, Places, Question
 
@@ -16,8 +17,7 @@ MOST_ADDRESSES = 8
 PROJECTS = 5
 
 
-@dataclass
-class Surveyed:
+class Surveyed(Struct):
     """What was asked of a mirror, and what came of it: by now, as long as it is not `is_done`.
 
     `problem` says why nothing could be asked, empty if something was.

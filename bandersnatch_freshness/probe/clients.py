@@ -8,14 +8,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from email.policy import HTTP
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from msgspec import Struct
 from multidict import CIMultiDict
 
 from ..extras import Extra
@@ -25,8 +24,7 @@ from .ways import Client
 SECONDS = 10
 
 
-@dataclass(frozen=True)
-class WayOut:
+class WayOut(Struct, frozen=True):
     """The proxy to use and the CA file to trust; "" means no proxy, or each client's default authorities."""
 
     proxy: str = ""
@@ -59,7 +57,7 @@ def trusted_authorities() -> Iterator[str]:
         yield bundle.name
 
 
-class Raw(NamedTuple):
+class Raw(Struct, frozen=True):
     """An answer as the client got it: the body is still encoded, and None if it was not read."""
 
     status: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from ..core.history import HOUR, HOURS_KEPT, Hour
 from ..formatting import timestamp
@@ -19,8 +20,7 @@ DAY = 24 * HOUR
 LEVELS = ("critical", "warning", "stale")
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A bar, or a part of one: `x` is a percentage of the width, the rest is in pixels from the bottom up."""
 
     x: str
@@ -34,16 +34,14 @@ class Bar:
         return HEIGHT - self.bottom - self.height
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(Struct, frozen=True):
     """The start of a day, as a percentage of the width; the label is empty if there is no room for it."""
 
     x: str
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """What is drawn: `top` is the value of a bar of full height, `text` describes the chart in words."""
 
     name: str
@@ -53,8 +51,7 @@ class Chart:
     days: tuple[Day, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Consecutive hours with the same figures, from `begin` until `end`; `hour` is None if there was no run."""
 
     begin: int

@@ -5,7 +5,7 @@ Source: the Monitoring Plugins Development Guidelines.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from ..core.completeness import longest_silence
 from ..core.incidents import Level
@@ -15,7 +15,7 @@ from .standing import completeness, standing
 from .summary import Summary
 
 
-class AgeLimits(NamedTuple):
+class AgeLimits(Struct, frozen=True):
     """How old what a mirror has may be before that is a warning, or critical, in seconds; None: no matter how old."""
 
     warning: int | None = None
@@ -23,7 +23,7 @@ class AgeLimits(NamedTuple):
 
     def __str__(self) -> str:
         """Return both, as performance data has them."""
-        return ";".join("" if limit is None else str(limit) for limit in self)
+        return ";".join("" if limit is None else str(limit) for limit in (self.warning, self.critical))
 
     def judge(self, code: CheckExit, age: int | None) -> tuple[CheckExit, str]:
         """Return an exit code, which is worse where the age is above a limit, and what to say of that."""

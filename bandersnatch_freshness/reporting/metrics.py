@@ -11,9 +11,9 @@ import importlib.metadata
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -36,8 +36,7 @@ _LEFT_AFTER_SECONDS = 60 * 60
 _Values = Mapping[tuple[str, ...], float | None]
 
 
-@dataclass(frozen=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """One metric: its name, its help text, and how to get its values from a summary.
 
     `labels` are those in addition to `mirror`, which every metric has.

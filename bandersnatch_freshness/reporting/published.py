@@ -9,7 +9,7 @@ Annotations are evaluated here: see state/parts.py.
 import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -154,7 +154,7 @@ class Published(Struct):
     versions: Annotated[Versions, Meta(description="what wrote it")]
 
 
-class OwnSerials(NamedTuple):
+class OwnSerials(Struct, frozen=True):
     """The serials in the mirror's own files: that of its index in JSON, and those of some pages."""
 
     of_index: int | None = None

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from ..core import wording as words
 from ..core.completeness import longest_silence, usual_interval
@@ -41,7 +42,7 @@ class Freshness(enum.Enum):
     UNKNOWN = "unknown"
 
 
-class Standing(NamedTuple):
+class Standing(Struct, frozen=True):
     """How fresh a mirror is, how bad that is, why, and what to do about it, which is empty if nothing is to be done.
 
     `incident` is the one that is to blame, the worst that speaks for itself; None if there is none.

@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
+from msgspec import Struct
 
 from .. import __version__
 from ..core import wording as words
@@ -48,8 +48,7 @@ _TONES = {
 }
 
 
-@dataclass(frozen=True)
-class Headline:
+class Headline(Struct, frozen=True):
     """What the reader sees first. `tone` is one of fresh, behind, stale, unknown.
 
     `since` is when it began, in seconds since 1970, None if that is not to be told; `to_do` is empty where nothing is.
@@ -63,8 +62,7 @@ class Headline:
     to_do: str = ""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of the table: a package that waits, the index, or the whole edge."""
 
     name: str
@@ -80,8 +78,7 @@ class Row:
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class CauseRow:
+class CauseRow(Struct, frozen=True):
     """What subjects have in common: why, who some are, the worst level, since when, and what to do about it."""
 
     why: str

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ..core.incidents import MIRROR, Incident, Level, Thresholds
 from ..core.quarantine import QuarantineEntry
 from ..state.document import State
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """How fresh a mirror is. `problem` says why the state can't be used, empty if it can.
 
     The quarantine is known even then, from its second copy. `obstacle` says why the state can't be

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.audit.comparison import (
     Copies,
@@ -121,7 +122,7 @@ def test_the_tally_tells_whether_all_is_there() -> None:
     """What is on record, or gone, takes nothing from that."""
     tally = Tally()
     for number, kind in enumerate((Kind.CURRENT, Kind.TO_SYNC, Kind.GONE, Kind.FILTERED, Kind.QUARANTINED)):
-        tally.add(compare("foo", 30, OLDER, SYNCED, TERMS)._replace(kind=kind, project=f"foo-{number}"))
+        tally.add(replace(compare("foo", 30, OLDER, SYNCED, TERMS), kind=kind, project=f"foo-{number}"))
     assert tally.is_complete
     assert [one.project for one in tally.named] == ["foo-4"]
     tally.add(compare("lost", 30, OLDER, SYNCED, TERMS))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from importlib import resources
 
 import pytest
+from msgspec.structs import replace
 from selenium.webdriver import ActionChains, Keys
 
 from bandersnatch_freshness.core.history import HOUR, Hour

@@ -44,7 +44,7 @@ def facts(age: Age, now: int, *, critical_after: int = 24 * HOUR) -> str:
     reported = summary(runs=tuple(past), serial=age.serial, now=past[-1].finished, complete_at=past[-1].started)
     thresholds = replace(reported.thresholds, critical_after=critical_after)
     own = OwnSerials(age.of_index, {name: serial for name, serial in age.pages.items() if serial > 30})
-    return publish(type(reported)(**{**vars(reported), "thresholds": thresholds}), own)
+    return publish(replace(reported, thresholds=thresholds), own)
 
 
 def write(web: Path, age: Age, now: int, *, with_facts: bool = True) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from bandersnatch_freshness.outside.answers import BEGINNING, Answer, Kind, Question, places
 from bandersnatch_freshness.outside.survey import survey
@@ -97,7 +98,7 @@ def test_names_come_from_anywhere_in_a_long_index() -> None:
     def long(question: Question) -> Answer:
         if question.kind is Kind.NAMES:
             return Answer(question, 206, names=("zope",))
-        return healthy(question)._replace(size=100 * BEGINNING if question.kind is Kind.INDEX else 0)
+        return replace(healthy(question), size=100 * BEGINNING if question.kind is Kind.INDEX else 0)
 
     (part,) = [one for one in asked(long) if one.kind is Kind.NAMES]
     assert 0 < part.begin < 99 * BEGINNING
@@ -117,7 +118,7 @@ def test_names_from_outside_are_names(name: str) -> None:
     def reply(question: Question) -> Answer:
         found = healthy(question)
         if found.published:
-            return found._replace(published=read(site.facts(site.NOW, 1_700_000_000).replace("foo", name).encode()))
+            return replace(found, published=read(site.facts(site.NOW, 1_700_000_000).replace("foo", name).encode()))
         return found
 
     assert name not in {one.project for one in asked(reply)}

@@ -50,7 +50,7 @@ def runs(ago: int, every: int = 5 * MINUTE, outcome: str = "fresh") -> tuple[Pas
 
 def summary(*incidents: Incident, runs: tuple[PastRun, ...] = (run(),), **more: object) -> Summary:
     """Return a summary; `more` are fields of it or of its state."""
-    fields = {name: more.pop(name) for name in list(more) if name in Summary.__dataclass_fields__}
+    fields = {name: more.pop(name) for name in list(more) if name in Summary.__struct_fields__}
     known = {"complete_at": NOW - 3 * MINUTE, **more}
     state = State("https://master.example", {one.subject: one for one in incidents}, list(runs), **known)  # type: ignore[arg-type]
     whole = {"serial": 42, "waiting": 0, "now": NOW, "thresholds": Thresholds(HOUR, DAY), **fields}

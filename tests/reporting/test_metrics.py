@@ -7,12 +7,11 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from msgspec import structs
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from bandersnatch_freshness import __version__
@@ -58,7 +57,7 @@ def written(reported: Summary, directory: Path) -> Values:
 def busy() -> Summary:
     """Return a summary in which nothing is 0 that need not be."""
     failed = PastRun(NOW - 30, NOW - 10, "failed", 42)
-    reported = summary(STALE, WARNING, CRITICAL, runs=(structs.replace(run(), target=50), failed))
+    reported = summary(STALE, WARNING, CRITICAL, runs=(replace(run(), target=50), failed))
     state = reported.state
     state.index = Index(51, NOW - HOUR, 8)
     state.complete_at = NOW - DAY
