@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyperf
 
-from . import audits, environments, pages, runs
+from . import audits, environments, lasting, pages, runs
 from .mirrors import scratch
 from .rows import Row, table
 from .sizes import LONG, SHORT, Size
@@ -30,6 +30,8 @@ BENCHMARKS: Mapping[str, Callable[[Size, Path], Iterator[Row]]] = {
     "stale": pages.stale,
     "bare-stale": pages.bare_on_a_stale_edge,
     "single": pages.single,
+    "stale-day": lasting.stale_day,
+    "many-stale": lasting.many_stale,
     "encodings": pages.encodings,
     "index-bytes": runs.index_bytes,
     "indexes": runs.indexes,

@@ -24,6 +24,10 @@ class Size:
     # of mirrors that are audited, and of one whose every page is asked for
     audited: tuple[int, ...]
     checked: int
+    # of pages that stay stale: over a day of runs, so many seconds apart; and in one run
+    stale: int
+    stale_every: int
+    many_stale: int
 
 
 LONG = Size(
@@ -39,5 +43,10 @@ LONG = Size(
     30,
     (7_000, 70_000, 700_000),
     20_000,
+    2_000,
+    30 * 60,
+    100_000,
 )
-SHORT = Size(200, (40, 400), 1, 5, 3, 5, 200, (1_000, 100_000), (0, 100_000), 7, (700, 7_000), 200)
+SHORT = Size(
+    200, (40, 400), 1, 5, 3, 5, 200, (1_000, 100_000), (0, 100_000), 7, (700, 7_000), 200, 200, 2 * 60 * 60, 2_000
+)
