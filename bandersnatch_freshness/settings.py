@@ -19,10 +19,6 @@ from .option_values import SHOWN_LINE, BadValueError
 
 SECTION = "freshness"
 
-# How like a name of ours one must be to be a slip of it, where most are of others; of 1.
-LEAST_LIKENESS = 0.85
-_LETTERS = frozenset(SECTION)
-
 ADAPTIVE = "freshness"
 ENCODING = "freshness_encoding"
 CACHE_BUST = "freshness_cache_bust"
@@ -211,7 +207,7 @@ def enabled_plugins(enabled: str) -> tuple[str, ...]:
         if name.lower().startswith(ADAPTIVE) and name not in PLUGINS:
             allowed = f"{', '.join(PLUGINS)}, one name a line"
             raise OptionError(
-                f"[plugins] enabled = {_shown(name)}: no such plugin; allowed: {allowed}{meant(name, PLUGINS)}"
+                f"[plugins] enabled = {shown(name)}: no such plugin; allowed: {allowed}{meant(name, PLUGINS)}"
             )
     # All that is installed: nobody wants each page to be busted for that.
     return tuple(name for name in PLUGINS if name in names or (name == ADAPTIVE and "all" in names))
@@ -256,7 +252,7 @@ def with_underscores(section: Mapping[str, str]) -> dict[str, str]:
         option = name.replace("-", "_")
         option = option if option in OPTIONS else name
         if option in found:
-            raise OptionError(f"[{SECTION}] {name} = {_shown(value)}: {option} is there twice; allowed: one of the two")
+            raise OptionError(f"[{SECTION}] {name} = {shown(value)}: {option} is there twice; allowed: one of the two")
         found[option] = value
     return found
 
@@ -281,9 +277,9 @@ def refuse_paths(
         is_above = place == "." or any(one.startswith(f"{place}/") for one in directories)
         if place in files or place.startswith(tuple(directories)):
             allowed = f"any but {', '.join(files)} and what is in {', '.join(directories)}"
-            raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: Bandersnatch's own; allowed: {allowed}")
+            raise OptionError(f"[{SECTION}] {option} = {shown(value)}: Bandersnatch's own; allowed: {allowed}")
         if is_above or (value != default and exists(place)):  # what lies in the default's place is put aside
-            raise OptionError(f"[{SECTION}] {option} = {_shown(value)}: a directory; allowed: a file")
+            raise OptionError(f"[{SECTION}] {option} = {shown(value)}: a directory; allowed: a file")
 
 
 def facts_beside(page: str) -> str:
@@ -296,9 +292,9 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
     section = with_underscores(section)
     for name, value in section.items():
         if name not in OPTIONS:
-            shown = f"{printable(name)} = {_shown(value)}"
+            given = f"{printable(name)} = {shown(value)}"
             allowed = f"{', '.join(OPTIONS)}{meant(name, OPTIONS)}"
-            raise OptionError(f"[{SECTION}] {shown}: no such option; allowed: {allowed}")
+            raise OptionError(f"[{SECTION}] {given}: no such option; allowed: {allowed}")
     # A plugin changes only what it is for. The guard rejects what is too old and asks for something
     # newer, so it adapts too.
     guards = not {ADAPTIVE, GUARD}.isdisjoint(enabled)
@@ -312,7 +308,7 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
         try:
             values[name] = option.parse(value)
         except BadValueError as bad:
-            raise _refused(name, bad.shown or _shown(value), bad.problem, bad.allowed) from None
+            raise _refused(name, bad.shown or shown(value), bad.problem, bad.allowed) from None
     if values["critical_after"] < values["warn_after"]:
         critical, warn = (section.get(name, OPTIONS[name].default) for name in ("critical_after", "warn_after"))
         raise OptionError(
@@ -322,7 +318,7 @@ def _values(enabled: Collection[str], section: Mapping[str, str]) -> dict[str, A
     page = values["status_page"]
     facts = posixpath.normpath(posixpath.join("web", facts_beside(page)))
     if page and facts in (posixpath.normpath(posixpath.join("web", page)), posixpath.normpath(values["state"])):
-        raise _refused("status_page", _shown(page), f"the facts beside it are to be {facts}", "another name")
+        raise _refused("status_page", shown(page), f"the facts beside it are to be {facts}", "another name")
     return values
 
 
@@ -354,43 +350,11 @@ def _tracking(enabled: Collection[str], values: Mapping[str, Any]) -> TrackingSe
     )
 
 
-def _shown(value: str) -> str:
+def shown(value: str) -> str:
     """Return a value as an error shows it, on one line; a URL may hold a secret and is not shown."""
     return "(a URL, not shown)" if "://" in value else printable(value)
 
 
-def near_misses(
-    enabled: str, sections: Collection[str], section: Mapping[str, str], others: Mapping[str, Collection[str]]
-) -> list[str]:
-    """Return what in a configuration that can be followed is probably a slip, each in words.
-
-    `sections` are the names of all its sections, `section` is `[freshness]`, and `others` are the names of the options
-    in `[plugins]` and in `[mirror]`.
-    """
-    plugins = others.get("plugins", ())
-    names = filter(None, map(str.strip, enabled.split("\n")))
-    slips = [(f"[plugins] enabled = {_shown(name)}", name) for name in names if name not in (*PLUGINS, "all")]
-    slips += [(f"[{printable(name)}]", name) for name in sections if name not in PLUGINS]
-    # Most names have few of its letters: to compare two that are like takes an import that no healthy run needs.
-    alike = [(what, name) for what, name in slips if len(_LETTERS & set(name.lower())) >= len(_LETTERS) - 1]
-    found = [f"{what}{near}" for what, name in alike if (near := meant(name, (*PLUGINS, SECTION), LEAST_LIKENESS))]
-    found += [f"[{name}]: the options of all plugins are in [{SECTION}]" for name in PLUGINS[1:] if name in sections]
-    found += [
-        f"[{other}] {name}: an option of [{SECTION}]"
-        for other, names in others.items()
-        for name in names
-        if name.replace("-", "_") in OPTIONS
-    ]
-    if "enabled" not in plugins:
-        found += [f"[plugins] {printable(name)}{hint}" for name in plugins if (hint := meant(name, ("enabled",)))]
-    if "plugins" not in sections:
-        hints = ((name, meant(name, ("plugins",), LEAST_LIKENESS)) for name in sections)
-        found += [f"[{printable(name)}]{hint}" for name, hint in hints if hint]
-    if section and not enabled_plugins(enabled):
-        found.append(f"[{SECTION}] without a plugin: [plugins] enabled has none of {', '.join(PLUGINS)}")
-    return found
-
-
 def written(section: Mapping[str, str]) -> dict[str, str]:
     """Return the options that a section has, by their names in `OPTIONS`, as they may be shown to anyone."""
-    return {name: _shown(value) for name, value in with_underscores(section).items()}
+    return {name: shown(value) for name, value in with_underscores(section).items()}

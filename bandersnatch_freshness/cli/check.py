@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 
+from .. import option_values
 from ..exit_codes import CheckExit
 from ..reporting import check as checks
 
@@ -23,6 +24,15 @@ def main(options: argparse.Namespace) -> int:
     return code
 
 
+def _if_a_threshold(config: str) -> str:
+    """Return what to say of a configuration's name that is a duration: other plugins have `-c` for that."""
+    try:
+        option_values.duration(config)
+    except option_values.BadValueError:
+        return ""
+    return " (of a threshold, --critical)"
+
+
 def _here(options: argparse.Namespace) -> tuple[CheckExit, str]:
     """Check the mirror that is configured on this host."""
     from ..host.configuration import NoConfigurationError
@@ -32,7 +42,7 @@ def _here(options: argparse.Namespace) -> tuple[CheckExit, str]:
     try:
         summary = summaries.summarize(options)
     except NoConfigurationError as error:
-        raise ValueError(f"{error} (of a threshold, --critical)") from None
+        raise ValueError(f"{error}{_if_a_threshold(options.config)}") from None
     except PermissionError as error:  # as of Nagios' own user
         raise ValueError(f"{told(error)}, by sudo, or check from outside by --url") from None
     return checks.check(summary, _limits(options))

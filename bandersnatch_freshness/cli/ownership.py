@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import pwd
 
 
 def told(error: PermissionError) -> str:
@@ -18,9 +20,27 @@ def told(error: PermissionError) -> str:
 def _advice(name: str) -> str:
     path = pathlib.Path(name)
     file, directory = _owner(path), _owner(path.parent)
+    if directory == "root" and _is_missing(path):  # a run as root would make it, and be the only one that can use it
+        return f"have root make it: `install -d -o {_user()} {path}`"
     if file and directory and file != directory:
         return f"it is {file}'s, as after a run as {file}: `chown {directory} {path}`, and run this as {directory}"
     return f"run this as {file or directory or f'the owner of {path}'}"
+
+
+def _is_missing(path: pathlib.Path) -> bool:
+    try:
+        path.lstat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return False
+
+
+def _user() -> str:
+    """Return the name of the user of this command, their number where they have none."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _owner(path: pathlib.Path) -> str:

@@ -7,6 +7,7 @@ import sys
 
 from ..core.incidents import Level
 from ..exit_codes import RunExit
+from ..reporting.standing import standing
 from .summaries import summarize
 
 # Options of Bandersnatch's that need no command, and no configuration.
@@ -41,6 +42,11 @@ def main(options: argparse.Namespace) -> int:
         return RunExit.FRESH
     options.config = host.config_file()  # which may be among the arguments
     summary = summarize(options)
+    code = RunExit.FRESH if ended else RunExit.FAILED
     if summary.obstacle or summary.counts()[Level.CRITICAL]:
-        return RunExit.CRITICAL
-    return RunExit.FRESH if ended else RunExit.FAILED
+        code = RunExit.CRITICAL
+    if code is not RunExit.FRESH and not quiet and sys.stderr.isatty():
+        # What is known is not said again in each run, but whoever starts one by hand asks for it.
+        said = f"{standing(summary).reason}; more by `bandersnatch-freshness status`"
+        print(f"bandersnatch-freshness run: {said}", file=sys.stderr)  # noqa: T201
+    return code

@@ -6,15 +6,17 @@ An error is told by the names of its classes: which library raised it depends on
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 DISK_FULL, READ_ONLY, NO_PERMISSION = "the disk is full", "the disk is read-only", "no permission to write"
 NO_ANSWER, NO_CONNECTION, CUT_OFF = "no answer in time", "no connection", "the connection breaks off"
 NO_JSON, CHECKSUM, REDIRECTS = "it is no JSON", "a wrong checksum", "endless redirects"
+TLS = "TLS: "  # what OpenSSL says of it follows
 KILLED, ENDED = "a run was killed, or the machine went down", "it was ended before it was done"
 
 DOUBTED = "the index lists fewer projects than before, and is doubted"
 STOP_ON_ERROR = "stop-on-error ended it"
+NOT_BEGUN = "Bandersnatch does not begin"
 
 _BY_NUMBER = {
     errno.ENOSPC: DISK_FULL,
@@ -43,12 +45,22 @@ _BY_CLASS: Mapping[str, str] = {
     "ConnectionError": NO_CONNECTION,
 }
 
+# aiohttp's and requests' bases of what comes of a request, and that of names that are not found.
+_OF_REQUESTS = frozenset(("ClientError", "RequestException", "gaierror"))
+
 _ENDS = "see what ends the runs: a time limit of what starts them, the memory of this host, or somebody by hand"
 
+# By what a cause has in it; the first that fits, the most special first.
 _ADVICE: Mapping[str, str] = {
+    NOT_BEGUN: "start a run by hand, which says why: `bandersnatch-freshness run mirror`",
     DISK_FULL: "make room on the mirror's disk, or enlarge it",
     READ_ONLY: "see why the mirror's disk is read-only, and mount it to be written",
-    NO_PERMISSION: "make the mirror's directory the property of the user that runs Bandersnatch",
+    NO_PERMISSION: "`chown -R` the mirror's directory to the user that runs Bandersnatch, with all that is in it",
+    TLS: "see why this host does not trust the master: its clock, its certificates (SSL_CERT_FILE), a proxy in between",
+    REDIRECTS: "see `[mirror] master`, which is to be the address that answers",
+    "a release file: status 404": "nothing on the mirror: the master's page lists a file that it does not have",
+    "status 403": "have fewer requests made: fewer `workers`, rarer runs; or see why the master refuses this host",
+    "status 429": "have fewer requests made: fewer `workers`, rarer runs",
     NO_CONNECTION: "see whether this host reaches the master: network, DNS, proxy, firewall",
     KILLED: _ENDS,
     ENDED: _ENDS,
@@ -60,10 +72,13 @@ _ADVICE: Mapping[str, str] = {
 
 def cause_of(error: BaseException) -> str:
     """Return in words what an error means. Its own text is not quoted, as it may hold a URL with a password."""
-    number = error.errno if isinstance(error, OSError) else None
+    names = [kind.__name__ for kind in type(error).__mro__]
+    if any("SSL" in name for name in names):
+        return f"{TLS}{said_of_tls(all_behind(error))}"
+    # Those of a connection have numbers too: of a firewall, or the library's own.
+    number = error.errno if isinstance(error, OSError) and _OF_REQUESTS.isdisjoint(names) else None
     if number in _BY_NUMBER:
         return _BY_NUMBER[number]
-    names = [kind.__name__ for kind in type(error).__mro__]
     if "ContentTypeError" in names:
         return NO_JSON
     status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
@@ -77,9 +92,37 @@ def cause_of(error: BaseException) -> str:
     return found or (cause_of(behind) if behind is not None else type(error).__name__)
 
 
+def cause_of_no_begin(error: BaseException) -> str:
+    """Return in words what kept Bandersnatch from beginning a run."""
+    cause = cause_of(error)
+    return f"{NOT_BEGUN}: {cause}" if cause == type(error).__name__ else cause
+
+
+def all_behind(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes, from every attribute in which a library keeps one."""
+    seen: list[object] = []
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or one in seen:
+            continue
+        seen.append(one)
+        yield one
+        behind = ("__cause__", "__context__", "reason", "os_error", "certificate_error")
+        waiting += [*(getattr(one, name, None) for name in behind), *one.args]
+
+
+def said_of_tls(errors: Iterable[BaseException]) -> str:
+    """Return what OpenSSL says of a connection that it refused, in a few words of its own."""
+    said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in errors)
+    return next((text for text in said if isinstance(text, str) and text), "handshake failed")
+
+
 def is_of_answer(cause: str) -> bool:
     """Return whether a cause is one of an answer, or of none, and not of this machine."""
-    return cause.startswith("status ") or cause in (NO_ANSWER, NO_CONNECTION, CUT_OFF, NO_JSON, CHECKSUM, REDIRECTS)
+    if cause.startswith(("status ", TLS)):
+        return True
+    return cause in (NO_ANSWER, NO_CONNECTION, CUT_OFF, NO_JSON, CHECKSUM, REDIRECTS)
 
 
 def advice(cause: str) -> str:

@@ -13,7 +13,8 @@ from msgspec import Struct
 from .history import Batch, PastRun
 from .incidents import EDGE, INDEX, Incident, RunReport, Shortfall, Sighting
 
-# With more than this share of the listing in quarantine, and at least so many, a mirror is not complete.
+# With more than this share of the listing in quarantine, and at least so many, a mirror is not complete, but for what
+# was accepted by hand.
 QUARANTINED_SHARE = 0.01
 QUARANTINED_PACKAGES = 10
 
@@ -64,7 +65,7 @@ def complete_at(
     """
     if report.shortfall or report.overlaps or report.index or EDGE in incidents or batch is None:
         return before
-    many = len(report.quarantined)
+    many = len(report.quarantined - report.accepted)
     if listed and many >= QUARANTINED_PACKAGES and many > QUARANTINED_SHARE * listed:
         return before
     return max(before, batch.at)

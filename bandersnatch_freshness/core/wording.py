@@ -23,7 +23,7 @@ _VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.FAILING: ("an error that is no matter of serials", "see what the master answers"),
     Verdict.UNKNOWN: (
         "no answer proves who holds the old page",
-        "see whether the master answers, with the serial header X-PyPI-Last-Serial",
+        "see who holds the old page, by `bandersnatch-freshness probe`",
     ),
 }
 
@@ -59,10 +59,10 @@ def advice(verdict: Verdict) -> str:
 
 def to_do(incident: Incident, *, for_all: bool = False) -> str:
     """Return what to do about an incident, or about all that have its cause."""
-    if incident.verdict is not Verdict.FAILING:
-        return advice(incident.verdict)
     package = "" if incident.subject in OF_ALL else " PACKAGE" if for_all else f" {incident.subject}"
-    return causes.advice(incident.cause).replace("probe`", f"probe{package}`")
+    is_failing = incident.verdict is Verdict.FAILING
+    found = causes.advice(incident.cause) if is_failing else advice(incident.verdict)
+    return found.replace("probe`", f"probe{package}`")
 
 
 def describe(incident: Incident, now: int) -> str:

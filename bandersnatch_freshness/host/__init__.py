@@ -20,6 +20,7 @@ from ..core.causes import cause_of
 from ..core.observations import parse_serial
 from ..fail_open import fail_open
 from ..settings import OptionError, with_underscores, written
+from ..slips import slips_of_mirror, unread_metrics
 from ..state.records import QUARANTINE_FILE
 from . import configuration as _configuration
 from .configuration import config_file
@@ -189,6 +190,9 @@ def files(config_file: str) -> MirrorFiles:
         raise ValueError(f"{config_file}: {error}") from error
     except configparser.Error as error:
         raise ValueError(f"{config_file}: {_configuration.problem_of(error)}") from None
+    except ValueError as error:  # of a storage backend, which names neither the file nor the option
+        slips = "; ".join(slips_of_mirror(configuration))
+        raise ValueError(f"{config_file}: {slips or error}") from None
 
 
 def _read(config_file: str) -> Any:
@@ -211,13 +215,7 @@ def configured(config_file: str) -> Configured:
         raise ValueError(f"{config_file}: {error}") from error
     options = written(_configuration.section(configuration))
     slips = _configuration.near_misses(configuration)
-    master = configuration.get("mirror", "master", fallback="https://pypi.org")
-    if master.rstrip("/").endswith("/simple"):
-        slips.append("[mirror] master ends in /simple: leave that out, Bandersnatch adds it")
-    elif not master.startswith(("https://", "http://")):
-        slips.append("[mirror] master is no URL: it begins with https://, or with http://")
-    elif master.endswith("/"):  # that may do no harm: no line in each run
-        slips.append("[mirror] master ends in a slash: Bandersnatch asks for //simple, which not every master answers")
+    slips += [*slips_of_mirror(configuration), *unread_metrics(options)]
     return Configured(plugins, options, slips)
 
 
@@ -295,16 +293,30 @@ def run(arguments: Sequence[str], *, quiet: bool = False, needs_configuration: b
             raise RefusedError(f"{_configuration.named_file()}: {_configuration.why_refused(error)}") from error
         if "mirror" in arguments:
             suite().end_early(error)
+        if not suite().has_begun and _configuration.may_refuse(error):
+            log.debug("Bandersnatch does not begin", exc_info=True)
+            raise RefusedError(_why_not_begun(error)) from error
         if not suite().tells:
             raise
         # An incident of the mirror itself, which is told once it persists.
-        log.debug("Bandersnatch ended with an error: %s", cause_of(error), exc_info=True)
+        log.log(suite().end_level, "Bandersnatch ended with an error: %s", cause_of(error), exc_info=True)
         return False
     if not has_begun:
         if code:
             raise RefusedError
         return None
     return not code and not suite().has_failed
+
+
+def _why_not_begun(error: Exception) -> str:
+    """Return why Bandersnatch begins no run by a configuration, in a line."""
+    try:
+        files(config_file())
+    except (OSError, ValueError) as why:
+        return str(why)
+    configuration = _configuration.read_configuration(config_file())
+    slips = "".join(f"; {one}" for one in slips_of_mirror(configuration))
+    return f"{config_file()}: {_configuration.why_refused(error, configuration)}{slips}"
 
 
 def _version() -> str:

@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 
 import bandersnatch.configuration
 
-from .. import settings
+from .. import settings, slips
 from ..extras import Extra
-from ..formatting import printable
+from ..formatting import plain_url, printable
 from ..settings import OptionError, Settings, TrackingSettings
 from .layout import OWN_DIRECTORIES, OWN_FILES
 
@@ -189,13 +189,27 @@ def problem_of(error: configparser.Error) -> str:
     return f"{', '.join(where)}: {what}"
 
 
-def why_refused(error: Exception) -> str:
-    """Return why Bandersnatch doesn't start by a configuration, in a line."""
+def may_refuse(error: Exception) -> bool:
+    """Return whether an error that keeps Bandersnatch from beginning may be about its configuration.
+
+    It raises RuntimeError where another run holds its lock; one from StopIteration, where there is no such storage
+    backend.
+    """
+    return not isinstance(error, (OSError, RuntimeError)) or isinstance(error.__cause__, StopIteration)
+
+
+def why_refused(error: Exception, configuration: Any = None) -> str:
+    """Return why Bandersnatch doesn't start, or begins no run, by a configuration, in a line."""
     if isinstance(error, configparser.Error):
         return problem_of(error)
     files = (frame.filename for frame in traceback.extract_tb(error.__traceback__))
-    what = "log-config: " if logging.config.__file__ in files else ""
-    return printable(f"{what}{type(error).__name__}: {error}")
+    if logging.config.__file__ in files:
+        # As before Python 3.12, where there is no such file.
+        what = "no such file, or it lacks a section: " if isinstance(error, KeyError) else ""
+        return printable(f"log-config: {what}{type(error).__name__}: {error}")
+    said = f"{type(error).__name__}: {error}"
+    master = configuration.get("mirror", "master", fallback="") if configuration else ""
+    return printable(said.replace(master, plain_url(master)) if "@" in master else said)
 
 
 def near_misses(configuration: Any) -> list[str]:
@@ -206,4 +220,4 @@ def near_misses(configuration: Any) -> list[str]:
         for name in ("plugins", "mirror")
         if configuration.has_section(name)
     }
-    return settings.near_misses(enabled(configuration), configuration.sections(), section(configuration), others)
+    return slips.near_misses(enabled(configuration), configuration.sections(), section(configuration), others)

@@ -15,7 +15,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ..core.causes import ENDED, STOP_ON_ERROR, cause_of
+from ..core.causes import ENDED, STOP_ON_ERROR, cause_of, cause_of_no_begin
 from ..core.incidents import INDEX, MIRROR
 from ..core.index import IndexRefusedError, Listing
 from ..core.known_pages import KnownPages
@@ -25,6 +25,7 @@ from ..core.run import Run
 from ..fail_open import begin_run, fail_open, log_error
 from ..formatting import plain_url
 from ..settings import OptionError, Settings, TrackingSettings
+from ..slips import master_slip
 from ..state.memory import Memory
 from ..state.store import Store
 from ..transports.climber import AdaptiveClimber
@@ -50,7 +51,8 @@ class Suite:
     """The suite in front of one Bandersnatch, which makes one run; programs built on it may make more.
 
     `has_failed` is whether anything has failed, since Bandersnatch was started, that isn't remembered as an incident;
-    `tells` is whether the end of the last run is remembered, and what persists is told.
+    `tells` is whether the end of the last run is remembered, and what persists is told; `end_level` is the level for an
+    error that ended it. `has_begun` is whether a run has begun at all.
     """
 
     def __init__(self, adapter: HostAdapter) -> None:
@@ -60,8 +62,8 @@ class Suite:
         self.configuration: Any = None
         self.context: RunContext | None = None
         self.has_failed = False
-        self.tells = False
-        self._has_begun = False
+        self.tells = self.has_begun = False
+        self.end_level = logging.DEBUG
         self.hooks = Hooks(adapter)
         self._known_pages: KnownPages | None = None
 
@@ -96,9 +98,9 @@ class Suite:
     @contextlib.contextmanager
     def remembered(self, mirror: HostMirror, *, is_of_all: bool = True) -> Iterator[None]:
         """Remember what a run saw, unless it is of single packages."""
-        if self._has_begun:  # what came before the first run counts as of that
+        if self.has_begun:  # what came before the first run counts as of that
             begin_run()
-        self._has_begun = True
+        self.has_begun = True
         if is_of_all:
             fail_open(None, self._hand_back, mirror)
         begin = self._begin_run if is_of_all else self._begin_sync
@@ -121,6 +123,8 @@ class Suite:
             problem = ""
         except Exception as error:
             outcome, problem = "failed", cause_of(error)
+            if not context.no_index:  # which has been said
+                self.end_level = fail_open(logging.INFO, level_in(self), MIRROR)
             raise
         finally:
             atexit.unregister(end)
@@ -183,11 +187,14 @@ class Suite:
     def end_early(self, error: Exception) -> None:
         """Remember a run that Bandersnatch ended by an error before it began, as where the disk is full."""
         tracking = self.settings.tracking if self.settings else None
-        if tracking is not None and not self._has_begun:
+        if tracking is not None and not self.has_begun:
             self.tells = fail_open(False, self._end_early, tracking, error)
 
     def _end_early(self, tracking: TrackingSettings, error: Exception) -> bool:
-        files = self.files(tracking)
+        try:
+            files = self.files(tracking)
+        except Exception:  # noqa: BLE001 - there is nothing to remember it in, which is why it ended
+            return False
         memory = files.memory(clock)
         run = memory.begin()
         if run is None:
@@ -195,7 +202,8 @@ class Suite:
         with contextlib.suppress(OSError):  # by which it may have ended
             run.report.reached = parse_serial((files.store(STATUS).read() or b"").decode("ascii", "replace")) or 0
         run.report.is_whole = False
-        memory.end(run, None, "failed", run.report.reached, problem=cause_of(error))
+        self.end_level = logging.DEBUG if run.is_known(MIRROR) else logging.INFO
+        memory.end(run, None, "failed", run.report.reached, problem=cause_of_no_begin(error))
         return run.is_quiet
 
     @contextlib.contextmanager
@@ -214,7 +222,7 @@ class Suite:
         except Exception as error:  # by which the run ends, as without the suite
             if context and context.guard:
                 reason = context.guard.refusal or cause_of(error)
-                self._log_refused("The index can't be had", f"{reason}{slash_after(mirror.master.url)}", mirror)
+                self._log_refused("The index can't be had", f"{reason}{_because_of(mirror.master.url)}", mirror)
             raise
 
     def _log_refused(self, what: str, reason: str, mirror: HostMirror) -> None:
@@ -361,14 +369,10 @@ class Suite:
         return was_held
 
 
-def slash_after(master: str) -> str:
-    """Return what to say of a master that ends in a slash: Bandersnatch puts another one behind.
-
-    Source: pypa/bandersnatch#1669.
-    """
-    return (
-        "; [mirror] master ends in a slash, so that //simple is asked for: take it off" if master.endswith("/") else ""
-    )
+def _because_of(master: str) -> str:
+    """Return what to say of a master that is probably a slip, where there is no index."""
+    slip = master_slip(master)
+    return f"; [mirror] master {slip}" if slip else ""
 
 
 def _is_url(master: str) -> bool:

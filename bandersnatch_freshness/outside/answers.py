@@ -147,6 +147,8 @@ def places(url: str) -> Places:
     Raises:
         ValueError: if it is no such URL.
     """
+    if re.search(r",\s*https?://", url):
+        raise ValueError("--url: a space, not a comma, is between one URL and the next")
     found = re.fullmatch(r"(https?://[^/?#\s]+)(/[^?#\s]*)?", url)
     if not found or not plain_url(url).partition("://")[2]:
         raise ValueError(

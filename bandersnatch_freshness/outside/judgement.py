@@ -108,7 +108,9 @@ def _faults(answers: Sequence[Answer]) -> Iterator[Finding]:
     if any(answer.published and answer.published.verdict == "first-sync" for answer in answers):
         return
     index = [one for one in answers if one.question.kind is Kind.INDEX and one.status is not None]
-    bad = [(one, one.problem or "no index") for one in index if one.problem or not (one.names or one.serial)]
+    bad = [
+        (one, one.problem or "a page that is no index") for one in index if one.problem or not (one.names or one.serial)
+    ]
     if bad:
         one, problem = bad[0]
         yield Finding(CheckExit.CRITICAL, f"{_named(one)} is not there: {problem}")

@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
-from ..core.observations import Observation, observe, parse_serial, serial_in_body, serial_in_html
+from ..core.observations import NO_JSON, Observation, is_document, observe, parse_serial, serial_in_body, serial_in_html
 from ..core.variants import LADDER, AcceptEncoding
 from ..settings import Settings
 from ..transports.aiohttp_session import FreshSession
@@ -237,12 +237,17 @@ def _observed(way: Way, raw: Raw) -> Observation:
     seen = observe(way.variant, raw.status, raw.headers)
     if way.method is Method.OPTIONS:
         return replace(seen, serial=_serial_of_origin(raw, seen))
+    is_html = "html" in raw.headers.get("Content-Type", "").lower()
+    if seen.serial is None and raw.status == 200 and is_html and way.page is not Page.SIMPLE_HTML:
+        return replace(seen, problem=NO_JSON)
     if seen.serial is not None or raw.status != 200 or not raw.body:
         return seen
     try:
         body = _decoded(raw)
     except (OSError, zlib.error, LookupError):
         return seen
+    if way.page is not Page.SIMPLE_HTML and not is_document(body):
+        return replace(seen, problem=NO_JSON)
     serial = serial_in_html(body) if way.page is Page.SIMPLE_HTML else serial_in_body(body)
     return seen if serial is None else replace(seen, serial=serial, problem="")
 

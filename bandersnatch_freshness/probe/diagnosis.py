@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from ..core import wording
-from ..core.observations import Observation
+from ..core.observations import NO_JSON, Observation
 from ..core.variants import LADDER, PLAIN, Variant
 from ..core.verdicts import Verdict, judge
 from ..exit_codes import ProbeExit
@@ -337,9 +337,12 @@ def _nothing(answers: Sequence[Answer]) -> str:
     statuses = {one.observation.status for one in answers}
     if statuses == {404}:
         return "No way of asking finds it: is the name right?"
+    as_base = (one.observation for one in answers if one.way.page is answers[0].way.page)
+    if {seen.problem for seen in as_base if seen.status == 200} == {NO_JSON}:
+        return "What answers is no JSON, and so no such page: something on the way answers in the master's place."
     if 200 in statuses:
         return "No answer carries a serial, in its header or in its body, so freshness is unknown."
-    problems = dict.fromkeys(one.observation.problem for one in answers)
+    problems = dict.fromkeys(filter(None, (one.observation.problem for one in answers)))
     return f"No way of asking gets the page: {', '.join(problems)}."
 
 

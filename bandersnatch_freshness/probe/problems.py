@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import aiohttp
 
+from ..core.causes import REDIRECTS, all_behind
 from ..extras import Extra
 from ..transports import problems
 
@@ -15,12 +15,14 @@ _Errors = tuple[type[BaseException], ...]
 # The errors of the clients' libraries, by the words for them.
 _PROXY: _Errors = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 _KINDS: dict[str, _Errors] = {problems.BROKEN: (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)}
+_REDIRECTS: _Errors = (aiohttp.TooManyRedirects,)
 
 if Extra.REQUESTS.is_installed:
-    from requests.exceptions import ProxyError, Timeout
+    from requests.exceptions import ProxyError, Timeout, TooManyRedirects
     from urllib3.exceptions import HTTPError
 
     _PROXY = (*_PROXY, ProxyError)
+    _REDIRECTS = (*_REDIRECTS, TooManyRedirects)
     _KINDS = {problems.TIME_OUT: (Timeout,), problems.BROKEN: (*_KINDS[problems.BROKEN], HTTPError)}
 
 # curl's exit codes (curl(1), EXIT CODES)
@@ -31,6 +33,7 @@ _CURL_PROBLEMS = {
     18: "connection broken",
     28: "time-out",
     35: "TLS: handshake failed",
+    47: REDIRECTS,
     52: "connection broken",
     56: "connection broken",
     60: "TLS: certificate verify failed",
@@ -46,28 +49,16 @@ def problem_of(error: BaseException) -> str:
     """Return a few words on what went wrong. The error's own text is never used: it may hold secrets."""
     if isinstance(error, CurlError):
         return _CURL_PROBLEMS.get(error.args[0], f"curl exit code {error.args[0]}")
-    causes = list(_causes(error))
+    causes = list(all_behind(error))
     by_proxy = any(isinstance(one, _PROXY) for one in causes)
     return ("proxy: " if by_proxy else "") + _problem(causes)
 
 
 def _problem(causes: Sequence[BaseException]) -> str:
+    if any(isinstance(one, _REDIRECTS) for one in causes):
+        return REDIRECTS
     words = problems.problem(causes, _KINDS)
     if words:
         return words
     status = next((one.status for one in causes if isinstance(one, aiohttp.ClientResponseError)), 0)
     return f"status {status}" if status else type(causes[0]).__name__
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes, from every attribute in which a library keeps one."""
-    seen: list[Any] = []
-    waiting: list[Any] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if not isinstance(one, BaseException) or one in seen:
-            continue
-        seen.append(one)
-        yield one
-        behind = (getattr(one, name, None) for name in ("__cause__", "__context__", "reason", "os_error"))
-        waiting += [*behind, *one.args]

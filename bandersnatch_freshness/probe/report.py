@@ -142,12 +142,21 @@ class ProbeReport:
         if diagnosis.outcome is ProbeExit.ALL_STALE and diagnosis.verdict is Verdict.UNKNOWN:
             return "have whoever runs the caches look into them, and ask again later"
         statuses = {one.observation.status for one in self._of_pages() if one.way.page is self.base.page}
+        if statuses == {HTTPStatus.NOT_FOUND} and not self.project:
+            return "see whether `[mirror] master` is right: there is no index below it"
         if statuses == {HTTPStatus.NOT_FOUND}:
             return "see whether the name is right, and whether the project has a release left"
+        problems = {one.observation.problem for one in self._of_pages() if one.way.page is self.base.page} - {""}
+        if problems and all(
+            one.startswith((causes.REDIRECTS, causes.TLS, "status 403", "status 429")) for one in problems
+        ):
+            return causes.advice(min(problems))
         if statuses == {None}:
             return causes.advice(causes.NO_CONNECTION)
         if all(status and status >= HTTPStatus.INTERNAL_SERVER_ERROR for status in statuses):
             return "nothing on the mirror: the master is in trouble; ask again later"
+        if diagnosis.outcome is ProbeExit.UNDETERMINED:
+            return "see what answers: an index of packages has serials, in X-PyPI-Last-Serial or in its pages"
         return wording.advice(diagnosis.verdict)
 
     def conclusion(self) -> str:

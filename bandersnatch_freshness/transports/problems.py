@@ -8,6 +8,8 @@ import ssl
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 
+from ..core.causes import TLS, said_of_tls
+
 TIME_OUT, BROKEN, NO_ROUTE = "time-out", "connection broken", "no route"
 
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
@@ -28,9 +30,7 @@ def problem(causes: Sequence[BaseException], more: Mapping[str, tuple[type[BaseE
     """
     failed = [one for one in causes if isinstance(one, ssl.SSLError)]
     if failed:
-        # aiohttp's subclass of SSLError has none of these attributes
-        said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in failed)
-        return f"TLS: {next(filter(None, said), 'handshake failed')}"
+        return f"{TLS}{said_of_tls(failed)}"
     for kind, words in _KINDS:
         if any(isinstance(one, (kind, *(more or {}).get(words, ()))) for one in causes):
             return words

@@ -88,6 +88,7 @@ def test_several_are_one_fleet(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         pytest.param(["--url", "mirror.example"], "--url mirror.example: not the URL of a mirror", id="no-url"),
+        pytest.param(["--url", "http://a,http://b"], "--url: a space, not a comma, is between", id="comma"),
         pytest.param(["--url", "ftp://a:b@c"], "--url (not shown): not the URL of a mirror", id="secret"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,12 @@ def test_shows_each_option_with_its_value(tmp_path: Path) -> None:
             "status_page = a.html\n[plugins]\nenabled =\n    freshness\n",
             "[mirror] status_page: an option of [freshness]",
         ),
+        (
+            "[plugins]\nenabled = bandersnatch-freshness\n",
+            "[plugins] enabled = bandersnatch-freshness; did you mean freshness?",
+        ),
+        (f"{ENABLED}[bandersnatch-freshness]\nwarn_after = 2h\n", "[bandersnatch-freshness]; did you mean freshness?"),
+        (f"{ENABLED}[freshness]\nmetrics_file = a.txt\n", "[freshness] metrics_file = a.txt: node_exporter reads only"),
         ("[freshness]\nwarn_after = 2h\n", "[freshness] without a plugin: [plugins] enabled has none of freshness, "),
     ],
 )
@@ -86,21 +93,25 @@ def test_says_what_is_probably_a_slip(text: str, slip: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("master", "slip"),
+    ("option", "value", "slip"),
     [
-        ("https://a.example/", "ends in a slash: Bandersnatch asks for //simple"),
-        ("https://a.example/simple/", "ends in /simple: leave that out, Bandersnatch adds it"),
-        ("a.example", "is no URL: it begins with https://, or with http://"),
+        ("master", "https://a.example/", "master ends in a slash, so that //simple is asked for"),
+        ("master", "https://a.example/pypi", "master ends in /pypi: leave that out, Bandersnatch adds it"),
+        ("master", "https://a.example/simple/", "master ends in /simple: leave that out, Bandersnatch adds it"),
+        ("master", "a.example", "master is no URL: it begins with https://, or with http://"),
+        ("workers", "0", "workers = 0: not a whole number from 1 on"),
+        ("hash-index", "maybe", "hash-index = maybe: neither `true` nor `false`"),
+        ("directory", "", "directory: the option is missing"),
     ],
 )
-def test_a_master_that_is_not_as_it_should_be_is_said(master: str, slip: str, tmp_path: Path) -> None:
-    """Here alone, as many a master does not mind a slash."""
+def test_what_bandersnatch_will_stumble_over_is_said(option: str, value: str, slip: str, tmp_path: Path) -> None:
+    """Here alone, as some of it may do no harm."""
     file = tmp_path / "bandersnatch.conf"
     show(tmp_path, ENABLED)
-    file.write_text(file.read_text().replace("https://pypi.example", master))
+    file.write_text(re.sub(f"^{option} = .*$", f"{option} = {value}", file.read_text(), flags=re.MULTILINE))
     line = [sys.executable, "-m", "bandersnatch_freshness", "-c", str(file), "config"]
     shown = subprocess.run(line, capture_output=True, text=True, check=True).stdout
-    assert f"Probably a slip: [mirror] master {slip}" in shown
+    assert f"Probably a slip: [mirror] {slip}" in shown
 
 
 def test_what_is_others_is_no_slip(tmp_path: Path) -> None:

@@ -44,3 +44,11 @@ def test_nobody_knows_whose_it_is(tmp_path: Path) -> None:
     path = tmp_path / "no" / "status"
     assert denied(path) == f"{path}: permission denied: run this as the owner of {path}"
     assert denied(None).endswith("run this as the mirror's user")
+
+
+@needs_root
+def test_root_is_to_make_a_directory_that_is_not_there_for_who_needs_it(tmp_path: Path) -> None:
+    """Whoever follows "run this as root" has a mirror that nobody else can use."""
+    path = tmp_path / "mirror"
+    os.chown(tmp_path, 0, -1)
+    assert denied(path) == f"{path}: permission denied: have root make it: `install -d -o root {path}`"

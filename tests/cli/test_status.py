@@ -205,7 +205,14 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     assert (shown.returncode, checked.returncode) == (1, 3)
     assert shown.stderr.count("\n") == checked.stdout.count("\n") == 1
     assert "none.conf: no such file; allowed: a bandersnatch.conf" in shown.stderr
-    assert "none.conf: no such file; allowed: a bandersnatch.conf (of a threshold, --critical)" in checked.stdout
+    assert checked.stdout.endswith("none.conf: no such file; allowed: a bandersnatch.conf\n")
+
+
+def test_a_threshold_where_a_configuration_is_wanted() -> None:
+    """Other plugins have `-c` for that."""
+    line = [sys.executable, "-m", "bandersnatch_freshness", "check", "-c", "2h"]
+    checked = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert "-c 2h: no such file; allowed: a bandersnatch.conf (of a threshold, --critical)\n" in checked.stdout
 
 
 def test_a_relative_directory_is_shown_absolute(start_lab: StartLab, make_mirror: MakeMirror) -> None:

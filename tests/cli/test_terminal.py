@@ -68,8 +68,8 @@ def test_pipes_get_no_colour_and_whole_lines(stale: Mirror) -> None:
     assert ended.returncode == 0
     assert b"\x1b" not in ended.stdout
     folded = piped("-c", str(stale.config), "status", COLUMNS="60")
-    # The first line is folded by the terminal alone.
-    assert [one.stdout.count(LONG.encode()) for one in (ended, folded)] == [2, 1]
+    # The first lines are folded by the terminal alone: what it is, and what to do.
+    assert [one.stdout.count(LONG.encode()) for one in (ended, folded)] == [3, 2]
 
 
 def test_colour_is_the_user_s_choice(stale: Mirror) -> None:

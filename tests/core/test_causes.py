@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import ssl
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
 import requests
+from urllib3.exceptions import MaxRetryError
 
 from bandersnatch_freshness.core.causes import advice, cause_of, is_of_answer
 
@@ -22,6 +26,21 @@ def of_requests(status: int) -> requests.HTTPError:
     response = requests.Response()
     response.status_code = status
     return requests.HTTPError("for https://user:secret@host", response=response)
+
+
+KEY: Any = SimpleNamespace(host="host", port=443, ssl=True, is_ssl=True)
+
+
+def of_connection(error: OSError) -> aiohttp.ClientConnectorError:
+    """Return aiohttp's error for one of a connection."""
+    return aiohttp.ClientConnectorError(KEY, error)
+
+
+def of_tls(message: str) -> ssl.SSLCertVerificationError:
+    """Return OpenSSL's error about a certificate, whose number is 1, as that of "not permitted" is."""
+    error = ssl.SSLCertVerificationError(1, "for https://user:secret@host")
+    error.verify_message = message
+    return error
 
 
 @pytest.mark.parametrize(
@@ -43,6 +62,19 @@ def of_requests(status: int) -> requests.HTTPError:
         pytest.param(aiohttp.ServerDisconnectedError(), "the connection breaks off", id="disconnected"),
         pytest.param(requests.ConnectionError(), "no connection", id="no-connection"),
         pytest.param(ConnectionRefusedError(errno.ECONNREFUSED, "x"), "no connection", id="refused"),
+        pytest.param(of_connection(PermissionError(errno.EPERM, "x")), "no connection", id="firewall"),
+        pytest.param(ssl.SSLError(1, "https://user:secret@host"), "TLS: handshake failed", id="tls"),
+        pytest.param(of_tls("certificate has expired"), "TLS: certificate has expired", id="certificate"),
+        pytest.param(
+            aiohttp.ClientConnectorCertificateError(KEY, of_tls("certificate has expired")),
+            "TLS: certificate has expired",
+            id="certificate-aiohttp",
+        ),
+        pytest.param(
+            requests.exceptions.SSLError(MaxRetryError(None, "/", of_tls("certificate has expired"))),  # type: ignore[arg-type]
+            "TLS: certificate has expired",
+            id="certificate-requests",
+        ),
         pytest.param(requests.TooManyRedirects(), "endless redirects", id="redirects"),
         pytest.param(ValueError("Inconsistent file. x has hash 1 instead of 2."), "a wrong checksum", id="hash"),
         pytest.param(KeyError("https://user:secret@host"), "KeyError", id="anything-else"),

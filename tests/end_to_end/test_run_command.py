@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,10 @@ from .cron import HOUR, MINUTE, cron
 from .observe import (
     BANDERSNATCH,
     is_fresh,
+)
+
+later = pytest.mark.skipif(
+    BANDERSNATCH.major < 4, reason="Bandersnatch 3.6 begins with as many workers, on any storage"
 )
 
 
@@ -74,3 +80,83 @@ def test_run_without_a_plugin_is_bandersnatch(start_lab: StartLab, make_mirror: 
     assert is_fresh(mirror, lab)
     mirror.config.unlink()
     assert command("run", mirror, "mirror").returncode == 64
+
+
+def test_who_starts_a_run_by_hand_is_told_why_it_fails(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """Each time, in a line on a terminal; what is known is said once only in what cron mails."""
+    lab = start_lab(Behaviour("no index", index="error"), projects=1)
+    mirror = make_mirror(lab, "freshness")
+    lines = []
+    for by_hand in (True, False, True):
+        near, far = pty.openpty()
+        program = [sys.executable, "-m", "bandersnatch_freshness", "-c", str(mirror.config), "run", "mirror"]
+        stderr = far if by_hand else subprocess.DEVNULL
+        ended = subprocess.run(program, env=mirror.environment(), stderr=stderr, check=False)
+        os.close(far)
+        lines.append(os.read(near, 2**16).decode().splitlines()[-1] if by_hand else "")
+        os.close(near)
+        assert ended.returncode == 1
+    assert lines[0].startswith("bandersnatch-freshness run: the mirror has been incomplete for ")
+    assert lines[0].endswith(": there is no index: status 503; more by `bandersnatch-freshness status`")
+    assert lines[2].startswith("bandersnatch-freshness run: the mirror has been incomplete for ")
+
+
+# Python's own place for what is to be done as it starts. What a user other than root may not do, root may.
+_NOT_PERMITTED = """
+import os, shutil
+def refusing(move):
+    def moving(source, target, **more):
+        if str(target).endswith("last-modified"):
+            raise PermissionError(13, "Permission denied", str(target))
+        return move(source, target, **more)
+    return moving
+shutil.move, os.rename, os.replace = map(refusing, (shutil.move, os.rename, os.replace))
+"""
+
+
+def test_an_error_that_ends_a_run_is_said_once(
+    start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a file of root's that can't be written: the first time, with its traceback; bare says it each time."""
+    (tmp_path / "sitecustomize.py").write_text(_NOT_PERMITTED)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    lab = start_lab(projects=1)
+    suite, bare = make_mirror(lab, "freshness"), make_mirror(lab)
+    runs = [command("run", suite, "mirror") for _ in range(2)]
+    assert [(run.returncode, "Traceback" in run.stderr) for run in runs] == [(1, True), (1, False)]
+    assert "Permission denied" in runs[0].stderr
+    assert all("Traceback" in bare.run().output for _ in range(2))
+    assert "no permission to write" in command("status", suite).stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        pytest.param("workers", "0", "[mirror] workers = 0: not a whole number from 1 on", marks=later),
+        ("workers", "many", "[mirror] workers = many: not a whole number from 1 on"),
+        ("json", "maybe", "[mirror] json = maybe: neither `true` nor `false`"),
+        pytest.param("storage-backend", "s4", "[mirror] storage-backend = s4: no such storage backend", marks=later),
+        ("master", "http://user:secret@127.0.0.1:9", "Master URL http://127.0.0.1:9 is not https scheme"),
+    ],
+)
+def test_a_configuration_that_bandersnatch_can_not_follow(
+    option: str, value: str, said: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
+    """One line that names the file and the option, 64, and no word of the master's; whatever `bandersnatch` says."""
+    mirror = make_mirror(start_lab(projects=1), "freshness", mirror={option: value})
+    run = command("run", mirror, "mirror")
+    assert (run.returncode, "Traceback" in run.stderr) == (64, False)
+    (line,) = [one for one in run.stderr.splitlines() if one.startswith("bandersnatch-freshness run: ")]
+    assert line.startswith(f"bandersnatch-freshness run: {mirror.config}: ")
+    assert said in line
+    assert "secret" not in line
+
+
+def test_a_configuration_without_a_directory(tmp_path: Path) -> None:
+    """The same, where there is nothing to remember it in."""
+    config = tmp_path / "bandersnatch.conf"
+    config.write_text("[mirror]\nmaster = https://127.0.0.1:9\n[plugins]\nenabled =\n    freshness\n")
+    line = [sys.executable, "-m", "bandersnatch_freshness", "-c", str(config), "run", "mirror"]
+    run = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (run.returncode, "Traceback" in run.stderr) == (64, False)
+    assert f"bandersnatch-freshness run: {config}: [mirror] directory: the option is missing\n" in run.stderr

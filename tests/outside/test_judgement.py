@@ -321,7 +321,7 @@ def test_what_is_older_than_the_mirror_itself_has(answers: Sequence[Answer], sev
         pytest.param(
             surveyed(index(None, names=())),
             CRITICAL,
-            "the index (JSON, gzip) at 10.0.0.1 is not there: no index",
+            "the index (JSON, gzip) at 10.0.0.1 is not there: a page that is no index",
             id="html",
         ),
         pytest.param(

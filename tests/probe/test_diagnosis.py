@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bandersnatch_freshness.core.observations import Observation
+from bandersnatch_freshness.core.observations import NO_JSON, Observation
 from bandersnatch_freshness.core.variants import PLAIN, AcceptEncoding, Variant
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.exit_codes import ProbeExit
@@ -29,7 +29,7 @@ CURL = Way(Page.JSON_API, AcceptEncoding.ABSENT, client=Client.CURL, agent=Agent
 
 def answer(way: Way, serial: int | None, status: int | None = 200, **more: Any) -> Answer:
     """Return an answer to one way of asking."""
-    problem = "" if status == 200 else "time-out" if status is None else f"status {status}"
+    problem = more.pop("problem", "") if status == 200 else "time-out" if status is None else f"status {status}"
     return Answer(way, Observation(way.variant, status, serial, problem, **more), "https://pypi.example/pypi/foo/json")
 
 
@@ -237,6 +237,9 @@ def test_answers_without_a_serial(plain: Answer, outcome: ProbeExit, words: str)
         pytest.param(answer(BASE, None, 404), "is the name right?", id="404"),
         pytest.param(answer(BASE, None), "No answer carries a serial", id="no-serial"),
         pytest.param(answer(BASE, None, None), "No way of asking gets the page: time-out.", id="time-out"),
+        pytest.param(
+            answer(BASE, None, problem=NO_JSON), "something on the way answers in the master's place", id="html"
+        ),
     ],
 )
 def test_nothing_to_judge_by(plain: Answer, words: str) -> None:

@@ -219,3 +219,30 @@ def test_what_to_do_where_the_page_fails_and_another_is_there() -> None:
     found = reported((BASE, 503, None), (CLIENT, 503, None), (replace(BASE, page=Page.SIMPLE_JSON), 200, 42))
     assert not found.agrees
     assert "To do: nothing on the mirror: the master is in trouble; ask again later" in found.conclusion()
+
+
+@pytest.mark.parametrize(
+    ("problem", "to_do"),
+    [
+        ("endless redirects", r"see `\[mirror] master`"),  # as marked up for a terminal
+        ("TLS: certificate has expired", "see why this host does not trust the master"),
+        ("status 403", "have fewer requests made"),
+        ("status 429", "have fewer requests made"),
+        ("a body that is no JSON", "see what answers"),
+    ],
+)
+def test_what_to_do_where_no_page_is_to_be_had(problem: str, to_do: str) -> None:
+    """By what comes instead."""
+    status = int(problem[7:]) if problem.startswith("status") else 200 if "JSON" in problem else None
+    seen = [Answer(way, Observation(way.variant, status, None, problem), "") for way in (BASE, CLIENT)]
+    found = ProbeReport("https://x.example", "foo", seen, diagnose(seen, BASE, None), "")
+    assert f"To do: {to_do}" in found.conclusion()
+    assert f"to do   {to_do}" in found.summary()
+
+
+def test_what_to_do_where_there_is_no_index() -> None:
+    """A 404 is no matter of a name then."""
+    index = ways.base("")
+    seen = [Answer(index, Observation(index.variant, 404, None, "status 404"), "") for _ in range(2)]
+    found = ProbeReport("https://x.example", "", seen, diagnose(seen, index, None), "")
+    assert r"see whether `\[mirror] master` is right" in found.summary()
