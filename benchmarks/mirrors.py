@@ -50,10 +50,10 @@ class Measured:
         command = self._command(*(arguments or ("mirror",)))
         return cost(command, self.mirror.config.parent, self.mirror.environment(), self.lab, code)
 
-    def again(self, serial: int, code: int = 0) -> Cost:
+    def again(self, serial: int) -> Cost:
         """Run from an earlier serial on: all that was released since is to be synced."""
         self._set_back(serial)
-        return self.run(code=code)
+        return self.run()
 
     def lines(self) -> int:
         """Return how many lines the last run printed."""
