@@ -15,10 +15,15 @@ from pathlib import Path
 
 import pyperf
 
+from bandersnatch_freshness import __version__
+
 from . import audits, environments, lasting, pages, runs
 from .mirrors import scratch
-from .rows import Row, table
+from .rows import Released, Row, table
 from .sizes import LONG, SHORT, Size
+
+# What the table of the last release said, for the one after it.
+_RELEASED = Path(__file__).with_name("released.json")
 
 _BEGIN, _END = "<!-- made by `make bench` -->\n", "<!-- the end of what it made -->\n"
 
@@ -36,6 +41,7 @@ BENCHMARKS: Mapping[str, Callable[[Size, Path], Iterator[Row]]] = {
     "index-bytes": runs.index_bytes,
     "indexes": runs.indexes,
     "incidents": runs.incidents,
+    "alerts": runs.alerts,
     "verify": runs.verify,
     "audits": audits.audits,
     "force-check": audits.force_check,
@@ -49,14 +55,18 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS), metavar="NAME")
     parser.add_argument("--bandersnatch", default=version("bandersnatch"), metavar="VERSION")
     parser.add_argument("--write", type=Path, metavar="FILE", help="a page whose table is to be replaced by this one")
+    parser.add_argument("--release", metavar="VERSION", help="measure nothing: keep the last table as that release's")
     options = parser.parse_args()
+    known = environments.DIRECTORY / f"rows-{'short' if options.short else 'long'}.json"
+    if options.release:
+        _RELEASED.write_text(f"{json.dumps(Released.of(options.release, _rows(known)), indent=1)}\n")
+        return 0
     if "instructions" in options.only and not shutil.which("valgrind"):
         parser.error(
             "instructions are counted by valgrind, which is not here; install it, or name the others by --only"
         )
     environments.install(options.bandersnatch)
     size = SHORT if options.short else LONG
-    known = environments.DIRECTORY / f"rows-{'short' if options.short else 'long'}.json"
     measured: dict[str, list[Row]] = {}
     for name in options.only:
         print(f"\n{name}")  # noqa: T201
@@ -85,8 +95,14 @@ def _kept(path: Path) -> str:
     """Return a table of all that was measured last, on each machine that some of it was measured on."""
     kept = json.loads(path.read_text())
     machines = list(dict.fromkeys(kept[name]["machine"] for name in BENCHMARKS if name in kept))
-    rows = [Row(**row) for name in BENCHMARKS if name in kept for row in kept[name]["rows"]]
-    return f"{' '.join(machines)}\n\n{table(rows)}"
+    released = Released(*json.loads(_RELEASED.read_text())) if _RELEASED.exists() else Released()
+    return f"{' '.join(machines)}\n\n{table(_rows(path), released if released.version != __version__ else Released())}"
+
+
+def _rows(path: Path) -> list[Row]:
+    """Return all rows that were measured last."""
+    kept = json.loads(path.read_text())
+    return [Row(**row) for name in BENCHMARKS if name in kept for row in kept[name]["rows"]]
 
 
 def _machine(bandersnatch: str) -> str:

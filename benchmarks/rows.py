@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple, Self
 
 from .measuring import Comparison, Ratio
 
@@ -112,8 +114,27 @@ def added(
     return Row(what, quantity, bare, suite, shown, more.median, at_most, goal, found.ratio(quantity).median, gross)
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Return a table in Markdown."""
-    heads = ("what", "", "bare", "with the suite", "ratio or difference: median (middle half)", "goal")
-    lines = [heads, ("---",) * len(heads), *(row.cells() for row in rows)]
+class Released(NamedTuple):
+    """What the last release's table had: how each row read, by what it is of and its quantity."""
+
+    version: str = ""
+    shown: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def of(cls, version: str, rows: Iterable[Row]) -> Self:
+        """Return what to keep of a release's rows."""
+        return cls(version, {f"{row.what}, {row.quantity}": row.shown or row.suite for row in rows})
+
+
+_NOT_RELEASED = Released()
+
+
+def table(rows: Iterable[Row], released: Released = _NOT_RELEASED) -> str:
+    """Return a table in Markdown, with a column of what was `released`, where that is anything."""
+    heads = ["what", "", "bare", "with the suite", "ratio or difference: median (middle half)", "goal"]
+    lines = [[*row.cells()] for row in rows]
+    if released.version:
+        heads.append(f"in {released.version}")
+        lines = [[*line, released.shown.get(f"{line[0]}, {line[1]}", "")] for line in lines]
+    lines = [heads, ["---"] * len(heads), *lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

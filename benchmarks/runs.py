@@ -18,6 +18,7 @@ from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.lab.documents import SIMPLE_JSON
 from bandersnatch_freshness.lab.server import Lab
 from bandersnatch_freshness.state.document import EVIDENCE_KEPT, State, dump
+from tests.receiver import receiver
 
 from .environments import BARE, SUITE, Environment
 from .measuring import Comparison, Cost, alternate, cost
@@ -92,20 +93,48 @@ def incidents(size: Size, place: Path) -> Iterator[Row]:
     for number in size.incidents:
         with Lab(listed=number) as lab:
             none = Measured(place / f"none-{number}", lab, SUITE, "freshness")
-            suite = Measured(place / f"some-{number}", lab, SUITE, "freshness")
-            for one in (none, suite):  # a mirror that has all the rest, as far as it knows
-                one.again(lab.serial)
-            state = suite.mirror.directory / "freshness.json"
-            state.write_text("".join(_state(lab, number)))
-            kib = state.stat().st_size / 2**10
+            none.again(lab.serial)
+            suite, kib = _with_incidents(place / f"some-{number}", lab, number)
             found = alternate(none.run, suite.run, size.pairs)
-            if (kept := state.read_text().count(EDGE_STALE)) != number:
-                raise RuntimeError(
-                    f"of {number} incidents, {kept} are left after the runs: these measured something else"
-                )
+            _check_kept(suite, number)
         what = f"nothing to do, {number:,} open incidents, all in quarantine, a state of {kib:,.0f} KiB"
         yield added(what, "wall", found, 1.5, "≤ 1.5 s", gross=8)
         yield added(what, "memory", found, 100 * 2**20, "≤ 100 MiB", gross=4)
+
+
+def alerts(size: Size, place: Path) -> Iterator[Row]:
+    """The same with an Alertmanager, which is to hear of each incident in each run, or it takes it for resolved."""
+    number = size.incidents[-1]
+    with Lab(listed=number) as lab, receiver() as alertmanager:
+        none = Measured(place / "none", lab, SUITE, "freshness")
+        none.again(lab.serial)
+        told, _ = _with_incidents(place / "told", lab, number, notify=f"alertmanager://{alertmanager.address}")
+        found = alternate(none.run, told.run, size.pairs)
+        _check_kept(told, number)
+        heard = len(alertmanager.received[-1])
+    what = f"nothing to do, {number:,} open incidents, told to Alertmanager ({heard:,} alerts a request)"
+    yield added(what, "wall", found, 2, "≤ 2 s", gross=10)
+    yield added(what, "memory", found, 100 * 2**20, "≤ 100 MiB", gross=4)
+
+
+def _with_incidents(directory: Path, lab: Lab, number: int, **options: str) -> tuple[Measured, float]:
+    """Return a mirror of which so much is stale, and that has all the rest as far as it knows; and its state's KiB."""
+    suite = Measured(directory, lab, SUITE, "freshness", options)
+    suite.again(lab.serial)
+    state = suite.mirror.directory / "freshness.json"
+    state.write_text("".join(_state(lab, number)))
+    return suite, state.stat().st_size / 2**10
+
+
+def _check_kept(mirror: Measured, number: int) -> None:
+    """Make sure that it was this that was measured.
+
+    Raises:
+        RuntimeError: if not all incidents are left.
+    """
+    kept = (mirror.mirror.directory / "freshness.json").read_text().count(EDGE_STALE)
+    if kept != number:
+        raise RuntimeError(f"of {number} incidents, {kept} are left after the runs: these measured something else")
 
 
 EDGE_STALE = f'"verdict":"{Verdict.EDGE_STALE.value}"'

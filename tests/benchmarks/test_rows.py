@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from benchmarks.measuring import Comparison, Cost
-from benchmarks.rows import GROSS, Row, added, compared, counted, table
+from benchmarks.rows import GROSS, Released, Row, added, alone, compared, counted, table
 
 MIB = 2**20
 
@@ -62,3 +64,15 @@ def test_a_figure_without_a_goal_is_met() -> None:
     """It is there to be read."""
     row = Row("the lab", "is busy", "", "9%", "")
     assert (row.is_met, row.is_gross) == (True, False)
+
+
+def test_the_last_release_has_a_column() -> None:
+    """Of the rows that it had."""
+    one, other = alone("a", 0.2, 1, 5), alone("b", 0.3, 1, 5)
+    released = Released.of("1.0.0", [one])
+    assert Released(*json.loads(json.dumps(released))) == released
+    head, _, first, second = table([alone("a", 0.1, 1, 5), other], released).splitlines()
+    assert head.endswith("| goal | in 1.0.0 |")
+    assert first.endswith("| ≤ 1 s | 0.20 s |")
+    assert second.endswith("| ≤ 1 s |  |")
+    assert "in 1.0.0" not in table([one])

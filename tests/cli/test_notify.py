@@ -9,9 +9,9 @@ import pytest
 
 from ..conftest import MakeMirror, StartLab
 from ..docs.test_schemas import validate
-from ..notify.test_channels import receiver
 from ..notify.test_heartbeat import HEALTHCHECKS
 from ..notify.test_heartbeat import receiver as heart
+from ..receiver import receiver
 from .test_status import command
 
 

@@ -13,7 +13,7 @@ from bandersnatch_freshness.lab.server import Lab
 from ..conftest import MakeMirror, StartLab
 from ..docs.test_monitoring_files import RULES, panel_queries
 from ..monitoring import Prometheus, node_exporter, prometheus
-from ..notify.test_channels import receiver
+from ..receiver import receiver
 from ..reporting.test_metrics import Values, read
 from ..staged import mortal
 from .cron import HOUR, MINUTE, NOON, ONE_STALE, cron, state

@@ -12,9 +12,10 @@ from bandersnatch_freshness.lab.behaviours import Behaviour
 from bandersnatch_freshness.lab.server import Lab
 
 from ..conftest import MakeMirror, StartLab
-from ..notify.test_channels import active_alerts, patience, receiver
+from ..notify.test_channels import active_alerts, patience
 from ..notify.test_heartbeat import HEALTHCHECKS
 from ..notify.test_heartbeat import receiver as heart
+from ..receiver import receiver
 from ..staged import ahead
 from .cron import DAY, HOUR, MINUTE, ONE_STALE, cron, levels, state
 from .observe import BANDERSNATCH, interrupt, is_fresh, lines, needs_ctrl_c

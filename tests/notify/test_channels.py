@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import socket
 import ssl
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email import message_from_bytes
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +22,7 @@ from bandersnatch_freshness.notify import sender
 from bandersnatch_freshness.notify.channels import Channel, deliver
 from bandersnatch_freshness.notify.sender import DeliveryError, send_by_apprise, send_to_alertmanager
 
-from ..http_server import Server, serving, trickle
+from ..receiver import receiver
 
 WARNING = {
     "level": "warning",
@@ -43,62 +38,10 @@ def unhurried(mocker: Any) -> None:
     mocker.patch.object(notify, "SECONDS", 60)
 
 
-class Receiver(Server):
-    """An HTTP server that keeps what is posted to it."""
-
-    def __init__(self, status: int = 200, refused: str = "") -> None:
-        """Answer everything with this status, but what is of the refused type with 500."""
-        self.status = status
-        self.refused = refused
-        self.received: list[Any] = []
-        self.release = threading.Event()
-        self.left = threading.Event()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def address(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        received = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.received.append(received)
-        if self.server.status == 0:
-            if trickle(self, self.server.release):
-                self.server.left.set()
-            return
-        refused = self.server.refused and self.server.refused == received.get("type")
-        self.send_response(500 if refused else self.server.status)
-        if 300 <= self.server.status < 400:
-            self.send_header("Location", "/elsewhere")
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
-        pass
-
-
 def active_alerts(alertmanager: str) -> list[tuple[str, str]]:
     """Return package and severity of each alert that an Alertmanager has open."""
     found = requests.get(f"http://{alertmanager}/api/v2/alerts", params={"active": "true"}, timeout=10).json()
     return [(alert["labels"]["package"], alert["labels"]["severity"]) for alert in found]
-
-
-@contextmanager
-def receiver(status: int = 200, refused: str = "") -> Iterator[Receiver]:
-    """Run a receiver; with status 0, one that takes a request and never comes to the end of its answer."""
-    with Receiver(status, refused) as server, serving(server):
-        try:
-            yield server
-        finally:
-            server.release.set()
 
 
 def test_a_webhook_gets_each_message() -> None:

@@ -17,7 +17,7 @@ from bandersnatch_freshness.lab.server import Lab
 
 from ..end_to_end.cron import NOON
 from ..end_to_end.observe import SIMPLE
-from ..notify.test_channels import receiver
+from ..receiver import receiver
 from ..zygote import Zygote
 from .rules import Alerts
 from .ways import HOUR, MINUTE, Way
