@@ -54,7 +54,7 @@ class Sighting(Struct, frozen=True):
     cause: str = ""
 
 
-class Incident(Struct, frozen=True):
+class Incident(Struct, frozen=True, gc=False):  # there may be 100,000, none of them in a cycle
     """One subject that is not as it should be: a package, the index, the whole edge or the mirror itself.
 
     Times are seconds since 1970. `newest` is the highest serial that any of its answers ever

@@ -37,7 +37,7 @@ class NotFound(Struct, frozen=True):
     keeps_files: bool = False
 
 
-class Missing(Struct, frozen=True):
+class Missing(Struct, frozen=True, gc=False):  # there may be 100,000, none of them in a cycle
     """A package that was announced with `serial`, and is a 404 since `since`.
 
     It was asked for `asks` times, last at `last_asked`. If it `is_proven`, `since` is the time of the proof. `unlisted`

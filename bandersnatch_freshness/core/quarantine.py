@@ -24,7 +24,7 @@ QUARANTINE_SHARE = 0.2
 ENOUGH_TO_TELL = 10
 
 
-class QuarantineEntry(Struct, frozen=True):
+class QuarantineEntry(Struct, frozen=True, gc=False):  # there may be 100,000, none of them in a cycle
     """A package that has been in quarantine since `since`, and was requested `asks` times, last at `last_asked`.
 
     Times are seconds since 1970. `required_serial` is the highest serial announced for it. If

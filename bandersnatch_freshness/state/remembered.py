@@ -33,7 +33,7 @@ _OF_A_MASTER = (
 )
 
 
-class NotificationRecord(Struct, frozen=True):
+class NotificationRecord(Struct, frozen=True, gc=False):  # there may be 100,000, none of them in a cycle
     """What one channel was last told about one incident, at `at` seconds since 1970.
 
     `delivered` is false until this message is known to have arrived; `ever` is whether any

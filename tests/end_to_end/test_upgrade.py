@@ -1,4 +1,4 @@
-"""A mirror whose last run was of release 0.1.0, with its state and every option that it had."""
+"""A mirror whose last run was of an earlier release, with its state and every option that it had."""
 
 from __future__ import annotations
 
@@ -27,20 +27,24 @@ OPTIONS = {
     "metrics_file": "freshness.prom",
     "status_page": "status.html",
 }
-RECORDED = Path(__file__).parents[1] / "state" / "release-0.1.0.json"
+RECORDED = Path(__file__).parents[1] / "state"
+SINCE: dict[str, dict[str, str]] = {"0.1.0": {}, "1.0.0": {"ask_origin": "auto", "audit_every": "7d"}}
 
 
 @pytest.mark.smoke
-def test_what_the_release_before_remembered_comes_home(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+@pytest.mark.parametrize("release", SINCE)
+def test_what_the_release_before_remembered_comes_home(
+    release: str, start_lab: StartLab, make_mirror: MakeMirror
+) -> None:
     """A package that it had put into quarantine, and an incident; nothing but their end is said."""
     lab = start_lab("healthy", projects=3)
-    mirror = make_mirror(lab, "freshness", options=OPTIONS)
+    mirror = make_mirror(lab, "freshness", options=OPTIONS | SINCE[release])
     mirror.run()
     lost, stale = lab.names[:2]
     serials = {lost: lab.serial - 2, stale: lab.serial - 1}  # as they were released one after the other
     shutil.rmtree(mirror.directory / "web" / "simple" / lost)
     (mirror.directory / "web" / "json" / lost).unlink()
-    document = json.loads(RECORDED.read_text())
+    document = json.loads((RECORDED / f"release-{release}.json").read_text())
     entry, incident = document["quarantine"]["foo"], document["incidents"]["foo"]
     document |= {
         "master": lab.https_url,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from bandersnatch_freshness.core.history import Batch, Hour, PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level
 from bandersnatch_freshness.core.index import Doubt, Index
 from bandersnatch_freshness.core.missing import Missing
-from bandersnatch_freshness.core.observations import Evidence
 from bandersnatch_freshness.core.origin import Allowance, Turn
 from bandersnatch_freshness.core.quarantine import QuarantineEntry
 from bandersnatch_freshness.core.refusals import Refusal
@@ -104,39 +102,6 @@ def test_the_last_run_that_got_to_its_end_is_kept(outcomes: list[str], kept: lis
     """However many have failed since: it says how long the mirror is silent."""
     runs = [replace(RUN, outcome=outcome) for outcome in outcomes]
     assert [run.outcome for run in load("".join(dump(State("", runs=runs), NOON))).runs] == kept
-
-
-def test_a_document_of_the_release_before_is_read() -> None:
-    """All of it, as that release would have; what had no serial in quarantine waits for one."""
-    state = load((Path(__file__).with_name("release-0.1.0.json")).read_bytes())
-    plain: Evidence = {"variant": "plain", "status": 200, "serial": 41, "x_cache": "HIT"}
-    told = NotificationRecord(Level.WARNING, Verdict.EDGE_STALE, NOON, NOON + 60, delivered=True, ever=True)
-    assert state == State(
-        "https://master.example/",
-        {
-            "*": Incident(
-                *("*", NOON, NOON + 300, 5, 42, 41, Verdict.UNKNOWN, Level.CRITICAL, 41), count=12, examples=("a", "b")
-            ),
-            "foo": Incident(
-                *("foo", NOON, NOON + 300, 2, 42, None, Verdict.EDGE_STALE, Level.WARNING, 41),
-                evidence=(plain, {"variant": "strip", "problem": "a timeout"}),
-                in_quarantine=True,
-                released=NOON + 60,
-            ),
-        },
-        [RUN],
-        {"1f": {"foo": told, "*": replace(told, level=Level.CRITICAL, delivered=False)}},
-        {
-            "foo": QuarantineEntry(42, NOON, NOON + 60, 3),
-            "bar": QuarantineEntry(40, NOON, NOON, 0, 39),
-            "old": QuarantineEntry(0, NOON, NOON, 1, waiting=True),
-        },
-        Batch(42, 7),
-        Index(42, NOON, 9, 41),
-        another_master=True,
-        history=[Hour(NOON, 1, 2, 3, 4)],
-        totals=Totals(Counter(errors=1), Counter(plain=9, strip=1), 4, 5),
-    )
 
 
 def test_what_only_a_newer_release_knows_is_passed_over() -> None:
