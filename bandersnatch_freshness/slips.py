@@ -64,18 +64,18 @@ def slips_of_mirror(configuration: Any) -> list[str]:
 
     Some of that may do no harm: it is for who asks, and no line in each run.
     """
-    master = configuration.get("mirror", "master", fallback="https://pypi.org")
+    master = configuration.get("mirror", "master", raw=True, fallback="https://pypi.org")
     found = [f"[mirror] master {slip}" for slip in (master_slip(master),) if slip]
-    if not configuration.get("mirror", "directory", fallback=""):
+    if not configuration.get("mirror", "directory", raw=True, fallback=""):
         found.append("[mirror] directory: the option is missing")
-    workers = configuration.get("mirror", "workers", fallback="3")
+    workers = configuration.get("mirror", "workers", raw=True, fallback="3")
     if not workers.isdecimal() or not int(workers):
         found.append(f"[mirror] workers = {printable(workers)}: not a whole number from 1 on")
     for name in ("json", "release-files", "hash-index", "stop-on-error", "allow-non-https"):
         try:
-            configuration.getboolean("mirror", name, fallback=False)
+            configuration.getboolean("mirror", name, raw=True, fallback=False)
         except ValueError:
-            value = printable(configuration.get("mirror", name))
+            value = printable(configuration.get("mirror", name, raw=True))
             found.append(f"[mirror] {name} = {value}: neither `true` nor `false`")
     return found
 
@@ -85,8 +85,8 @@ def master_slip(master: str) -> str:
 
     Source: pypa/bandersnatch#1669, of the slash.
     """
-    for end in ("/simple", "/pypi"):
-        if master.rstrip("/").endswith(end):
+    for end, place in (("/simple", ""), ("/pypi", "https://pypi.org")):  # elsewhere, /pypi may be part of the place
+        if master.rstrip("/").endswith(end) and master.startswith(place):
             return f"ends in {end}: leave that out, Bandersnatch adds it"
     if not master.startswith(("https://", "http://")):
         return "is no URL: it begins with https://, or with http://"

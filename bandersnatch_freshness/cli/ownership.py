@@ -17,11 +17,17 @@ def told(error: PermissionError) -> str:
     return f"{error.filename}: {(error.strerror or 'not permitted').lower()}: {_advice(error.filename)}"
 
 
+# What Bandersnatch makes first in a mirror's directory, beside what begins with a dot.
+_IN_MIRROR = ("web", "status", "todo", "generation", "freshness.json")
+
+
 def _advice(name: str) -> str:
     path = pathlib.Path(name)
     file, directory = _owner(path), _owner(path.parent)
     if directory == "root" and _is_missing(path):  # a run as root would make it, and be the only one that can use it
-        return f"have root make it: `install -d -o {_user()} {path}`"
+        is_in_mirror = path.name.startswith(".") or path.name in _IN_MIRROR
+        make = f"chown -R {_user()} {path.parent}" if is_in_mirror else f"install -d -o {_user()} {path}"
+        return f"have root make room for it: `{make}`"
     if file and directory and file != directory:
         return f"it is {file}'s, as after a run as {file}: `chown {directory} {path}`, and run this as {directory}"
     return f"run this as {file or directory or f'the owner of {path}'}"

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..core.incidents import Level
-from ..exit_codes import RunExit
+from ..exit_codes import CheckExit, RunExit
 from ..reporting.standing import standing
 from .summaries import summarize
 
@@ -45,8 +45,10 @@ def main(options: argparse.Namespace) -> int:
     code = RunExit.FRESH if ended else RunExit.FAILED
     if summary.obstacle or summary.counts()[Level.CRITICAL]:
         code = RunExit.CRITICAL
-    if code is not RunExit.FRESH and not quiet and sys.stderr.isatty():
+    found = standing(summary)
+    is_told = code is not RunExit.FRESH and (found.incident is not None or found.severity is not CheckExit.OK)
+    if is_told and "mirror" in options.arguments and not quiet and sys.stderr.isatty():
         # What is known is not said again in each run, but whoever starts one by hand asks for it.
-        said = f"{standing(summary).reason}; more by `bandersnatch-freshness status`"
+        said = f"{found.reason}; more by `bandersnatch-freshness status`"
         print(f"bandersnatch-freshness run: {said}", file=sys.stderr)  # noqa: T201
     return code

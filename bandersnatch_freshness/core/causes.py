@@ -73,8 +73,10 @@ _ADVICE: Mapping[str, str] = {
 def cause_of(error: BaseException) -> str:
     """Return in words what an error means. Its own text is not quoted, as it may hold a URL with a password."""
     names = [kind.__name__ for kind in type(error).__mro__]
-    if any("SSL" in name for name in names):
-        return f"{TLS}{said_of_tls(all_behind(error))}"
+    if not {"SSLEOFError", "SSLZeroReturnError"}.isdisjoint(names):
+        return CUT_OFF
+    if _is_of_tls(error):
+        return f"{TLS}{said_of_tls(filter(_is_of_tls, all_behind(error)))}"
     # Those of a connection have numbers too: of a firewall, or the library's own.
     number = error.errno if isinstance(error, OSError) and _OF_REQUESTS.isdisjoint(names) else None
     if number in _BY_NUMBER:
@@ -93,9 +95,15 @@ def cause_of(error: BaseException) -> str:
 
 
 def cause_of_no_begin(error: BaseException) -> str:
-    """Return in words what kept Bandersnatch from beginning a run."""
+    """Return in words what kept Bandersnatch from beginning a run: what it asks for comes later."""
     cause = cause_of(error)
-    return f"{NOT_BEGUN}: {cause}" if cause == type(error).__name__ else cause
+    return cause if cause in _BY_NUMBER.values() else f"{NOT_BEGUN}: {type(error).__name__}"
+
+
+def is_of_request(error: BaseException) -> bool:
+    """Return whether an error came of a request: then its text may have a URL with a password in it."""
+    names = {kind.__name__ for one in all_behind(error) for kind in type(one).__mro__}
+    return not (_OF_REQUESTS | {"ProtocolError"}).isdisjoint(names)
 
 
 def all_behind(error: BaseException) -> Iterator[BaseException]:
@@ -112,9 +120,14 @@ def all_behind(error: BaseException) -> Iterator[BaseException]:
         waiting += [*(getattr(one, name, None) for name in behind), *one.args]
 
 
+def _is_of_tls(error: BaseException) -> bool:
+    return any("SSL" in kind.__name__ for kind in type(error).__mro__)
+
+
 def said_of_tls(errors: Iterable[BaseException]) -> str:
     """Return what OpenSSL says of a connection that it refused, in a few words of its own."""
-    said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in errors)
+    failed = list(errors)
+    said = (getattr(one, name, None) for name in ("verify_message", "reason") for one in failed)
     return next((text for text in said if isinstance(text, str) and text), "handshake failed")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import bandersnatch.utils
 from msgspec import Struct
 
-from ..core.causes import cause_of
+from ..core.causes import cause_of, is_of_request
 from ..core.observations import parse_serial
 from ..fail_open import fail_open
 from ..settings import OptionError, with_underscores, written
@@ -191,8 +191,7 @@ def files(config_file: str) -> MirrorFiles:
     except configparser.Error as error:
         raise ValueError(f"{config_file}: {_configuration.problem_of(error)}") from None
     except ValueError as error:  # of a storage backend, which names neither the file nor the option
-        slips = "; ".join(slips_of_mirror(configuration))
-        raise ValueError(f"{config_file}: {slips or error}") from None
+        raise ValueError(f"{config_file}: {'; '.join([str(error), *slips_of_mirror(configuration)])}") from None
 
 
 def _read(config_file: str) -> Any:
@@ -293,13 +292,15 @@ def run(arguments: Sequence[str], *, quiet: bool = False, needs_configuration: b
             raise RefusedError(f"{_configuration.named_file()}: {_configuration.why_refused(error)}") from error
         if "mirror" in arguments:
             suite().end_early(error)
-        if not suite().has_begun and _configuration.may_refuse(error):
+        begins_none = suite().settings is not None and not suite().has_begun and "mirror" in arguments
+        if begins_none and _configuration.may_refuse(error):
             log.debug("Bandersnatch does not begin", exc_info=True)
             raise RefusedError(_why_not_begun(error)) from error
         if not suite().tells:
             raise
         # An incident of the mirror itself, which is told once it persists.
-        log.log(suite().end_level, "Bandersnatch ended with an error: %s", cause_of(error), exc_info=True)
+        has_text = not is_of_request(error)
+        log.log(suite().end_level, "Bandersnatch ended with an error: %s", cause_of(error), exc_info=has_text)
         return False
     if not has_begun:
         if code:

@@ -192,10 +192,10 @@ def problem_of(error: configparser.Error) -> str:
 def may_refuse(error: Exception) -> bool:
     """Return whether an error that keeps Bandersnatch from beginning may be about its configuration.
 
-    It raises RuntimeError where another run holds its lock; one from StopIteration, where there is no such storage
-    backend.
+    Where there is no such storage backend, that is one from StopIteration.
     """
-    return not isinstance(error, (OSError, RuntimeError)) or isinstance(error.__cause__, StopIteration)
+    of_values = (ValueError, KeyError, configparser.Error)
+    return isinstance(error, of_values) or isinstance(error.__cause__, StopIteration)
 
 
 def why_refused(error: Exception, configuration: Any = None) -> str:

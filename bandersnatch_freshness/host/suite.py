@@ -61,8 +61,7 @@ class Suite:
         self.settings: Settings | None = None
         self.configuration: Any = None
         self.context: RunContext | None = None
-        self.has_failed = False
-        self.tells = self.has_begun = False
+        self.has_failed = self.tells = self.has_begun = False
         self.end_level = logging.DEBUG
         self.hooks = Hooks(adapter)
         self._known_pages: KnownPages | None = None
@@ -121,6 +120,7 @@ class Suite:
             yield
             outcome = "errors" if mirror.errors or (context.guard and context.guard.refusal) else "fresh"
             problem = ""
+            self.end_level = logging.ERROR  # what fails from here on is remembered nowhere
         except Exception as error:
             outcome, problem = "failed", cause_of(error)
             if not context.no_index:  # which has been said
@@ -202,7 +202,7 @@ class Suite:
         with contextlib.suppress(OSError):  # by which it may have ended
             run.report.reached = parse_serial((files.store(STATUS).read() or b"").decode("ascii", "replace")) or 0
         run.report.is_whole = False
-        self.end_level = logging.DEBUG if run.is_known(MIRROR) else logging.INFO
+        self.end_level = logging.DEBUG if run.report.overlaps or run.is_known(MIRROR) else logging.INFO
         memory.end(run, None, "failed", run.report.reached, problem=cause_of_no_begin(error))
         return run.is_quiet
 

@@ -96,9 +96,10 @@ def test_says_what_is_probably_a_slip(text: str, slip: str, tmp_path: Path) -> N
     ("option", "value", "slip"),
     [
         ("master", "https://a.example/", "master ends in a slash, so that //simple is asked for"),
-        ("master", "https://a.example/pypi", "master ends in /pypi: leave that out, Bandersnatch adds it"),
+        ("master", "https://pypi.org/pypi", "master ends in /pypi: leave that out, Bandersnatch adds it"),
         ("master", "https://a.example/simple/", "master ends in /simple: leave that out, Bandersnatch adds it"),
         ("master", "a.example", "master is no URL: it begins with https://, or with http://"),
+        ("workers", "5%", "workers = 5%: not a whole number from 1 on"),
         ("workers", "0", "workers = 0: not a whole number from 1 on"),
         ("hash-index", "maybe", "hash-index = maybe: neither `true` nor `false`"),
         ("directory", "", "directory: the option is missing"),

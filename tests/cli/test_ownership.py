@@ -51,4 +51,6 @@ def test_root_is_to_make_a_directory_that_is_not_there_for_who_needs_it(tmp_path
     """Whoever follows "run this as root" has a mirror that nobody else can use."""
     path = tmp_path / "mirror"
     os.chown(tmp_path, 0, -1)
-    assert denied(path) == f"{path}: permission denied: have root make it: `install -d -o root {path}`"
+    assert denied(path) == f"{path}: permission denied: have root make room for it: `install -d -o root {path}`"
+    for name in ("web", ".lock", "freshness.json"):  # of which not all are directories
+        assert denied(tmp_path / name).endswith(f": have root make room for it: `chown -R root {tmp_path}`")

@@ -13,7 +13,7 @@ import pytest
 import requests
 from urllib3.exceptions import MaxRetryError
 
-from bandersnatch_freshness.core.causes import advice, cause_of, is_of_answer
+from bandersnatch_freshness.core.causes import advice, cause_of, cause_of_no_begin, is_of_answer, is_of_request
 
 
 def of_aiohttp(kind: type[aiohttp.ClientResponseError], status: int) -> aiohttp.ClientResponseError:
@@ -43,6 +43,13 @@ def of_tls(message: str) -> ssl.SSLCertVerificationError:
     return error
 
 
+def of_tls_reason(reason: str) -> ssl.SSLError:
+    """Return OpenSSL's error about a connection, as aiohttp has it: of a class of its own, with that behind."""
+    error = ssl.SSLError(1, "for https://user:secret@host")
+    error.reason = reason
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
@@ -64,6 +71,8 @@ def of_tls(message: str) -> ssl.SSLCertVerificationError:
         pytest.param(ConnectionRefusedError(errno.ECONNREFUSED, "x"), "no connection", id="refused"),
         pytest.param(of_connection(PermissionError(errno.EPERM, "x")), "no connection", id="firewall"),
         pytest.param(ssl.SSLError(1, "https://user:secret@host"), "TLS: handshake failed", id="tls"),
+        pytest.param(of_tls_reason("WRONG_VERSION_NUMBER"), "TLS: WRONG_VERSION_NUMBER", id="http"),
+        pytest.param(ssl.SSLEOFError(8, "x"), "the connection breaks off", id="tls-cut"),
         pytest.param(of_tls("certificate has expired"), "TLS: certificate has expired", id="certificate"),
         pytest.param(
             aiohttp.ClientConnectorCertificateError(KEY, of_tls("certificate has expired")),
@@ -107,3 +116,21 @@ def test_says_what_to_do() -> None:
 def test_tells_answers_from_this_machine(cause: str, of_answer: bool) -> None:
     """What fails after the page is a release file, unless it is this machine."""
     assert is_of_answer(cause) is of_answer
+
+
+def test_what_keeps_a_run_from_beginning() -> None:
+    """The disk by its own words; what a lock that is held, or a bug, has behind it is no answer of the master's."""
+    held = RuntimeError("Could not acquire lock")
+    held.__context__ = TimeoutError()
+    assert cause_of_no_begin(held) == "Bandersnatch does not begin: RuntimeError"
+    assert cause_of_no_begin(OSError(errno.ENOSPC, "x")) == "the disk is full"
+    assert "which says why" in advice(cause_of_no_begin(held))
+
+
+def test_tells_what_came_of_a_request() -> None:
+    """Whose text may have a password in it; also where another error stands for it."""
+    behind = RuntimeError("x")
+    behind.__cause__ = of_requests(407)
+    assert is_of_request(behind)
+    assert is_of_request(of_connection(OSError("x")))
+    assert not is_of_request(PermissionError(errno.EACCES, "x"))

@@ -84,8 +84,7 @@ def test_run_without_a_plugin_is_bandersnatch(start_lab: StartLab, make_mirror: 
 
 def test_who_starts_a_run_by_hand_is_told_why_it_fails(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Each time, in a line on a terminal; what is known is said once only in what cron mails."""
-    lab = start_lab(Behaviour("no index", index="error"), projects=1)
-    mirror = make_mirror(lab, "freshness")
+    mirror = make_mirror(start_lab(projects=1), "freshness", mirror={"master": "https://127.0.0.1:9"})
     lines = []
     for by_hand in (True, False, True):
         near, far = pty.openpty()
@@ -97,7 +96,7 @@ def test_who_starts_a_run_by_hand_is_told_why_it_fails(start_lab: StartLab, make
         os.close(near)
         assert ended.returncode == 1
     assert lines[0].startswith("bandersnatch-freshness run: the mirror has been incomplete for ")
-    assert lines[0].endswith(": there is no index: status 503; more by `bandersnatch-freshness status`")
+    assert lines[0].endswith(": there is no index: no connection; more by `bandersnatch-freshness status`")
     assert lines[2].startswith("bandersnatch-freshness run: the mirror has been incomplete for ")
 
 
@@ -127,6 +126,30 @@ def test_an_error_that_ends_a_run_is_said_once(
     assert "Permission denied" in runs[0].stderr
     assert all("Traceback" in bare.run().output for _ in range(2))
     assert "no permission to write" in command("status", suite).stdout
+
+
+def test_what_fails_after_a_run_is_said_each_time(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """As a list of what it mirrored that can't be written: nothing remembers that. Bare says it too."""
+    lab = start_lab(projects=1)
+    suite, bare = (
+        make_mirror(lab, *plugins, mirror={"diff-file": "/proc/mirrored"}) for plugins in (["freshness"], [])
+    )
+    for _ in range(2):
+        run = command("run", suite, "mirror")
+        assert (run.returncode, "Traceback" in run.stderr) == (1, True)
+        assert "Traceback" in bare.run().output
+    assert is_fresh(suite, lab)
+
+
+def test_other_commands_are_not_refused_for_what_they_meet(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """As a document that is no text, in a `verify`."""
+    lab = start_lab(projects=1)
+    mirror = make_mirror(lab, "freshness")
+    mirror.run()
+    (mirror.directory / "web" / "json" / "lab-00").write_bytes(b"\xff")
+    verify = command("run", mirror, "verify")
+    assert verify.returncode != 64
+    assert str(mirror.config) not in verify.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
