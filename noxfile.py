@@ -187,7 +187,7 @@ def soak(session: nox.Session, bandersnatch: str) -> None:
 @nox.session(python="3.13")
 def bench(session: nox.Session) -> None:
     """What the suite costs; with `--short`, whether that is grossly more than it should be."""
-    session.install("-e", ".[lab]", f"bandersnatch=={NEWEST}", "pyperf")
+    session.install("-e", ".[test]", f"bandersnatch=={NEWEST}", "pyperf")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
