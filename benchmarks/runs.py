@@ -17,7 +17,7 @@ from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.lab.documents import SIMPLE_JSON
 from bandersnatch_freshness.lab.server import Lab
-from bandersnatch_freshness.state.document import EVIDENCE_KEPT, State, dump
+from bandersnatch_freshness.state.document import EVIDENCE_KEPT, State, dump, load
 from tests.receiver import receiver
 
 from .environments import BARE, SUITE, Environment
@@ -132,12 +132,9 @@ def _check_kept(mirror: Measured, number: int) -> None:
     Raises:
         RuntimeError: if not all incidents are left.
     """
-    kept = (mirror.mirror.directory / "freshness.json").read_text().count(EDGE_STALE)
+    kept = len(load((mirror.mirror.directory / "freshness.json").read_bytes()).incidents)
     if kept != number:
         raise RuntimeError(f"of {number} incidents, {kept} are left after the runs: these measured something else")
-
-
-EDGE_STALE = f'"verdict":"{Verdict.EDGE_STALE.value}"'
 
 
 def _state(lab: Lab, number: int) -> Iterator[str]:
