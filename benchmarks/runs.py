@@ -114,7 +114,7 @@ def alerts(size: Size, place: Path) -> Iterator[Row]:
         heard = len(alertmanager.received[-1])
     what = f"nothing to do, {number:,} open incidents, told to Alertmanager ({heard:,} alerts a request)"
     yield added(what, "wall", found, 2, "≤ 2 s", gross=10)
-    yield added(what, "memory", found, 100 * 2**20, "≤ 100 MiB", gross=4)
+    yield added(what, "memory", found)
 
 
 def _with_incidents(directory: Path, lab: Lab, number: int, **options: str) -> tuple[Measured, float]:
