@@ -40,6 +40,11 @@ def plain_url(url: str) -> str:
 
 
 @lru_cache(4096)  # many times in a state are the same
+def without_logins(text: str) -> str:
+    """Return a text without the users and passwords of the URLs in it."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
 def timestamp(seconds: int) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

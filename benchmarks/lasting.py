@@ -26,7 +26,7 @@ DAY = 24 * HOUR
 
 NOTHING_CURES = Behaviour("purging is broken", stuck=ALL_COPIES)
 
-# DESIGN: of a run that meets what an earlier one has met.
+# Of a run that meets what an earlier one has met.
 MOST_LINES = 50
 
 

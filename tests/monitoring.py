@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .caches.processes import running
+from .eventually import eventually
 
 # The commands that are needed, and Debian's packages that have them.
 PACKAGES = {
@@ -80,10 +80,7 @@ class Prometheus:
         Raises:
             AssertionError: where it takes too long.
         """
-        until = time.monotonic() + _SECONDS
-        while not holds(found := self.query(expression)):
-            assert time.monotonic() < until, (expression, found)
-            time.sleep(0.05)
+        eventually(lambda: self.query(expression), holds, _SECONDS)
 
 
 @contextmanager

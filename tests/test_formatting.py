@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bandersnatch_freshness.formatting import reason, without_paths
+from bandersnatch_freshness.formatting import reason, without_logins, without_paths
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,10 @@ def test_a_reason_without_number_and_path() -> None:
     assert reason(PermissionError(13, "Permission denied", "/srv/pypi/.tmp1")) == "Permission denied"
     assert reason(OSError("moto: no bucket")) == "moto: no bucket"
     assert reason(ValueError("line 1 breaks off")) == "line 1 breaks off"
+
+
+def test_no_login_of_a_url_is_shown() -> None:
+    """Wherever in a text it is; an address of mail is none."""
+    assert without_logins("to https://u:p@a.example/x and http://t@b:1, by me@c.example") == (
+        "to https://a.example/x and http://b:1, by me@c.example"
+    )

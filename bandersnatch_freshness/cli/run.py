@@ -7,7 +7,7 @@ import sys
 
 from ..core.incidents import Level
 from ..exit_codes import CheckExit, RunExit
-from ..reporting.standing import standing
+from ..reporting.summary import Summary
 from .summaries import summarize
 
 # Options of Bandersnatch's that need no command, and no configuration.
@@ -45,10 +45,16 @@ def main(options: argparse.Namespace) -> int:
     code = RunExit.FRESH if ended else RunExit.FAILED
     if summary.obstacle or summary.counts()[Level.CRITICAL]:
         code = RunExit.CRITICAL
+    if code is not RunExit.FRESH and "mirror" in options.arguments and not quiet and sys.stderr.isatty():
+        _say_why(summary)
+    return code
+
+
+def _say_why(summary: Summary) -> None:
+    """Say what is wrong to whoever started a run by hand: what is known is not said again in each run."""
+    from ..reporting.standing import standing  # which no cron job needs
+
     found = standing(summary)
-    is_told = code is not RunExit.FRESH and (found.incident is not None or found.severity is not CheckExit.OK)
-    if is_told and "mirror" in options.arguments and not quiet and sys.stderr.isatty():
-        # What is known is not said again in each run, but whoever starts one by hand asks for it.
+    if found.incident is not None or found.severity is not CheckExit.OK:
         said = f"{found.reason}; more by `bandersnatch-freshness status`"
         print(f"bandersnatch-freshness run: {said}", file=sys.stderr)  # noqa: T201
-    return code

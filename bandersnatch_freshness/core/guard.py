@@ -362,12 +362,8 @@ class IndexGuard:
                 index = replace(index, look=self.age.look_after(found=False, moved=False))
             return IndexAfter(KnownIndex(index, self._doubt, ceiling, stalled_at), wrong, False)
         doubt = self._doubt
-        if (
-            index
-            and doubt
-            and doubt.kind == LOWER
-            and (not self._synced or (self.is_confirmed and not self.has_given_out(index.serial)))
-        ):
+        is_lower = doubt is not None and doubt.kind == LOWER
+        if index and is_lower and (not self._synced or (self.is_confirmed and not self.has_given_out(index.serial))):
             self.warnings.append(
                 f"The index was remembered at serial {index.serial}, and is at {self._serial}: that counts from now on"
             )

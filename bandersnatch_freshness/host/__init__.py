@@ -19,6 +19,7 @@ from msgspec import Struct
 from ..core.causes import cause_of, is_of_request
 from ..core.observations import parse_serial
 from ..fail_open import fail_open
+from ..formatting import without_logins
 from ..settings import OptionError, with_underscores, written
 from ..slips import slips_of_mirror, unread_metrics
 from ..state.records import QUARANTINE_FILE
@@ -191,7 +192,8 @@ def files(config_file: str) -> MirrorFiles:
     except configparser.Error as error:
         raise ValueError(f"{config_file}: {_configuration.problem_of(error)}") from None
     except ValueError as error:  # of a storage backend, which names neither the file nor the option
-        raise ValueError(f"{config_file}: {'; '.join([str(error), *slips_of_mirror(configuration)])}") from None
+        said = [without_logins(str(error)), *slips_of_mirror(configuration)]
+        raise ValueError(f"{config_file}: {'; '.join(said)}") from None
 
 
 def _read(config_file: str) -> Any:
@@ -290,12 +292,11 @@ def run(arguments: Sequence[str], *, quiet: bool = False, needs_configuration: b
         if not has_begun:
             log.debug("Bandersnatch does not start", exc_info=True)
             raise RefusedError(f"{_configuration.named_file()}: {_configuration.why_refused(error)}") from error
-        if "mirror" in arguments:
+        if "mirror" in arguments and suite().settings is not None and not suite().has_begun:
             suite().end_early(error)
-        begins_none = suite().settings is not None and not suite().has_begun and "mirror" in arguments
-        if begins_none and _configuration.may_refuse(error):
-            log.debug("Bandersnatch does not begin", exc_info=True)
-            raise RefusedError(_why_not_begun(error)) from error
+            if _configuration.may_refuse(error):
+                log.debug("Bandersnatch does not begin", exc_info=True)
+                raise RefusedError(_why_not_begun(error)) from error
         if not suite().tells:
             raise
         # An incident of the mirror itself, which is told once it persists.
@@ -315,9 +316,8 @@ def _why_not_begun(error: Exception) -> str:
         files(config_file())
     except (OSError, ValueError) as why:
         return str(why)
-    configuration = _configuration.read_configuration(config_file())
-    slips = "".join(f"; {one}" for one in slips_of_mirror(configuration))
-    return f"{config_file()}: {_configuration.why_refused(error, configuration)}{slips}"
+    slips = slips_of_mirror(_configuration.read_configuration(config_file()))
+    return f"{config_file()}: {'; '.join([_configuration.why_refused(error), *slips])}"
 
 
 def _version() -> str:

@@ -17,7 +17,7 @@ import bandersnatch.configuration
 
 from .. import settings, slips
 from ..extras import Extra
-from ..formatting import plain_url, printable
+from ..formatting import printable, reason, without_logins
 from ..settings import OptionError, Settings, TrackingSettings
 from .layout import OWN_DIRECTORIES, OWN_FILES
 
@@ -64,7 +64,7 @@ def check_is_there(config_file: str) -> None:
         with open(config_file):
             pass
     except OSError as error:
-        what = (error.strerror or str(error)).lower().replace(" or directory", "").replace("is a dir", "a dir")
+        what = reason(error).lower().replace(" or directory", "").replace("is a dir", "a dir")
         raise NoConfigurationError(f"-c {config_file}: {what}; allowed: a bandersnatch.conf") from None
 
 
@@ -198,7 +198,7 @@ def may_refuse(error: Exception) -> bool:
     return isinstance(error, of_values) or isinstance(error.__cause__, StopIteration)
 
 
-def why_refused(error: Exception, configuration: Any = None) -> str:
+def why_refused(error: Exception) -> str:
     """Return why Bandersnatch doesn't start, or begins no run, by a configuration, in a line."""
     if isinstance(error, configparser.Error):
         return problem_of(error)
@@ -207,9 +207,7 @@ def why_refused(error: Exception, configuration: Any = None) -> str:
         # As before Python 3.12, where there is no such file.
         what = "no such file, or it lacks a section: " if isinstance(error, KeyError) else ""
         return printable(f"log-config: {what}{type(error).__name__}: {error}")
-    said = f"{type(error).__name__}: {error}"
-    master = configuration.get("mirror", "master", fallback="") if configuration else ""
-    return printable(said.replace(master, plain_url(master)) if "@" in master else said)
+    return printable(without_logins(f"{type(error).__name__}: {error}"))
 
 
 def near_misses(configuration: Any) -> list[str]:

@@ -187,7 +187,7 @@ class Suite:
     def end_early(self, error: Exception) -> None:
         """Remember a run that Bandersnatch ended by an error before it began, as where the disk is full."""
         tracking = self.settings.tracking if self.settings else None
-        if tracking is not None and not self.has_begun:
+        if tracking is not None:
             self.tells = fail_open(False, self._end_early, tracking, error)
 
     def _end_early(self, tracking: TrackingSettings, error: Exception) -> bool:

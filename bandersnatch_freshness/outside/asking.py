@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from .. import __version__
+from ..core.causes import all_behind
 from ..transports import problems
 from .answers import Answer, Kind, Places, Question, Raw, read
 from .survey import MOST_ADDRESSES, MOST_REQUESTS, Surveyed, survey
@@ -150,8 +151,7 @@ def _is_kept_to_itself(answer: Answer) -> bool:
 
 def problem_of(error: BaseException) -> str:
     """Return a few words on what went wrong."""
-    causes = list(filter(None, (error, error.__cause__, error.__context__)))
-    return problems.problem(causes) or type(error).__name__
+    return problems.problem(list(all_behind(error))) or type(error).__name__
 
 
 def _addresses(url: str) -> list[str]:

@@ -14,16 +14,21 @@ _Errors = tuple[type[BaseException], ...]
 
 # The errors of the clients' libraries, by the words for them.
 _PROXY: _Errors = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
-_KINDS: dict[str, _Errors] = {problems.BROKEN: (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)}
-_REDIRECTS: _Errors = (aiohttp.TooManyRedirects,)
+_KINDS: dict[str, _Errors] = {
+    REDIRECTS: (aiohttp.TooManyRedirects,),
+    problems.BROKEN: (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
+}
 
 if Extra.REQUESTS.is_installed:
     from requests.exceptions import ProxyError, Timeout, TooManyRedirects
     from urllib3.exceptions import HTTPError
 
     _PROXY = (*_PROXY, ProxyError)
-    _REDIRECTS = (*_REDIRECTS, TooManyRedirects)
-    _KINDS = {problems.TIME_OUT: (Timeout,), problems.BROKEN: (*_KINDS[problems.BROKEN], HTTPError)}
+    _KINDS = {
+        REDIRECTS: (*_KINDS[REDIRECTS], TooManyRedirects),
+        problems.TIME_OUT: (Timeout,),
+        problems.BROKEN: (*_KINDS[problems.BROKEN], HTTPError),
+    }
 
 # curl's exit codes (curl(1), EXIT CODES)
 _CURL_PROBLEMS = {
@@ -55,8 +60,6 @@ def problem_of(error: BaseException) -> str:
 
 
 def _problem(causes: Sequence[BaseException]) -> str:
-    if any(isinstance(one, _REDIRECTS) for one in causes):
-        return REDIRECTS
     words = problems.problem(causes, _KINDS)
     if words:
         return words

@@ -141,15 +141,14 @@ class ProbeReport:
             return "nothing"
         if diagnosis.outcome is ProbeExit.ALL_STALE and diagnosis.verdict is Verdict.UNKNOWN:
             return "have whoever runs the caches look into them, and ask again later"
-        statuses = {one.observation.status for one in self._of_pages() if one.way.page is self.base.page}
+        seen = [one.observation for one in self._of_pages() if one.way.page is self.base.page]
+        statuses, problems = {one.status for one in seen}, {one.problem for one in seen} - {""}
         if statuses == {HTTPStatus.NOT_FOUND} and not self.project:
             return "see whether `[mirror] master` is right: there is no index below it"
         if statuses == {HTTPStatus.NOT_FOUND}:
             return "see whether the name is right, and whether the project has a release left"
-        problems = {one.observation.problem for one in self._of_pages() if one.way.page is self.base.page} - {""}
-        if problems and all(
-            one.startswith((causes.REDIRECTS, causes.TLS, "status 403", "status 429")) for one in problems
-        ):
+        refused = (causes.REDIRECTS, causes.TLS, "status 403", "status 429")
+        if problems and all(one.startswith(refused) for one in problems):
             return causes.advice(min(problems))
         if statuses == {None}:
             return causes.advice(causes.NO_CONNECTION)

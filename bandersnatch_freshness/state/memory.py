@@ -385,11 +385,10 @@ class Memory:
     def _remember(self, run: Run, change: Callable[[State], None]) -> bool:
         """Change the state and write it; return False if that fails, which the trace tells `check`."""
         is_written = self._records.update(change, level=logging.DEBUG if self.has_told_loss() else logging.CRITICAL)
-        if not run.report.overlaps:
-            if is_written:
-                self._trace.end()
-            else:
-                self._trace.lose(run.started)
+        if is_written and not run.report.overlaps:
+            self._trace.end()
+        elif not run.report.overlaps:
+            self._trace.lose(run.started)
         return is_written
 
     def _alarm(self, notifier: Notifies, now: int) -> None:

@@ -8,17 +8,18 @@ import ssl
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 
-from ..core.causes import TLS, said_of_tls
+from ..core.causes import REDIRECTS, TLS, said_of_tls
 
 TIME_OUT, BROKEN, NO_ROUTE = "time-out", "connection broken", "no route"
 
-_KINDS: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "name not found"),
-    (TimeoutError, TIME_OUT),
-    (ConnectionRefusedError, "connection refused"),
-    (ConnectionError, BROKEN),
-    (HTTPException, BROKEN),
-)
+# The errors of the standard library by the words for them; which of those words are first, counts.
+_KINDS: Mapping[str, tuple[type[BaseException], ...]] = {
+    REDIRECTS: (),  # which only libraries follow
+    "name not found": (socket.gaierror,),
+    TIME_OUT: (TimeoutError,),
+    "connection refused": (ConnectionRefusedError,),
+    BROKEN: (ConnectionError, HTTPException),
+}
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
 
 
@@ -31,7 +32,7 @@ def problem(causes: Sequence[BaseException], more: Mapping[str, tuple[type[BaseE
     failed = [one for one in causes if isinstance(one, ssl.SSLError)]
     if failed:
         return f"{TLS}{said_of_tls(failed)}"
-    for kind, words in _KINDS:
-        if any(isinstance(one, (kind, *(more or {}).get(words, ()))) for one in causes):
+    for words, kinds in _KINDS.items():
+        if any(isinstance(one, (*kinds, *(more or {}).get(words, ()))) for one in causes):
             return words
     return NO_ROUTE if any(isinstance(one, OSError) and one.errno in _UNREACHABLE for one in causes) else ""

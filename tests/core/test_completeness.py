@@ -84,6 +84,7 @@ EDGE_STALE = {EDGE: Incident(EDGE, NOON, NOON, 1, 42, 41, Verdict.UNKNOWN)}
         pytest.param(RunReport(quarantined=set(TEN - {"a"})), LISTED, {}, 100, NOON, id="few-in-quarantine"),
         pytest.param(RunReport(quarantined=set(TEN)), LISTED, {}, 100, 1, id="too-many"),
         pytest.param(RunReport(quarantined=set(TEN)), LISTED, {}, 1000, NOON, id="of-a-large-list"),
+        pytest.param(RunReport(quarantined=set(TEN), accepted={"a"}), LISTED, {}, 100, NOON, id="accepted-by-hand"),
     ],
 )
 def test_complete_as_of_the_index_that_was_worked_off(

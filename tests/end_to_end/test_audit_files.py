@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from bandersnatch_freshness.lab.mirrors import Mirror
 
 from ..cli.test_status import command
 from ..conftest import MakeMirror, StartLab
+from ..eventually import eventually
 from .observe import BANDERSNATCH, pages
 from .test_audit import both, complete
 
@@ -173,10 +173,7 @@ def test_one_that_is_ended_is_gone_on_with(start_lab: StartLab, make_mirror: Mak
         text=True,
     )
     try:
-        deadline = time.monotonic() + 120
-        while not is_open(process.pid, endless):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: is_open(process.pid, endless), seconds=120)
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=60)
     finally:

@@ -62,15 +62,24 @@ def broken(
         yield lab, mirror, runs
 
 
-@pytest.mark.smoke
-def test_a_page_that_no_request_could_get_comes_home(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """In the first run in which it may be asked for, where bare Bandersnatch never gets it; and no cache keeps it."""
-    lab = start_lab(kind="pypi", projects=3, lifetimes=FOR_LONG)
+@contextmanager
+def broken_for_both(
+    start_lab: StartLab, make_mirror: MakeMirror, behaviour: Behaviour = PURGE_BROKEN, projects: int = 3
+) -> Iterator[tuple[Lab, Mirror, Mirror, Cron, Cron]]:
+    """Return the same for a bare mirror, and for one with the suite beside it, which are yet to run since then."""
+    lab = start_lab(kind="pypi", projects=projects, lifetimes=FOR_LONG)
     with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
         mirror.configure("freshness", **WANTED)
         for one in (bare_runs, runs):
             one.run(-HOUR)
-        break_purging(lab)
+        break_purging(lab, behaviour)
+        yield lab, bare, mirror, bare_runs, runs
+
+
+@pytest.mark.smoke
+def test_a_page_that_no_request_could_get_comes_home(start_lab: StartLab, make_mirror: MakeMirror) -> None:
+    """In the first run in which it may be asked for, where bare Bandersnatch never gets it; and no cache keeps it."""
+    with broken_for_both(start_lab, make_mirror) as (lab, bare, mirror, bare_runs, runs):
         runs.run(*SEEN)
         assert by_options(lab) == []
         assert not is_fresh(mirror, lab)
@@ -96,12 +105,8 @@ def test_a_page_that_no_request_could_get_comes_home(start_lab: StartLab, make_m
 
 def test_a_page_that_comes_to_nothing_has_had_its_turn(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """As a file of its is missing: it is asked for again after 6, 12 and 24 hours; bare does not get it either."""
-    lab = start_lab(kind="pypi", projects=1, lifetimes=FOR_LONG)
-    with side_by_side(make_mirror, lab) as (bare, mirror, bare_runs, runs):
-        mirror.configure("freshness", **WANTED)
-        for one in (bare_runs, runs):
-            one.run(-HOUR)
-        break_purging(lab, replace(PURGE_BROKEN, file_fault="missing"))
+    broken_file = replace(PURGE_BROKEN, file_fault="missing")
+    with broken_for_both(start_lab, make_mirror, broken_file, 1) as (lab, bare, mirror, bare_runs, runs):
         runs.run(*SEEN, *(ASIDE + hour * HOUR for hour in range(24)))
         bare_runs.run(ASIDE + 24 * HOUR)
         assert len(by_options(lab)) == 3

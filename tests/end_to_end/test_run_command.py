@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trustme
 
 from bandersnatch_freshness.lab.behaviours import Behaviour
 
@@ -126,6 +127,23 @@ def test_an_error_that_ends_a_run_is_said_once(
     assert "Permission denied" in runs[0].stderr
     assert all("Traceback" in bare.run().output for _ in range(2))
     assert "no permission to write" in command("status", suite).stdout
+
+
+def test_a_master_that_is_not_trusted(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:
+    """As whose certificate is of nobody known: told as that, not as a disk; bare has it in its traceback."""
+    others = tmp_path / "others.pem"
+    trustme.CA().cert_pem.write_to_path(str(others))
+    untrusting = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(others))
+    lab = start_lab(projects=1)
+    suite, bare = make_mirror(lab, "freshness"), make_mirror(lab)
+    assert "CERTIFICATE_VERIFY_FAILED" in bare.run(environment=untrusting).output
+    suite.run(environment=untrusting)
+    shown = command("status", suite).stdout
+    assert ": TLS: " in shown
+    assert "To do: see why this host does not trust the master" in shown
+    for mirror in (bare, suite):
+        mirror.run()
+        assert is_fresh(mirror, lab)
 
 
 def test_what_fails_after_a_run_is_said_each_time(start_lab: StartLab, make_mirror: MakeMirror) -> None:

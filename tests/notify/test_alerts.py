@@ -15,6 +15,7 @@ from bandersnatch_freshness.notify import alerts
 from bandersnatch_freshness.notify.sender import send_to_alertmanager
 from bandersnatch_freshness.state.document import NotificationRecord
 
+from ..eventually import eventually
 from .test_channels import active_alerts
 
 MIRROR = alerts.Mirror("host", "/srv/pypi", "https://pypi.example")
@@ -93,10 +94,7 @@ def test_nobody_is_told_twice_by_the_suite_and_the_rules(alertmanager: str) -> N
         ("PyPIMirrorWarning", "/srv/other", "warning"),
     ]
     # What inhibits what, Alertmanager works out after it has answered.
-    until = time.monotonic() + 10
-    while (told := uninhibited(alertmanager)) != expected and time.monotonic() < until:
-        time.sleep(0.05)
-    assert told == expected
+    eventually(lambda: uninhibited(alertmanager), lambda told: told == expected, 10)
 
 
 def uninhibited(alertmanager: str) -> list[tuple[str, str, str]]:
