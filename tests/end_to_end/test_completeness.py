@@ -23,7 +23,9 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("cause", BROKEN)
+@pytest.mark.parametrize(
+    "cause", [pytest.param(cause, marks=[pytest.mark.slow] * (fault == "silent")) for cause, fault in BROKEN.items()]
+)
 def test_one_broken_page_freezes_nothing(cause: str, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """It is an incident with its cause, said once a level, and goes into quarantine; bare stands still for ever."""
     lab = start_lab(projects=9)

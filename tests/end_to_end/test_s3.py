@@ -198,6 +198,7 @@ def test_the_status_page_lies_there_too(bucket: Bucket, start_lab: StartLab, mak
     assert (facts["verdict"], facts["newest"], facts["index_serial"]) == ("fresh", {}, None)
 
 
+@pytest.mark.slow
 def test_an_audit_reads_it_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """What is deleted or older is found, repaired, and synced by the next run."""
     lab = start_lab(projects=3)
@@ -237,6 +238,7 @@ def test_what_is_lost_comes_back_by_runs_there_too(
     assert pages(lab) == {"lab-00": 1}
 
 
+@pytest.mark.slow
 def test_an_audit_looks_for_files_there(bucket: Bucket, start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """One request for each file, which are counted; by checksum, each is read."""
     lab = start_lab(projects=3)
