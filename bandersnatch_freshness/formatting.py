@@ -26,7 +26,7 @@ def printable(value: str, longest: int = LONGEST_VALUE) -> str:
 
 def encodable(text: str) -> str:
     """Return a text as UTF-8 can write it; a path may have bytes in it that are none."""
-    return text.encode(errors="backslashreplace").decode()
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def plain_url(url: str) -> str:
@@ -39,15 +39,16 @@ def plain_url(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-@lru_cache(4096)  # many times in a state are the same
+@lru_cache(4096)
 def without_logins(text: str) -> str:
     """Return a text without the users and passwords of the URLs in it."""
     return re.sub(r"(?<=://)[^/@\s]+@", "", text)
 
 
+@lru_cache(4096)  # many times in a state are the same
 def timestamp(seconds: int) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()}Z"
 
 
 @lru_cache(4096)

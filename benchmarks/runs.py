@@ -111,7 +111,9 @@ def alerts(size: Size, place: Path) -> Iterator[Row]:
         told, _ = _with_incidents(place / "told", lab, number, notify=f"alertmanager://{alertmanager.address}")
         found = alternate(none.run, told.run, size.pairs)
         _check_kept(told, number)
-        heard = len(alertmanager.received[-1])
+        heard = max(map(len, alertmanager.received))
+        if len({alert["labels"]["package"] for posted in alertmanager.received for alert in posted}) != number:
+            raise RuntimeError(f"Alertmanager was not told of all {number} incidents")
     what = f"nothing to do, {number:,} open incidents, told to Alertmanager ({heard:,} alerts a request)"
     yield added(what, "wall", found, 2, "≤ 2 s", gross=20)
     yield added(what, "memory", found)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 
+import pytest
 from bandersnatch.filter import FilterReleasePlugin
 
 from bandersnatch_freshness import plugins
@@ -37,3 +38,19 @@ def test_importing_the_plugins_imports_nothing_else() -> None:
     )
     imported = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert imported.split() == ["bandersnatch_freshness", "bandersnatch_freshness.plugins"]
+
+
+@pytest.mark.parametrize("enabled", ["", "freshness"])
+def test_garbage_collections_pass_over_what_is_there_where_a_plugin_is_enabled(enabled: str) -> None:
+    """Once, as `verify` builds all plugins anew for each package, and what it leaves is to be collected."""
+    script = (
+        "import gc; from bandersnatch.configuration import BandersnatchConfig\n"
+        "from bandersnatch_freshness.plugins import Freshness\n"
+        "read = BandersnatchConfig(); read = getattr(read, 'config', read)  # newer releases' is one itself\n"
+        f"read.read_dict({{'plugins': {{'enabled': {enabled!r}}}}})\n"
+        "def frozen(): Freshness(); return gc.get_freeze_count()\n"
+        "first = frozen(); more = [[] for _ in range(10_000)]\n"
+        "print(first > 10_000, frozen() <= first, gc.isenabled())"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.split() == [str(bool(enabled)), "True", "True"]

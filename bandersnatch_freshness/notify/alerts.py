@@ -5,11 +5,13 @@ Alertmanager identifies an alert by its labels alone, so anything that changes f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
+from msgspec.json import Encoder
 
 from ..core.incidents import OF_ALL, Incident, Level
 from ..core.wording import ails, describe, title
@@ -20,6 +22,9 @@ from ..state.document import NotificationRecord
 ALERT_NAME = "PyPIMirrorStale"
 STATE_ALERT_NAME = "PyPIMirrorStateNotWritten"
 TEST_ALERT_NAME = "PyPIMirrorTest"
+
+# An alert has some 800 bytes, and a proxy in front of Alertmanager often takes no more than 1 MiB at a time.
+PER_REQUEST = 1000
 
 Alert = dict[str, Any]
 
@@ -45,8 +50,11 @@ class Mirror(Struct, frozen=True):
         # `mirror` has the value that it has in metrics, where it is Prometheus that adds which host that is.
         labels = {"alertname": name, "host": self.host, "mirror": encodable(self.directory), "severity": str(level)}
         return {
-            "labels": {**labels, "package": subject} if subject else labels,
-            "annotations": {**annotations, "runbook_url": where(RUNBOOK)},
+            "labels": {**labels, "package": encodable(subject)} if subject else labels,
+            "annotations": {
+                **{name: encodable(text) for name, text in annotations.items()},
+                "runbook_url": where(RUNBOOK),
+            },
             # Alertmanager rejects an alert that ends before it starts, as happens when a clock is set back.
             "startsAt": timestamp(min(since, now)),
             "endsAt": timestamp(ends),
@@ -61,19 +69,16 @@ class Mirror(Struct, frozen=True):
 
 def of_incidents(
     incidents: Mapping[str, Incident], notified: Mapping[str, NotificationRecord], mirror: Mirror, now: int, ahead: int
-) -> list[Alert]:
-    """Return the alerts for open incidents, and the ended alerts for those that are over.
+) -> Iterator[Alert]:
+    """Yield the alerts for open incidents, and the ended alerts for those that are over.
 
     When a level changes, which is a label, the alert with the old one is ended. Alertmanager resolves an alert once
     its `endsAt` has passed, so that is `ahead` seconds from now.
     """
-    made = []
     for subject, last in notified.items():
         incident = incidents.get(subject)
         if incident is None or incident.level != last.level:
-            made.append(
-                mirror.alert(ALERT_NAME, last.level, last.since, now, now, _ended(subject, last, incident), subject)
-            )
+            yield mirror.alert(ALERT_NAME, last.level, last.since, now, now, _ended(subject, last, incident), subject)
     for subject, incident in incidents.items():
         if incident.level is Level.STALE or (incident.is_explained and subject not in notified):
             continue
@@ -84,8 +89,13 @@ def of_incidents(
             "got_serial": str(incident.got),
             "verdict": incident.verdict.value,
         }
-        made.append(mirror.alert(ALERT_NAME, incident.level, incident.since, now, now + ahead, annotations, subject))
-    return made
+        yield mirror.alert(ALERT_NAME, incident.level, incident.since, now, now + ahead, annotations, subject)
+
+
+def bodies(alerts: Iterable[Alert]) -> tuple[bytes, ...]:
+    """Return alerts as the bodies of requests to Alertmanager: JSON, at most 1,000 alerts in each."""
+    left, encoder = iter(alerts), Encoder()
+    return tuple(iter(lambda: encoder.encode(list(islice(left, PER_REQUEST))), b"[]"))
 
 
 def _ended(subject: str, last: NotificationRecord, incident: Incident | None) -> dict[str, str]:

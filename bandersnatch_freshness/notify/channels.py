@@ -13,9 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from .sender import ALERTMANAGER
+from .sender import ALERTMANAGER, Given, Outgoing
 
 # The longest that hanging services may delay a run, all of them together.
 SECONDS: float = 10
@@ -55,13 +56,13 @@ def deliver(sendings: Mapping[Channel, Sequence[Any]], seconds: float | None = N
     """Send the parts of each channel, all channels at once, and return the problem of each part, empty if it arrived.
 
     If the time runs out (`SECONDS`, or as given), the sending process is killed, and what is still unsent counts as
-    not delivered. A part of None only asks whether the URL is understood.
+    not delivered. A part that is bytes is JSON as it is; one of None only asks whether the URL is understood.
     """
     limit = SECONDS if seconds is None else seconds
-    channels = [{"url": channel.url, "parts": parts} for channel, parts in sendings.items()]
+    channels = [Outgoing(channel.url, [_as_json(part) for part in parts]) for channel, parts in sendings.items()]
     # On standard input, as anyone can read a command line.
     command = [sys.executable, "-P", "-m", f"{__package__}.sender"]
-    given = json.dumps({"seconds": math.ceil(2 * limit), "channels": channels}).encode()
+    given = msgspec.json.encode(Given(math.ceil(2 * limit), channels))
     try:
         ended = subprocess.run(
             command, input=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=limit, check=False
@@ -77,3 +78,7 @@ def deliver(sendings: Mapping[Channel, Sequence[Any]], seconds: float | None = N
         channel: [problems.get((number, index), otherwise) for index in range(len(parts))]
         for number, (channel, parts) in enumerate(sendings.items())
     }
+
+
+def _as_json(part: Any) -> msgspec.Raw:
+    return msgspec.Raw(part if isinstance(part, bytes) else msgspec.json.encode(part))

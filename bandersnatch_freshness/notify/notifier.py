@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ..core.completeness import usual_interval
 from ..core.incidents import Level
 from ..core.log_fields import log_fields
-from ..formatting import duration, timestamp
+from ..formatting import duration, encodable, timestamp
 from ..settings import TrackingSettings, refused_channel
 from ..state.document import ChannelRecord, State
 from . import alerts, notices
@@ -29,19 +29,22 @@ LEAST_SECONDS_AHEAD = 30 * 60
 
 
 class Sending(Struct, frozen=True):
-    """What to send to one channel: messages about subjects, alerts, or a heartbeat's signal and the reason for it."""
+    """What to send to one channel: messages about subjects, bodies of alerts, or a signal of the heartbeat and why."""
 
     messages: tuple[Message, ...] = ()
-    alerts: tuple[alerts.Alert, ...] = ()
+    alerts: tuple[bytes, ...] = ()
     beat: tuple[Signal, str] | None = None
 
     def parts(self) -> list[Any]:
-        """Return the parts that are delivered separately: each message, or all alerts together."""
+        """Return the parts that are delivered separately: each message, or each body of alerts."""
         if self.beat:
             return [self.beat]
         if self.alerts:
-            return [self.alerts]
-        return [{"level": one.level and str(one.level), "title": one.title, "body": one.body} for one in self.messages]
+            return list(self.alerts)
+        return [
+            {"level": one.level and str(one.level), "title": encodable(one.title), "body": encodable(one.body)}
+            for one in self.messages
+        ]
 
 
 Deliveries = dict[Channel, Sending]
@@ -94,9 +97,9 @@ class Notifier:
             notified = state.notified.get(channel.key, {})
             if channel.is_alertmanager:
                 mirror, ahead = self._mirror(state), _seconds_ahead(state)
-                open_ = alerts.of_incidents(state.incidents, notified, mirror, now, ahead)
-                if open_:
-                    plan[channel] = Sending(alerts=tuple(open_))
+                bodies = alerts.bodies(alerts.of_incidents(state.incidents, notified, mirror, now, ahead))
+                if bodies:
+                    plan[channel] = Sending(alerts=bodies)
                 continue
             subjects = notices.due(state.incidents, notified, now, self._repeat_every)
             if not subjects:
@@ -143,7 +146,7 @@ class Notifier:
                 for message, has_arrived in zip(sending.messages, arrived, strict=True):
                     notified = notices.settle(state.incidents, notified, message.subjects, arrived=has_arrived)
                 state.notified[channel.key] = notified
-            elif sent:
+            elif all(arrived):  # else each alert is posted again, which Alertmanager takes for the same
                 state.notified[channel.key] = notices.posted(state.incidents, notified, now)
                 totals.notifications_sent += state.notified[channel.key] != notified
         has_counted = totals.notifications_sent + totals.notifications_failed != counted
@@ -157,9 +160,9 @@ class Notifier:
         """
         text = f"{file} can't be written since {timestamp(since)}: what runs see is not remembered, nor told"
         title = f"[CRITICAL] PyPI mirror {self._name}: {file} can't be written"
-        alert = alerts.of_state(text, self._mirror(state), since, now, _seconds_ahead(state))
+        alert = alerts.bodies([alerts.of_state(text, self._mirror(state), since, now, _seconds_ahead(state))])
         plan = {
-            channel: Sending(alerts=(alert,))
+            channel: Sending(alerts=alert)
             if channel.is_alertmanager
             else Sending(messages=(Message(Level.CRITICAL, (), title, text),))
             for channel in self._channels
@@ -184,9 +187,9 @@ class Notifier:
         """Send a test by every channel, and where it `beats`, to the heartbeat's receiver that a run has succeeded."""
         text = f"This is a test, sent by hand on {self._host} for the mirror in {self._directory}. Nothing is wrong."
         message = Message(None, (), f"[TEST] PyPI mirror {self._name}: messages arrive", text)
-        alert = alerts.of_test(text, self._mirror(state), now)
+        alert = alerts.bodies([alerts.of_test(text, self._mirror(state), now)])
         plan = {
-            channel: Sending(alerts=(alert,)) if channel.is_alertmanager else Sending(messages=(message,))
+            channel: Sending(alerts=alert) if channel.is_alertmanager else Sending(messages=(message,))
             for channel in self._channels
         }
         if beats:

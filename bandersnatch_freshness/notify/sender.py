@@ -2,10 +2,9 @@
 
 A run must be safe from two things: Apprise sends in threads that Python waits for at exit, and
 HTTP clients log the URLs that they request, secrets included. `notify` starts this process and
-writes to its standard input, as JSON, after how many `seconds` it ends itself, in case nobody is waiting for it any
-more because the run was killed, and the `channels`, each with its `url` and `parts`. It reads
-one JSON line for each part: the index of the channel, the index of the part, and the problem
-(empty if there was none). A part that is null is not sent: it asks whether the URL is understood.
+writes what it is `Given` to its standard input, as JSON, and reads one JSON line for each part:
+the index of the channel, the index of the part, and the problem (empty if there was none).
+A part that is null is not sent: it asks whether the URL is understood.
 """
 
 from __future__ import annotations
@@ -17,10 +16,13 @@ import signal
 import sys
 import threading
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
 
 from .opener import opener, without_login
 
@@ -32,20 +34,34 @@ STEP_SECONDS = 20
 NOT_UNDERSTOOD = "not a URL that Apprise understands"
 
 
+class Outgoing(Struct):
+    """What goes to a URL, part by part, each as JSON."""
+
+    url: str
+    parts: list[Raw]
+
+
+class Given(Struct):
+    """What a sender is given: after how many seconds it ends itself, as its run may be killed, and what to send."""
+
+    seconds: int
+    channels: list[Outgoing]
+
+
 class DeliveryError(Exception):
     """A message did not arrive; the text says why, without secrets."""
 
 
-def send(url: str, part: Any) -> None:
-    """Send one message through Apprise, or alerts to Alertmanager.
+def send(url: str, part: Raw) -> None:
+    """Send one message through Apprise, or one body of alerts to Alertmanager.
 
     Raises:
         DeliveryError: if it was not accepted.
     """
     if url.partition(":")[0] in ALERTMANAGER:
-        send_to_alertmanager(url, part)
+        send_to_alertmanager(url, bytes(part))
     else:
-        send_by_apprise(url, part)
+        send_by_apprise(url, msgspec.json.decode(part))
 
 
 def send_by_apprise(url: str, message: Mapping[str, Any] | None) -> None:
@@ -72,8 +88,8 @@ def send_by_apprise(url: str, message: Mapping[str, Any] | None) -> None:
         raise DeliveryError("the service did not take it")
 
 
-def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
-    """Post alerts to version 2 of Alertmanager's API.
+def send_to_alertmanager(url: str, alerts: bytes) -> None:
+    """Post alerts, as a JSON array, to version 2 of Alertmanager's API.
 
     Raises:
         DeliveryError: if it did not accept them.
@@ -82,7 +98,7 @@ def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
     scheme = "https" if parts.scheme == "alertmanagers" else "http"
     where = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/v2/alerts"
     headers = {"Content-Type": "application/json", **login}
-    request = urllib.request.Request(where, json.dumps(alerts).encode(), headers)  # noqa: S310 - one of the two
+    request = urllib.request.Request(where, alerts, headers)  # noqa: S310 - one of the two
     try:
         with opener(where).open(request, timeout=STEP_SECONDS) as answer:
             answer.read()
@@ -93,11 +109,11 @@ def send_to_alertmanager(url: str, alerts: Sequence[Mapping[str, Any]]) -> None:
         raise DeliveryError(type(error.reason).__name__) from error
 
 
-def _send_all(output: int, number: int, url: str, parts: Sequence[Any]) -> None:
-    for index, part in enumerate(parts):
+def _send_all(output: int, number: int, channel: Outgoing) -> None:
+    for index, part in enumerate(channel.parts):
         problem = ""
         try:
-            send(url, part)
+            send(channel.url, part)
         except DeliveryError as error:
             problem = str(error)
         except Exception as error:  # noqa: BLE001 - from a library; its text may contain secrets
@@ -112,11 +128,11 @@ def main() -> None:
     output = os.dup(1)
     os.dup2(2, 1)
     logging.disable()
-    given = json.load(sys.stdin)
-    signal.alarm(given["seconds"])
+    given = msgspec.json.decode(sys.stdin.buffer.read(), type=Given)
+    signal.alarm(given.seconds)
     threads = [
-        threading.Thread(target=_send_all, args=(output, number, channel["url"], channel["parts"]))
-        for number, channel in enumerate(given["channels"])
+        threading.Thread(target=_send_all, args=(output, number, channel))
+        for number, channel in enumerate(given.channels)
     ]
     for thread in threads:
         thread.start()

@@ -16,11 +16,15 @@ import pytest
 import requests
 import trustme
 from aiosmtpd.controller import Controller
+from msgspec import Raw
 
 from bandersnatch_freshness.notify import channels as notify
 from bandersnatch_freshness.notify import sender
 from bandersnatch_freshness.notify.channels import Channel, deliver
+from bandersnatch_freshness.notify.notifier import Notifier
 from bandersnatch_freshness.notify.sender import DeliveryError, send_by_apprise, send_to_alertmanager
+from bandersnatch_freshness.settings import read_tracking
+from bandersnatch_freshness.state.document import State
 
 from ..receiver import receiver
 
@@ -112,6 +116,16 @@ def test_a_channel_that_fails_is_named_without_its_secrets(caplog: pytest.LogCap
         assert "t0ken" not in text
 
 
+@pytest.mark.parametrize("scheme", ["json", "alertmanager"])
+def test_a_path_that_is_no_text_does_not_keep_a_message_back(scheme: str) -> None:
+    """Linux takes any bytes for one."""
+    with receiver() as server:
+        tracking = read_tracking(["freshness"], {"notify": f"{scheme}://{server.address}"})
+        found = Notifier(tracking, "host", "/srv/\udcff").test(State("https://m"), 1_539_691_200, beats=False)
+        assert list(found.values()) == [[""]]
+    assert "/srv/" in str(server.received)
+
+
 def test_a_message_that_fails_is_told_from_one_that_arrived() -> None:
     """Each on its own."""
     with receiver(refused="warning") as server:
@@ -178,7 +192,7 @@ def test_a_process_that_breaks_off_is_said(mocker: Any) -> None:
 def test_an_error_of_a_library_is_not_told_word_by_word(mocker: Any, capfd: Any) -> None:
     """Its text may have the URL in it."""
     mocker.patch.object(sender, "send", side_effect=RuntimeError("https://hooks.example/s3cret"))
-    sender._send_all(1, 0, "json://x", [WARNING])
+    sender._send_all(1, 0, sender.Outgoing("json://x", [Raw(b"null")]))
     assert capfd.readouterr().out == '[0, 0, "RuntimeError"]\n'
 
 
@@ -186,13 +200,13 @@ def test_an_error_of_a_library_is_not_told_word_by_word(mocker: Any, capfd: Any)
 def test_alertmanagers_refusal_is_a_failure(status: int) -> None:
     """Said with its status; what is redirected is not posted."""
     with receiver(status) as server, pytest.raises(DeliveryError, match=f"status {status}"):
-        send_to_alertmanager(f"alertmanager://{server.address}", [])
+        send_to_alertmanager(f"alertmanager://{server.address}", b"[]")
 
 
 def test_an_alertmanager_may_have_a_path_and_a_password() -> None:
     """As behind a reverse proxy."""
     with receiver() as server:
-        send_to_alertmanager(f"alertmanager://user:p%40ss@{server.address}/am/", [{"labels": {}}])
+        send_to_alertmanager(f"alertmanager://user:p%40ss@{server.address}/am/", b'[{"labels": {}}]')
     assert server.received == [[{"labels": {}}]]
 
 
@@ -214,4 +228,4 @@ def test_an_alertmanager_may_speak_tls(tmp_path: Path, monkeypatch: pytest.Monke
 def test_an_alertmanager_that_is_not_there_is_a_failure() -> None:
     """Without a traceback of the HTTP client."""
     with pytest.raises(DeliveryError, match="ConnectionRefusedError"):
-        send_to_alertmanager("alertmanager://127.0.0.1:1", [])
+        send_to_alertmanager("alertmanager://127.0.0.1:1", b"[]")

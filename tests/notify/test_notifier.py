@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -14,7 +15,7 @@ from bandersnatch_freshness.documentation import RUNBOOK, where
 from bandersnatch_freshness.formatting import timestamp
 from bandersnatch_freshness.notify import notices
 from bandersnatch_freshness.notify.channels import Channel
-from bandersnatch_freshness.notify.notifier import Deliveries, Notifier
+from bandersnatch_freshness.notify.notifier import Deliveries, Notifier, Sending
 from bandersnatch_freshness.settings import read_tracking
 from bandersnatch_freshness.state.document import State, dump, load
 
@@ -86,6 +87,11 @@ def titles(plan: Deliveries) -> list[str]:
         for sending in plan.values()
         for message in sending.messages
     ]
+
+
+def alerts_in(sending: Sending) -> list[Any]:
+    """Return the alerts of a sending, as Alertmanager gets them."""
+    return [alert for body in sending.alerts for alert in json.loads(body)]
 
 
 def test_ten_days_are_twelve_messages() -> None:
@@ -275,7 +281,7 @@ def test_alerts_outlast_several_runs(gap: int, ahead: int) -> None:
         plan = mirror.plan(now, "foo")
         mirror.settle(plan, now)
     (sending,) = plan.values()
-    (alert,) = sending.alerts
+    (alert,) = alerts_in(sending)
     assert alert["labels"] == {
         "alertname": "PyPIMirrorStale",
         "host": "host",
@@ -299,7 +305,7 @@ def test_an_outage_does_not_make_alerts_last_for_months() -> None:
     for number in range(3):
         now = NOON + 100 * DAY + number * 5 * MINUTE
         (sending,) = mirror.plan(now, "foo").values()
-    assert sending.alerts[-1]["endsAt"] == timestamp(now + 30 * MINUTE)
+    assert alerts_in(sending)[-1]["endsAt"] == timestamp(now + 30 * MINUTE)
 
 
 def test_an_alert_starts_before_it_ends_when_the_clock_is_put_back() -> None:
@@ -307,7 +313,7 @@ def test_an_alert_starts_before_it_ends_when_the_clock_is_put_back() -> None:
     mirror, now = warned(AM)
     mirror.settle(mirror.plan(now, "foo"), now)
     (sending,) = mirror.plan(NOON - DAY).values()
-    (alert,) = sending.alerts
+    (alert,) = alerts_in(sending)
     assert alert["startsAt"] == alert["endsAt"] == timestamp(NOON - DAY)
 
 
@@ -317,7 +323,7 @@ def test_an_alert_with_other_labels_ends_the_old_one() -> None:
     mirror.settle(mirror.plan(now, "foo"), now)
     worse = mirror.plan(NOON + DAY, "foo", verdict=Verdict.ORIGIN_STALE)
     (sending,) = worse.values()
-    ended, opened = sending.alerts
+    ended, opened = alerts_in(sending)
     assert ended["labels"]["severity"] == "warning"
     assert ended["endsAt"] == timestamp(NOON + DAY)
     assert ended["annotations"]["summary"] == "foo is critical now"
@@ -328,10 +334,10 @@ def test_a_verdict_that_changes_makes_no_other_alert() -> None:
     """It is no label: whoever silenced the alert, or was paged for it, goes on with the same one."""
     mirror, now = warned(AM)
     plan = mirror.plan(now, "foo")
-    ((before,),) = (sending.alerts for sending in plan.values())
+    ((before,),) = (alerts_in(sending) for sending in plan.values())
     mirror.settle(plan, now)
     plan = mirror.plan(now + MINUTE, "foo", verdict=Verdict.ORIGIN_STALE)
-    ((alert,),) = (sending.alerts for sending in plan.values())
+    ((alert,),) = (alerts_in(sending) for sending in plan.values())
     assert alert["labels"] == before["labels"]
     assert [one["annotations"]["verdict"] for one in (before, alert)] == ["edge-stale", "origin-stale"]
     mirror.settle(plan, now + MINUTE)
@@ -347,10 +353,26 @@ def test_an_alert_that_is_over_is_ended_until_that_was_heard() -> None:
         plan = mirror.plan(now)
         mirror.settle(plan, now, arrived=arrived)
         (sending,) = plan.values()
-        assert [(alert["labels"]["package"], alert["endsAt"]) for alert in sending.alerts] == [("foo", timestamp(now))]
-        assert sending.alerts[0]["annotations"]["summary"] == "foo is no longer stale"
-        assert "It was warning, since" in sending.alerts[0]["annotations"]["description"]
+        (alert,) = alerts_in(sending)
+        assert (alert["labels"]["package"], alert["endsAt"]) == ("foo", timestamp(now))
+        assert alert["annotations"]["summary"] == "foo is no longer stale"
+        assert "It was warning, since" in alert["annotations"]["description"]
     assert mirror.plan(now + 5 * MINUTE) == {}
+
+
+def test_many_alerts_are_posted_by_the_thousand_and_again_until_all_arrived() -> None:
+    """A proxy in front of Alertmanager may refuse 1 MiB; what came in part is no news that was heard."""
+    mirror, many = Mirror(AM), [f"pkg-{number}" for number in range(2001)]
+    incidents = {name: Incident(name, NOON, NOON, 9, 42, 41, Verdict.EDGE_STALE, Level.WARNING) for name in many}
+    mirror.text = "".join(dump(State("https://pypi.example/", incidents), NOON))
+    for arrived in ([True, False, True], [True, True, True]):
+        state = mirror.state
+        plan = mirror.notifier.plan(state, NOON + HOUR)
+        (sending,) = plan.values()
+        assert [len(json.loads(body)) for body in sending.alerts] == [1000, 1000, 1]
+        assert {alert["labels"]["package"] for alert in alerts_in(sending)} == set(many)
+        mirror.settle(plan, NOON + HOUR, arrived=arrived)
+        assert len(mirror.state.notified.get(key(AM), {})) == (2001 if all(arrived) else 0)
 
 
 @pytest.mark.parametrize(("is_told", "channels"), [(False, 2), (True, 1)])
@@ -361,7 +383,7 @@ def test_a_state_that_can_not_be_written_is_told(is_told: bool, channels: int, m
     assert notifier.alarm(State("https://m"), "/srv/state.json", NOON, NOON + HOUR, is_told=is_told)
     (plan,) = deliver.call_args.args
     assert len(plan) == channels
-    (alert,) = [sending.alerts[0] for channel, sending in plan.items() if channel.is_alertmanager]
+    (alert,) = [alerts_in(sending)[0] for channel, sending in plan.items() if channel.is_alertmanager]
     assert alert["labels"] == {
         "alertname": "PyPIMirrorStateNotWritten",
         "host": "host",
