@@ -6,6 +6,7 @@ Into an environment of its own, beside the newest Bandersnatch that this Python 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -105,6 +106,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         venv.create(directory, with_pip=True)
         python = str(Path(directory) / "bin" / "python")
+        shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would install what older commits left there
         command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*command, f"{ROOT}[all]", HOST], check=True)
         code = "import json, sys; print(json.dumps([one for one in sys.path if one.endswith('site-packages')]))"

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct, field
-from rich.markup import escape
-from rich.table import Table
 
 from ..formatting import LONGEST_VALUE, printable, timestamp
+from ..table import Table
 
 
 class FileKind(enum.Enum):
@@ -111,26 +110,21 @@ class FileTally(Struct):
 
     def summary(self) -> Table:
         """Return how many files were found to be what."""
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        table.add_column()
-        table.add_column(justify="right")
-        table.add_column()
+        table = Table(("", "", ""), right=[1])
         for kind in reversed(FileKind):
             if count := self.counts[kind]:
-                table.add_row(f"files {kind.value}" * (not kind.is_named) or kind.value, f"{count:,}", MEANINGS[kind])
+                table.add(f"files {kind.value}" * (not kind.is_named) or kind.value, f"{count:,}", MEANINGS[kind])
         return table
 
     def findings(self, shown: int) -> Table | None:
         """Return those that are named, at most so many, what matters most first; None if there is none."""
         if not self.named:
             return None
-        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-        for column in ("package", "finding", "size", "listed", "file"):
-            table.add_column(column, overflow="fold")
+        table = Table(("package", "finding", "size", "listed", "file"))
         for one in self.sorted()[:shown]:
             sizes = ("" if size is None else f"{size}" for size in (one.size, one.expected))
             row = printable(one.project), one.kind.value, *sizes, printable(one.path, _LONGEST_PATH)
-            table.add_row(*map(escape, row), style="yellow" if one.kind.is_finding else "")
+            table.add(*row, style="yellow" if one.kind.is_finding else "")
         if len(self.named) > shown:
             table.caption = f"and {len(self.named) - shown:,} more; all of them with --list or --json"
         return table

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
-from rich.markup import escape
-from rich.table import Table
 
 from ..exit_codes import AuditExit
 from ..formatting import duration, printable
+from ..table import Table
 from .comparison import Finding, Kind, Tally
 from .file_findings import FileTally
 
@@ -66,13 +65,10 @@ class AuditReport(Struct, frozen=True):
 
     def summary(self) -> Table:
         """Return how many projects were found to be what."""
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        table.add_column()
-        table.add_column(justify="right")
-        table.add_column()
+        table = Table(("", "", ""), right=[1])
         for kind in reversed(Kind):
             if count := self.tally.counts[kind]:
-                table.add_row(kind.value, f"{count:,}", _MEANINGS[kind], style=_style(kind))
+                table.add(kind.value, f"{count:,}", _MEANINGS[kind], style=_style(kind))
         return table
 
     def findings(self) -> Table | None:
@@ -80,13 +76,11 @@ class AuditReport(Struct, frozen=True):
         named = list(_sorted(self.tally))
         if not named:
             return None
-        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-        for column in ("package", "finding", "announced", *self.places):
-            table.add_column(column, overflow="fold")
+        table = Table(("package", "finding", "announced", *self.places))
         for one in named[:SHOWN]:
             copies = ("none" if serial is None else str(serial or "unreadable") for serial in one.copies)
             announced = "no" if one.announced is None else str(one.announced or "any")
-            table.add_row(escape(printable(one.project)), one.kind.value, announced, *copies, style=_style(one.kind))
+            table.add(printable(one.project), one.kind.value, announced, *copies, style=_style(one.kind))
         if len(named) > SHOWN:
             table.caption = f"and {len(named) - SHOWN:,} more; all of them with --list or --json"
         return table

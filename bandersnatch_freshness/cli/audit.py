@@ -10,11 +10,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-
 from .. import host
 from ..audit.announced import Announced, NoIndexError
 from ..audit.comparison import Tally
@@ -23,14 +18,12 @@ from ..audit.report import SHOWN, AuditReport, finding_as_json
 from ..exit_codes import AuditExit
 from ..formatting import printable, timestamp
 from ..host.release_files import be_gentle
+from ..table import Table
 from . import terminal
 
 if TYPE_CHECKING:
     from ..host.auditing import Auditor, Explained
     from ..host.file_audit import FileAudit
-
-# Files are as many and as large as they are: their time left is told by how fast the last ten minutes were, in seconds.
-_ESTIMATED_BY = 600
 
 
 def main(options: argparse.Namespace) -> int:
@@ -61,9 +54,8 @@ def main(options: argparse.Namespace) -> int:
 def _report(auditor: Auditor, announced: Announced, options: argparse.Namespace) -> AuditReport:
     # By the end of the comparison, `announced` has none left.
     projects = sorted(announced.projects) if options.files else []
-    with _progress() as bar:
-        task = bar.add_task("audit", total=len(announced.projects))
-        tally = auditor.audit(announced, lambda more: bar.advance(task, more))
+    with terminal.progress("audit", len(announced.projects), " packages") as bar:
+        tally = auditor.audit(announced, bar.update)
     files, about_files = None, ""
     if options.files:
         audit = auditor.file_audit(hashes=options.hash)
@@ -92,48 +84,37 @@ def _audit_files(audit: FileAudit, projects: Sequence[str], *, resume: bool) -> 
     """Audit the release files, which may take days: whatever ends it, such as `timeout`, it can be gone on with."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     be_gentle()
-    with _progress(speed_estimate_period=_ESTIMATED_BY) as bar:
-        task = bar.add_task("files", total=len(projects))
+    with terminal.progress("files", len(projects), " packages") as bar:
         try:
-            return audit.audit(projects, lambda more: bar.advance(task, more), resume=resume)
+            return audit.audit(projects, bar.update, resume=resume)
         except KeyboardInterrupt:
             how = audit.problem or f"at {audit.progress.project}; with `--resume` it goes on from there"
             print(f"bandersnatch-freshness audit: interrupted {how}", file=sys.stderr)  # noqa: T201
             raise
 
 
-def _progress(**more: Any) -> Progress:
-    console = Console(stderr=True, emoji=False)
-    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    text = TextColumn("{task.description}")
-    return Progress(text, *columns, console=console, transient=True, disable=not console.is_terminal, **more)
-
-
 def _print(report: AuditReport, options: argparse.Namespace) -> None:
-    console = terminal.console()
     if options.json:
-        print(json.dumps(report.as_json(), indent=2))  # noqa: T201
+        terminal.show(json.dumps(report.as_json(), indent=2))
         return
     if options.list:
-        for line in report.lines():
-            print(line)  # noqa: T201
+        terminal.show(*report.lines())
         return
-    console.print(f"[bold]{escape(report.directory)}[/], a mirror of {escape(report.master)}", soft_wrap=True)
+    terminal.show(f"{terminal.styled(report.directory, 'bold')}, a mirror of {report.master}")
     serial = "no serial yet" if report.serial is None else f"serial {report.serial}"
-    console.print(f"{serial}, compared with the index of serial {report.index}\n", soft_wrap=True)
+    terminal.show(f"{serial}, compared with the index of serial {report.index}\n")
     files = report.files
     for shown in (report.summary(), files and files.summary(), report.findings(), files and files.findings(SHOWN)):
         if shown:
-            console.print(shown, "", sep="\n")
-    for sentence in report.conclusion():
-        console.print(sentence, soft_wrap=True, markup=False)
+            terminal.show(shown, "")
+    terminal.show(*report.conclusion())
 
 
 def _explain(auditor: Auditor, announced: Announced, options: argparse.Namespace) -> int:
     found, unknown = auditor.explain(announced, options.packages)
     if options.json:
         places = tuple(map(str, auditor.copies.places))
-        print(json.dumps([_explained_as_json(one, places) for one in found], indent=2))  # noqa: T201
+        terminal.show(json.dumps([_explained_as_json(one, places) for one in found], indent=2))
     else:
         for one in found:
             _show(one, auditor)
@@ -147,23 +128,23 @@ def _explain(auditor: Auditor, announced: Announced, options: argparse.Namespace
 
 
 def _show(one: Explained, auditor: Auditor) -> None:
-    console, finding = terminal.console(), one.finding
+    finding = one.finding
     what = "dropped by the mirror's filters" if one.is_dropped else finding.kind.value
-    console.print(f"[bold]{escape(printable(finding.project))}[/]: {what}")
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    terminal.show(f"{terminal.styled(printable(finding.project), 'bold')}: {what}")
+    table = Table(("", "", ""))
     announced = "not at all" if finding.announced is None else f"serial {finding.announced or 'unknown'}"
     if not one.is_dropped:
-        table.add_row("announced", announced)
-    table.add_row("the mirror", "no serial yet" if auditor.known.serial is None else f"serial {auditor.known.serial}")
+        table.add("announced", announced, "")
+    table.add("the mirror", "no serial yet" if auditor.known.serial is None else f"serial {auditor.known.serial}", "")
     for path, serial, time in one.places:
         what = "none" if serial is None else f"serial {serial}" if serial else "unreadable"
-        table.add_row(escape(path), what, timestamp(time) if time is not None else "")
+        table.add(path, what, timestamp(time) if time is not None else "")
     if one.required is not None:
-        table.add_row("in quarantine", f"until it has serial {one.required}")
+        table.add("in quarantine", f"until it has serial {one.required}", "")
     if one.is_missing:
-        table.add_row("a 404", "in an earlier run")
-    table.add_row("todo list", "is on it" if one.is_on_todo else "is not on it")
-    console.print(table, "", sep="\n")
+        table.add("a 404", "in an earlier run", "")
+    table.add("todo list", "is on it" if one.is_on_todo else "is not on it", "")
+    terminal.show(table, "")
 
 
 def _explained_as_json(one: Explained, places: tuple[str, ...]) -> dict[str, Any]:

@@ -6,12 +6,10 @@ import argparse
 import json
 from collections.abc import Collection
 
-from rich.markup import escape
-from rich.table import Table
-
 from .. import host
 from ..exit_codes import CommonExit
 from ..settings import OPTIONS
+from ..table import Table
 from . import terminal
 
 
@@ -25,21 +23,18 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         values = {name: found.options.get(name) for name in OPTIONS}
         document = {"plugins": found.plugins, "options": values, "slips": found.slips}
-        print(json.dumps(document, indent=2))  # noqa: T201
+        terminal.show(json.dumps(document, indent=2))
         return CommonExit.DONE
-    console = terminal.console()
     enabled = ", ".join(found.plugins) or "none: Bandersnatch runs as without the suite"
-    console.print(f"[bold]{escape(options.config)}[/]\nplugins: {enabled}\n", soft_wrap=True)
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("option", "value", ""):
-        table.add_column(column, overflow="fold")
+    terminal.show((options.config, "bold"), f"plugins: {enabled}\n")
+    table = Table(("option", "value", ""))
     for name, option in OPTIONS.items():
         value = found.options.get(name)
         default = _default(option.default.replace("`", ""), found.plugins) or "empty"
-        table.add_row(name, escape(default if value is None else value), "default" if value is None else "")
-    console.print(table)
+        table.add(name, default if value is None else value, "default" if value is None else "")
+    terminal.show(table)
     for slip in found.slips:
-        console.print(f"\nProbably a slip: {escape(slip)}", style="yellow", soft_wrap=True)
+        terminal.show("", (f"Probably a slip: {slip}", "yellow"))
     return CommonExit.DONE
 
 

@@ -8,6 +8,7 @@ import http.server
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +16,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
 from ..exit_codes import DemoExit
 from ..extras import Extra
 from ..lab.mirrors import FinishedRun, Mirror
 from ..lab.server import HOST, Lab
+from ..table import Table
 from . import terminal
 
 PROJECTS = 20
@@ -47,17 +45,17 @@ def main(_: argparse.Namespace) -> int:
     """
     if not Extra.LAB.is_installed:
         raise ValueError(Extra.LAB.lacking)
-    console = terminal.console()
-    console.print(
+    told = (
         f"A small PyPI with {PROJECTS} packages, behind an edge that keeps a copy of each page for each "
         "Accept-Encoding. Two mirrors follow it. Then every package has a new release, and the edge's purge misses "
-        "the gzip copies, the ones that Python's HTTP clients get (pypa/bandersnatch#56). Each mirror runs again.\n"
+        "the gzip copies, the ones that Python's HTTP clients get (pypa/bandersnatch#56). Each mirror runs again."
     )
+    terminal.show(*textwrap.wrap(told, terminal.width()), "")
     with tempfile.TemporaryDirectory(prefix="freshness-demo-") as directory, Lab(PROJECTS, BEHAVIOUR) as lab:
         package = lab.names[0]
-        bare, suite = _play(Path(directory), lab, package, console)
+        bare, suite = _play(Path(directory), lab, package)
         newest = lab.versions(package)[-1]
-    console.print(_table(bare, suite, package))
+    terminal.show(_table(bare, suite, package), "")
     as_told = (
         (bare.fresh, suite.fresh) == (0, PROJECTS)
         and (bare.run.stale_errors, suite.run.stale_errors) == (PROJECTS, 0)
@@ -65,56 +63,46 @@ def main(_: argparse.Namespace) -> int:
         and bare.installed != newest == suite.installed
     )
     if not as_told:
-        console.print("[bold red]The demo did not go as expected.[/] The last lines of both runs:")
+        terminal.show(("The demo did not go as expected.", "bold red"), "The last lines of both runs:")
         for result in (bare, suite):
-            console.print(*result.run.output.splitlines()[-15:], sep="\n", markup=False)
+            terminal.show(*result.run.output.splitlines()[-15:])
         return DemoExit.FAILED
-    console.print(
+    terminal.show(
         f"The newest {package} is {newest}. What made the difference, in bandersnatch.conf:\n\n"
-        "    [plugins]\n    enabled =\n        freshness",
-        markup=False,
+        "    [plugins]\n    enabled =\n        freshness"
     )
     return DemoExit.CURED
 
 
-def _play(directory: Path, lab: Lab, package: str, console: Console) -> tuple[Result, Result]:
+def _play(directory: Path, lab: Lab, package: str) -> tuple[Result, Result]:
     mirrors = {
         "bare Bandersnatch": Mirror(directory / "bare", lab),
         "Bandersnatch with freshness": Mirror(directory / "suite", lab, ["freshness"]),
     }
-    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console) as progress:
-        story = progress.add_task("", total=3 * len(mirrors))
-
-        def tell(what: str) -> None:
-            progress.update(story, description=what)
-
+    with terminal.progress("", 3 * len(mirrors), " steps") as bar:
         for name, mirror in mirrors.items():
-            tell(f"{name}: first sync")
+            bar.set_description(f"{name}: first sync")
             mirror.run()
-            progress.advance(story)
+            bar.update()
         lab.release()
         results = []
         for name, mirror in mirrors.items():
-            tell(f"{name}: sync after the new releases")
+            bar.set_description(f"{name}: sync after the new releases")
             lab.forget()
             run = mirror.run()
             requests = sum(asked.is_metadata for asked in lab.requests)
             fresh = sum(mirror.versions(project) == lab.versions(project) for project in lab.names)
-            progress.advance(story)
-            tell(f"{name}: pip install {package}")
+            bar.update()
+            bar.set_description(f"{name}: pip install {package}")
             installed = pip_install(package, mirror.directory / "web")
-            progress.advance(story)
+            bar.update()
             results.append(Result(run, fresh, requests, installed))
-        tell("done")
     return results[0], results[1]
 
 
 def _table(bare: Result, suite: Result, package: str) -> Table:
-    table = Table(title=f"Bandersnatch {version('bandersnatch')} on an edge that is stale for gzip")
-    table.add_column("")
-    table.add_column("bare", justify="right", style="red")
-    table.add_column("with freshness", justify="right", style="green")
+    title = f"Bandersnatch {version('bandersnatch')} on an edge that is stale for gzip\n"
+    table = Table(("", "bare", "with freshness"), title, right=[1, 2])
     for label, values in {
         "packages fresh": [f"{result.fresh} of {PROJECTS}" for result in (bare, suite)],
         "packages given up as stale": [str(result.run.stale_errors) for result in (bare, suite)],
@@ -123,7 +111,7 @@ def _table(bare: Result, suite: Result, package: str) -> Table:
         "exit code": [str(result.run.returncode) for result in (bare, suite)],
         f"pip install {package} gets": [result.installed or "nothing" for result in (bare, suite)],
     }.items():
-        table.add_row(label, *values)
+        table.add(label, *values)
     return table
 
 

@@ -7,9 +7,6 @@ import threading
 import time
 from collections.abc import Mapping
 
-from rich.console import Console
-from rich.table import Column, Table
-
 from ..exit_codes import UsageError
 from ..extras import Extra
 from ..formatting import meant
@@ -17,13 +14,14 @@ from ..lab.behaviours import BEHAVIOURS, Behaviour
 from ..lab.edge import KINDS, Kind
 from ..lab.origin import Lifetimes
 from ..lab.server import Lab, LabRequest
+from ..table import Table
+from . import terminal
 
 
 def main(options: argparse.Namespace) -> int:
     """Serve a lab until Ctrl-C, after one more release of every project for the edge to mishandle."""
-    console = Console(highlight=False, emoji=False, soft_wrap=True)
     if options.list:
-        console.print(_listing())
+        terminal.show(_listing())
         return 0
     _check("--behaviour", options.behaviour, BEHAVIOURS)
     _check("--edge", options.edge, KINDS)
@@ -40,7 +38,7 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f"--speed {options.speed:g}: more than 0; 1 is real")
 
     def show(asked: LabRequest) -> None:
-        console.print(str(asked), markup=False)
+        terminal.show(str(asked))
 
     with Lab(
         options.projects,
@@ -53,11 +51,11 @@ def main(options: argparse.Namespace) -> int:
         on_request=show,
     ) as lab:
         lab.release()
-        console.print(_introduction(lab, options), markup=False)
+        terminal.show(_introduction(lab, options))
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            console.print(_summary(lab.requests), markup=False)
+            terminal.show(_summary(lab.requests))
     return 0
 
 
@@ -116,11 +114,11 @@ def _summary(asked: list[LabRequest]) -> str:
 
 
 def _listing() -> Table:
-    table = Table("--behaviour", "what it does", Column("the incident it shows", overflow="fold"))
+    table = Table(("--behaviour", "what it does", "the incident it shows"))
     for name, behaviour in BEHAVIOURS.items():
-        table.add_row(name, behaviour.summary, behaviour.incident)
-    table.add_section()
+        table.add(name, behaviour.summary, behaviour.incident)
+    table.add("", "", "")
     for name, kind in KINDS.items():
-        table.add_row(f"--edge {name}", kind.summary, "")
+        table.add(f"--edge {name}", kind.summary, "")
     table.caption = "index-…: for runs that ask for the simple index, as Bandersnatch 8 and `api-method = simple` do"
     return table

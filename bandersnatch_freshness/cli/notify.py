@@ -50,7 +50,6 @@ def _heart(tracking: TrackingSettings, asked: dict[str, Any] | None) -> dict[str
 
 
 def _show(document: dict[str, Any]) -> None:
-    console = terminal.console()
     lines = [f"notify line {one['line']} ({one['service']}): {_came(one)}" for one in document["channels"]]
     heart = document["heartbeat"]
     if heart:
@@ -58,8 +57,7 @@ def _show(document: dict[str, Any]) -> None:
         lines.append(f"heartbeat (by the convention of {heart['convention']}): {came}")
     if not document["enabled"]:
         lines.append("But no run sends anything: neither freshness nor freshness_escalation is enabled")
-    for line in lines:
-        console.print(line, soft_wrap=True, markup=False)
+    terminal.show(*lines)
 
 
 def _came(one: dict[str, Any]) -> str:

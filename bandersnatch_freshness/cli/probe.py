@@ -6,12 +6,10 @@ import argparse
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from .. import host
 from ..formatting import plain_url
@@ -78,21 +76,18 @@ def _upstream(options: argparse.Namespace) -> Upstream:
 
 
 async def _probe(target: Target, projects: Sequence[str], expect: int | None, upstream: Upstream) -> list[ProbeReport]:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    reports, console = [], Console(stderr=True, emoji=False)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        for project in projects:
-            task = progress.add_task(project or "the index", total=_QUESTIONS)
-            reports.append(await _probe_one(target, project, expect, upstream, progress, task))
-            progress.update(task, total=len(reports[-1].answers))
+    reports = []
+    for project in projects:
+        with terminal.progress(project or "the index", _QUESTIONS, " requests") as bar:
+            reports.append(await _probe_one(target, project, expect, upstream, lambda: bar.update()))
     return reports
 
 
 async def _probe_one(
-    target: Target, project: str, expect: int | None, upstream: Upstream, progress: Progress, task: TaskID
+    target: Target, project: str, expect: int | None, upstream: Upstream, advance: Callable[[], None]
 ) -> ProbeReport:
     announced = None
-    async with Asker(target, project, lambda: progress.advance(task)) as asker:
+    async with Asker(target, project, advance) as asker:
         if expect is None and project:
             announced = await asker.announced()
         expected = expect or announced or (upstream.serial if not project else None)
@@ -104,18 +99,14 @@ async def _probe_one(
 
 
 def _print(reports: Sequence[ProbeReport], options: argparse.Namespace) -> None:
-    console = terminal.console()
     if options.json:
         document = {"master": reports[0].master, "probes": [one.as_json() for one in reports]}
-        console.print(json.dumps(document, indent=2), soft_wrap=True, markup=False)
+        terminal.show(json.dumps(document, indent=2))
     elif options.curl or options.markdown:
-        for one in reports:
-            text = one.curl() if options.curl else one.markdown()
-            console.print(text, soft_wrap=True, markup=False)
+        terminal.show(*(one.curl() if options.curl else one.markdown() for one in reports))
     else:
         for one in reports:
             if one.agrees and not options.all:
-                console.print(one.summary(), "", sep="\n")
+                terminal.show(*one.summary(), "")
             else:
-                console.print(one.table(console.width))
-                console.print(one.conclusion(), "", sep="\n")
+                terminal.show(one.table(terminal.width()), "", *one.conclusion(), "")

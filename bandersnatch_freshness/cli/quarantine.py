@@ -29,7 +29,6 @@ def _list(options: argparse.Namespace) -> int:
     summary = summarize(options)
     if summary.problem and not summary.state.quarantine:  # the second copy may still have it
         raise ValueError(summary.problem)
-    console = terminal.console()
     if options.json:
         document = facts.as_json(summary)["quarantine"]
         for name, entry in summary.state.quarantine.items():
@@ -39,11 +38,11 @@ def _list(options: argparse.Namespace) -> int:
                 "got": incident.got if incident else None,
                 "verdict": incident.verdict.value if incident else None,
             }
-        console.print(json.dumps(document, indent=2), soft_wrap=True, markup=False)
+        terminal.show(json.dumps(document, indent=2))
     elif summary.state.quarantine:
-        console.print(status.quarantined(summary))
+        terminal.show(status.quarantined(summary))
     else:
-        console.print("Nothing is in quarantine.")
+        terminal.show("Nothing is in quarantine.")
     return 0
 
 
@@ -58,11 +57,8 @@ def _release(options: argparse.Namespace) -> int:
         names = host.hand_back(files, host.clock, [canonicalize_name(name) for name in options.packages])
     except host.UnderWayError as error:
         raise ValueError(f"{error}; try again after it") from error
-    terminal.console().print(
-        f"Handed back to Bandersnatch, for its next run: {', '.join(names)}" if names else "Nothing is in quarantine.",
-        soft_wrap=True,
-        markup=False,
-    )
+    handed_back = f"Handed back to Bandersnatch, for its next run: {', '.join(names)}"
+    terminal.show(handed_back if names else "Nothing is in quarantine.")
     return 0
 
 
@@ -75,8 +71,7 @@ def _accept(options: argparse.Namespace) -> int:
         names = host.accept(files, host.clock, [canonicalize_name(name) for name in options.packages])
     except host.UnderWayError as error:
         raise ValueError(f"{error}; try again after it") from error
-    said = f"Accepted as they are, until their serials change: {', '.join(names)}"
-    terminal.console().print(said, soft_wrap=True, markup=False)
+    terminal.show(f"Accepted as they are, until their serials change: {', '.join(names)}")
     return 0
 
 

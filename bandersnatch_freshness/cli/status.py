@@ -7,10 +7,6 @@ import json
 import shlex
 from collections.abc import Iterator
 
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
-
 from ..core import wording
 from ..core.incidents import EDGE, Level
 from ..core.origin import Allowance
@@ -20,6 +16,7 @@ from ..formatting import duration, printable, timestamp
 from ..reporting import audit_progress, facts
 from ..reporting.standing import Freshness, Standing, completeness, nodes, standing
 from ..reporting.summary import Summary
+from ..table import Table
 from . import terminal
 from .epilogs import PROGRAM
 from .parser import CONFIG
@@ -35,51 +32,49 @@ _STYLE_OF = {
     CheckExit.CRITICAL: "bold red",
     CheckExit.UNKNOWN: "yellow",
 }
-_OUTCOMES = {"fresh": "green", "errors": "yellow", "failed": "red", "interrupted": "yellow", "overlapping": "yellow"}
+_OUTCOMES = {"errors": "yellow", "failed": "red", "interrupted": "yellow", "overlapping": "yellow"}
 
 
 def main(options: argparse.Namespace) -> int:
     """Show how fresh the mirror is; return 0."""
     summary = summarize(options)
     if options.json:
-        print(json.dumps(facts.as_json(summary), indent=2))  # noqa: T201
+        terminal.show(json.dumps(facts.as_json(summary), indent=2))
         return 0
-    console = terminal.console()
     found = standing(summary)
-    for line in _verdict(found, options.config):
-        console.print(line, soft_wrap=True)
-    console.print(f"\n[bold]{escape(summary.directory)}[/], a mirror of {escape(summary.master)}", soft_wrap=True)
+    terminal.show(*_verdict(found, options.config))
+    terminal.show(f"\n{terminal.styled(summary.directory, 'bold')}, a mirror of {summary.master}")
     serial = "not synced yet" if summary.serial is None else f"serial {summary.serial}"
     behind = f", {summary.serial_lag} behind" if summary.serial and summary.serial_lag else ""
     waiting = f", {summary.waiting} packages to sync" if summary.waiting else ""
     since = f", {completeness(summary)}" if found.incident else ""  # else the verdict says so
-    console.print(f"{serial}{behind}{waiting}{since}\n", soft_wrap=True)
+    terminal.show(f"{serial}{behind}{waiting}{since}\n")
     if summary.state.incidents:
-        console.print(_incidents(summary))
+        terminal.show(_incidents(summary))
     if summary.state.quarantine:
-        console.print(quarantined(summary))
+        terminal.show("", quarantined(summary))
     if summary.state.origin:
-        console.print(f"\n{escape(_origin(summary.state.origin, summary.now))}", soft_wrap=True)
+        terminal.show("", _origin(summary.state.origin, summary.now))
     if audit := summary.state.audit:
         every, now = summary.audit_every, summary.now
         said = " ".join((*audit_progress.progress(audit, every, now), *audit_progress.advice(audit, every, now)))
-        console.print(Text(f"\nAudit: {_as_typed(said, options.config)}"), soft_wrap=True)
+        terminal.show("", f"Audit: {_as_typed(said, options.config)}")
     if summary.state.runs:
-        console.print(_runs(summary))
+        terminal.show("", _runs(summary))
     return 0
 
 
-def _verdict(found: Standing, config: str) -> Iterator[Text]:
+def _verdict(found: Standing, config: str) -> Iterator[str]:
     """Yield the lines that say how fresh the mirror is, why, who holds the old page, and what to do."""
     style = "bold green" if found.freshness in (Freshness.FRESH, Freshness.FIRST_SYNC) else _STYLE_OF[found.severity]
     seen_at = nodes(found.incident.evidence) if found.incident else ()
     word = found.freshness.value.replace("-", " ").upper()
     reason = found.reason.removeprefix(f"{word.lower()}, ")  # the first sync's
     because = f": {reason}" if reason != word.lower() else ""
-    yield Text.assemble((word, style), because, f"; seen at {', '.join(seen_at)}" if seen_at else "")
+    yield terminal.styled(word, style) + because + (f"; seen at {', '.join(seen_at)}" if seen_at else "")
     if found.to_do:
-        yield Text(f"To do: {_as_typed(found.to_do, config)}")
-        yield Text(f"What each cause means, step by step: {where(RUNBOOK)}")
+        yield f"To do: {_as_typed(found.to_do, config)}"
+        yield f"What each cause means, step by step: {where(RUNBOOK)}"
 
 
 def _as_typed(advice: str, config: str) -> str:
@@ -88,23 +83,17 @@ def _as_typed(advice: str, config: str) -> str:
 
 
 def _incidents(summary: Summary) -> Table:
-    title = "Not as it should be"
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("what", "level", "for", "runs", "wanted", "got", "why"):
-        table.add_column(column, overflow="fold")
+    table = Table(("what", "level", "for", "runs", "wanted", "got", "why"), "Not as it should be")
     shown = summary.worst(INCIDENTS_SHOWN)
     for incident in shown:
-        table.add_row(
-            escape(
-                printable(wording.title(incident.subject))
-                + (f" ({incident.count})" if incident.subject == EDGE else "")
-            ),
+        table.add(
+            printable(wording.title(incident.subject)) + (f" ({incident.count})" if incident.subject == EDGE else ""),
             str(incident.level),
             duration(incident.age(summary.now)),
             str(incident.runs),
             str(incident.required_serial),
             "none" if incident.got is None else str(incident.got),
-            escape(printable(incident.cause or incident.verdict.value)),
+            printable(incident.cause or incident.verdict.value),
             style=_STYLES[incident.level],
         )
     more = len(summary.speaking) - len(shown)
@@ -115,14 +104,12 @@ def _incidents(summary: Summary) -> Table:
 
 def quarantined(summary: Summary) -> Table:
     """Return a table of the packages in quarantine."""
-    table = Table(title="\nIn quarantine", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("package", "for", "wanted", "synced at", "asked", "next"):
-        table.add_column(column, overflow="fold")
+    table = Table(("package", "for", "wanted", "synced at", "asked", "next"), "In quarantine")
     entries = sorted(summary.state.quarantine.items(), key=lambda item: (item[1].since, item[0]))
     for name, entry in entries[:INCIDENTS_SHOWN]:
         wait = entry.next_ask() - summary.now
-        table.add_row(
-            escape(printable(name)),
+        table.add(
+            printable(name),
             duration(max(0, summary.now - entry.since)),
             "not told yet" if entry.waiting else str(entry.required_serial),
             "" if entry.synced is None else str(entry.synced),
@@ -150,13 +137,13 @@ def _origin(allowance: Allowance, now: int) -> str:
 
 
 def _runs(summary: Summary) -> Table:
-    table = Table(title="\nLast runs", title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("ended", "outcome", "serial", "fresh", "stale", "failing", "gone", "extra requests"):
-        table.add_column(column)
+    columns = ("ended", "outcome", "serial", "fresh", "stale", "failing", "gone", "extra requests")
+    table = Table(columns, "Last runs")
     for run in reversed(summary.state.runs[-RUNS_SHOWN:]):
-        table.add_row(
+        table.add(
             f"{duration(max(0, summary.now - run.finished))} ago",
-            Text(printable(run.outcome), style=_OUTCOMES.get(run.outcome, "")),
+            printable(run.outcome),
             *map(str, (run.serial, run.fresh, run.stale, run.failing, run.gone, run.extra_requests)),
+            style=_OUTCOMES.get(run.outcome, ""),
         )
     return table

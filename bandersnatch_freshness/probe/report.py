@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from rich.markup import escape
-from rich.table import Table
-
 from ..core import causes, wording
 from ..core.verdicts import Verdict
 from ..exit_codes import ProbeExit
 from ..formatting import plain_url, printable
+from ..table import Styled, Table
 from . import ways
 from .clients import curl_arguments
 from .diagnosis import Answer, Diagnosis, is_fresh
 from .ways import Method, Way
 
-# Minimum width of "how asked", so that its words are not broken.
-_READABLE = 24
 # Terminals narrower than this go without the spared columns.
 _WIDE = 100
 _SPARED = ("bytes", "ms")
@@ -86,18 +82,17 @@ class ProbeReport:
 
     def table(self, columns: int) -> Table:
         """Return the answers as a table for a terminal of this width: fresh ones green, stale ones red."""
-        table = Table(title=f"{escape(self.title)} at {escape(self.master)}", title_justify="left", header_style="bold")
         rows = self.rows()
         spared = _SPARED if columns < _WIDE else ()
         shown = [at for at, name in enumerate(_COLUMNS) if name not in spared and any(row[at] for row in rows)]
-        for name in (_COLUMNS[at] for at in shown):
-            least = _READABLE if name == _COLUMNS[0] else None
-            table.add_column(name, overflow="fold", justify="right" if name in _SPARED else "left", min_width=least)
+        names = [_COLUMNS[at] for at in shown]
+        right = [column for column, name in enumerate(names) if name in _SPARED]
+        table = Table(names, f"{self.title} at {self.master}", right=right)
         styles = {True: "green", False: "red", None: "dim"}
         for answer, row in zip(self.answers, rows, strict=True):
             required_serial = self.diagnosis.required_serial
             fresh = None if required_serial is None else is_fresh(answer, required_serial, self.base)
-            table.add_row(*(escape(row[at]) for at in shown), style=styles[fresh])
+            table.add(*(row[at] for at in shown), style=styles[fresh])
         return table
 
     @property
@@ -113,8 +108,8 @@ class ProbeReport:
         """Return the answers without those to OPTIONS that are no page, as almost any server's."""
         return [one for one in self.answers if one.way.method is Method.GET or one.observation.serial is not None]
 
-    def summary(self) -> str:
-        """Return five lines for ways of asking that agree, marked up for a terminal."""
+    def summary(self) -> list[Styled]:
+        """Return five lines for ways of asking that agree."""
         diagnosis = self.diagnosis
         said = wording.meaning(diagnosis.verdict) or "every way of asking gets the newest page"
         if diagnosis.outcome is ProbeExit.UNDETERMINED:
@@ -130,8 +125,7 @@ class ProbeReport:
             f"to do   {self._to_do()}",
             "all     add --all to see each request and its answer",
         ]
-        colour = _OUTCOMES[diagnosis.outcome]
-        return f"[{colour}]{escape(lines[0])}[/]\n" + escape("\n".join(lines[1:]))
+        return list(zip(lines, (_OUTCOMES[diagnosis.outcome], "", "", "", ""), strict=True))
 
     def _to_do(self) -> str:
         diagnosis = self.diagnosis
@@ -158,14 +152,14 @@ class ProbeReport:
             return "see what answers: an index of packages has serials, in X-PyPI-Last-Serial or in its pages"
         return wording.advice(diagnosis.verdict)
 
-    def conclusion(self) -> str:
-        """Return the diagnosis and the advice, marked up for a terminal."""
-        text = f"[{_OUTCOMES[self.diagnosis.outcome]}]" + escape("\n".join(self.diagnosis.sentences)) + "[/]"
+    def conclusion(self) -> Iterator[Styled]:
+        """Yield the diagnosis and the advice, line by line."""
+        for sentence in self.diagnosis.sentences:
+            yield sentence, _OUTCOMES[self.diagnosis.outcome]
         if self.diagnosis.outcome is ProbeExit.UNDETERMINED:
-            text += escape(f"\n\nTo do: {self._to_do()}")
+            yield f"\nTo do: {self._to_do()}", ""
         if self.advice:
-            text += "\n\nIn bandersnatch.conf:\n\n" + escape(_indented(self.advice))
-        return text
+            yield f"\nIn bandersnatch.conf:\n\n{_indented(self.advice)}", ""
 
     def curl(self) -> str:
         """Return the requests as curl commands for a POSIX shell; they print the answers' headers."""

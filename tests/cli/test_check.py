@@ -121,7 +121,7 @@ def test_nothing_heavy_is_imported_for_it() -> None:
         "aiohttp",
         "requests",
         "urllib3",
-        "rich",
+        "tqdm",
         "jinja2",
         "apprise",
         "asyncio",
@@ -131,6 +131,6 @@ def test_nothing_heavy_is_imported_for_it() -> None:
 
 
 def test_nothing_is_imported_for_the_local_form_before_bandersnatch() -> None:
-    """What prints tables, and what asks from outside, is not for it."""
+    """What draws bars, and what asks from outside, is not for it."""
     found = imported_by("check", "-c", "/nowhere/none.conf")
-    assert not {"rich", "jinja2", "bandersnatch_freshness.outside"} & found
+    assert not {"tqdm", "jinja2", "bandersnatch_freshness.outside"} & found

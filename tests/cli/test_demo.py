@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bandersnatch_freshness.cli import demo
@@ -17,7 +19,7 @@ def test_shows_the_cure(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     for name, value in without_pauses().items():
         monkeypatch.setenv(name, value)
     assert cli.main(["demo"]) == 0
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    rows = [re.split("  +", line.strip()) for line in capsys.readouterr().out.splitlines()]
     table = {row[0]: row[1:] for row in rows if len(row) == 3}
     assert table["packages fresh"] == ["0 of 20", "20 of 20"]
     assert table["packages given up as stale"] == ["20", "0"]

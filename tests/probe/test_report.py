@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import shlex
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from bandersnatch_freshness.core.observations import Observation
 from bandersnatch_freshness.exit_codes import ProbeExit
@@ -15,6 +14,7 @@ from bandersnatch_freshness.probe import ways
 from bandersnatch_freshness.probe.diagnosis import Answer, diagnose
 from bandersnatch_freshness.probe.report import ProbeReport, curl_command, exit_code
 from bandersnatch_freshness.probe.ways import Client, Method, Page, Way
+from bandersnatch_freshness.table import Styled
 
 BASE = ways.base("foo")
 
@@ -23,6 +23,11 @@ def report(*serials: int) -> ProbeReport:
     """Return a report of base-line answers."""
     answers = [Answer(BASE, Observation(BASE.variant, 200, serial), "https://x.example/") for serial in serials]
     return ProbeReport("https://x.example", "foo", answers, diagnose(answers, BASE, 42), "")
+
+
+def text(lines: Iterable[Styled]) -> str:
+    """Return lines without their styles."""
+    return "\n".join(line for line, _ in lines)
 
 
 @pytest.mark.parametrize(
@@ -158,12 +163,8 @@ def reported(*answers: tuple[Way, int | None, int | None], expected: int | None 
 )
 def test_five_lines_where_all_agree(found: ProbeReport, lines: list[str]) -> None:
     """Verdict, serial, how many ways, what to do, how to see all."""
-    console = Console(width=1000, file=io.StringIO(), record=True)
-    console.print(found.summary())
     assert found.agrees
-    printed = console.export_text().splitlines()
-    assert len(printed) == 5
-    for line, beginning in zip(printed, lines, strict=True):
+    for (line, _), beginning in zip(found.summary(), lines, strict=True):
         assert line.startswith(beginning)
 
 
@@ -206,9 +207,9 @@ def test_the_best_and_the_worst_are_named() -> None:
 @pytest.mark.parametrize(("columns", "spared"), [(80, True), (100, False)])
 def test_a_narrow_terminal_gets_no_more_than_it_has_room_for(columns: int, spared: bool) -> None:
     """Sizes and times are left to `--json`, and so is a column in which nothing is."""
-    console = Console(width=columns, file=io.StringIO(), record=True)
-    console.print(report(41, 42).table(columns))
-    heads = console.export_text().splitlines()[2]
+    table = report(41, 42).table(columns)
+    heads = table.columns
+    assert all(len(line) <= columns for line, _ in table.lines(columns))
     assert "how asked" in heads
     assert ("ms" not in heads) is spared
     assert "age" not in heads
@@ -218,13 +219,13 @@ def test_what_to_do_where_the_page_fails_and_another_is_there() -> None:
     """By what Bandersnatch asks for, in the long form too."""
     found = reported((BASE, 503, None), (CLIENT, 503, None), (replace(BASE, page=Page.SIMPLE_JSON), 200, 42))
     assert not found.agrees
-    assert "To do: nothing on the mirror: the master is in trouble; ask again later" in found.conclusion()
+    assert "To do: nothing on the mirror: the master is in trouble; ask again later" in text(found.conclusion())
 
 
 @pytest.mark.parametrize(
     ("problem", "to_do"),
     [
-        ("endless redirects", r"see `\[mirror] master`"),  # as marked up for a terminal
+        ("endless redirects", "see `[mirror] master`"),
         ("TLS: certificate has expired", "see why this host does not trust the master"),
         ("status 403", "have fewer requests made"),
         ("status 429", "have fewer requests made"),
@@ -236,8 +237,8 @@ def test_what_to_do_where_no_page_is_to_be_had(problem: str, to_do: str) -> None
     status = int(problem[7:]) if problem.startswith("status") else 200 if "JSON" in problem else None
     seen = [Answer(way, Observation(way.variant, status, None, problem), "") for way in (BASE, CLIENT)]
     found = ProbeReport("https://x.example", "foo", seen, diagnose(seen, BASE, None), "")
-    assert f"To do: {to_do}" in found.conclusion()
-    assert f"to do   {to_do}" in found.summary()
+    assert f"To do: {to_do}" in text(found.conclusion())
+    assert f"to do   {to_do}" in text(found.summary())
 
 
 def test_what_to_do_where_there_is_no_index() -> None:
@@ -245,4 +246,4 @@ def test_what_to_do_where_there_is_no_index() -> None:
     index = ways.base("")
     seen = [Answer(index, Observation(index.variant, 404, None, "status 404"), "") for _ in range(2)]
     found = ProbeReport("https://x.example", "", seen, diagnose(seen, index, None), "")
-    assert r"see whether `\[mirror] master` is right" in found.summary()
+    assert "see whether `[mirror] master` is right" in text(found.summary())
