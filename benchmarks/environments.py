@@ -22,9 +22,8 @@ class Environment:
         return str(DIRECTORY / self.name / "bin" / name)
 
     def install(self, *requirements: str) -> None:
-        """Make it where it is missing, and install into it."""
-        if not Path(self.program("python")).exists():
-            subprocess.run([sys.executable, "-m", "venv", str(DIRECTORY / self.name)], check=True)
+        """Make it anew, as each distribution that an older one has would count, and install into it."""
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(DIRECTORY / self.name)], check=True)
         command = [self.program("python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*command, *requirements], check=True)
 
@@ -36,4 +35,3 @@ def install(bandersnatch: str) -> None:
     """Have both, with this Bandersnatch and with the project as it is now."""
     BARE.install(f"bandersnatch=={bandersnatch}")
     SUITE.install(f"bandersnatch=={bandersnatch}", str(ROOT))
-    SUITE.install("--force-reinstall", "--no-deps", str(ROOT))
