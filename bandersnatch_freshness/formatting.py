@@ -64,6 +64,7 @@ def seconds(text: str) -> int:
     return int(time.timestamp())
 
 
+@lru_cache(4096)
 def duration(seconds: int) -> str:
     """Return a time span in its two largest units, such as "1 d 2 h"."""
     parts = []

@@ -109,10 +109,15 @@ def alerts(size: Size, place: Path) -> Iterator[Row]:
         none = Measured(place / "none", lab, SUITE, "freshness")
         none.again(lab.serial)
         told, _ = _with_incidents(place / "told", lab, number, notify=f"alertmanager://{alertmanager.address}")
-        found = alternate(none.run, told.run, size.pairs)
+
+        def tell() -> Cost:
+            alertmanager.received.clear()  # or what was heard before makes hearing ever slower
+            return told.run()
+
+        found = alternate(none.run, tell, size.pairs)
         _check_kept(told, number)
         heard = max(map(len, alertmanager.received))
-        if len({alert["labels"]["package"] for posted in alertmanager.received for alert in posted}) != number:
+        if sum(map(len, alertmanager.received)) != number:
             raise RuntimeError(f"Alertmanager was not told of all {number} incidents")
     what = f"nothing to do, {number:,} open incidents, told to Alertmanager ({heard:,} alerts a request)"
     yield added(what, "wall", found, 2, "≤ 2 s", gross=20)

@@ -27,10 +27,12 @@ _VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     ),
 }
 
+_TITLES = {EDGE: "most of what was asked for", INDEX: "the index", MIRROR: "the mirror"}
+
 
 def title(subject: str) -> str:
     """Return what an incident is about."""
-    return {EDGE: "most of what was asked for", INDEX: "the index", MIRROR: "the mirror"}.get(subject, subject)
+    return _TITLES.get(subject, subject)
 
 
 def extent(incident: Incident) -> str:
@@ -68,7 +70,7 @@ def to_do(incident: Incident, *, for_all: bool = False) -> str:
 def describe(incident: Incident, now: int) -> str:
     """Return one line: what, since when, the serials or the cause, the verdict, what was tried, what to do."""
     got = "none" if incident.got is None else str(incident.got)
-    many = f" ({extent(incident)})" if extent(incident) else ""
+    many = f" ({extent(incident)})" if incident.subject == EDGE else ""
     when = f"for {duration(incident.age(now))}, since {timestamp(incident.since)}, in {incident.runs} runs"
     note = " It is in quarantine, and the mirror goes on without it." if incident.in_quarantine else ""
     head = f"{title(incident.subject)}{many} has been {ails(incident.subject, incident.verdict)} {when}"

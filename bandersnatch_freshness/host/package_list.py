@@ -83,7 +83,8 @@ def list_quarantined(
     `awaited` are the packages in quarantine that wait for what this master lists, with the serials to go by.
     Returns the names as they are listed, by normalized ones.
     """
-    concerned = {**memory.concerned(run), **awaited}
+    concerned = memory.concerned(run)
+    concerned.update(awaited)
     if not concerned:
         return {}
     listed: dict[str, str] = {canonicalize_name(name): name for name in mirror.packages_to_sync}
@@ -137,10 +138,10 @@ def plan(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter, na
     memory.begin_batch(run, target, len(packages) - held, resumed=resumed, announced=target - synced if synced else 0)
     announced, most = {name: int(packages[raw]) for name, raw in listed.items()}, guard.most if guard else None
     made = memory.plan(run, announced, others, most)
-    quarantined = {raw for name, raw in listed.items() if name in made.hold or name in made.ask}
-    if quarantined and not (guard and guard.has_given_out(target)):
+    if (made.hold or made.ask) and not (guard and guard.has_given_out(target)):
         # A serial that only what is in quarantine has may never have been given out: the mirror's must not pass what is
         # released below it meanwhile.
+        quarantined = {raw for name, raw in listed.items() if name in made.hold or name in made.ask}
         rest = (int(serial) for raw, serial in packages.items() if raw not in quarantined)
         mirror.target_serial = min(target, max((synced, *rest)))
     own_serials = {name: own_serial(adapter, context.storage, mirror, name) for name in made.ask}

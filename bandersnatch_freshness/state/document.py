@@ -19,10 +19,12 @@ from .. import __version__
 from ..core.audit_round import AuditRound, PastRound
 from ..core.ceiling import Ceiling
 from ..core.history import Batch, Hour, PastRun
+from ..core.incidents import Incident
 from ..core.index import Doubt, Index
 from ..core.index_age import Look, Mark
 from ..core.missing import Missing
 from ..core.origin import Allowance, Turn
+from ..core.quarantine import QuarantineEntry
 from ..core.refusals import Refusal
 from ..core.usefulness import Idle
 from ..formatting import printable, seconds, timestamp
@@ -103,11 +105,10 @@ def dump(state: State, now: int) -> Iterator[str]:
         if value is not None:
             yield f"{as_json(name)}: {as_json(value)},\n"
     yield '"quarantine": '
-    yield from _block("{}", map(write_quarantined, sorted(state.quarantine.items())))
+    yield from _block("{}", itertools.starmap(write_quarantined, _sorted(state.quarantine)))
     if state.missing:
         yield ',\n"missing": '
-        found = sorted(state.missing.items())
-        yield from _block("{}", (named(name, _part(parts.Missing, one)) for name, one in found))
+        yield from _block("{}", (named(name, _part(parts.Missing, one)) for name, one in _sorted(state.missing)))
     yield ',\n"history": '
     yield from _block("[]", (as_json(_part(parts.Hour, hour)) for hour in state.history))
     yield ',\n"runs": '
@@ -132,13 +133,19 @@ def _remembered(one: State | OtherMaster) -> Iterator[str]:
     if one.newest:
         yield f'"newest": {as_json({plain(name): bounded(serial) for name, serial in one.newest.items()})},\n'
     yield '"incidents": '
-    yield from _block("{}", map(write_incident, itertools.count(), sorted(one.incidents.items())))
+    numbered = enumerate(_sorted(one.incidents))
+    yield from _block("{}", (write_incident(name, incident, number) for number, (name, incident) in numbered))
     opening = ',\n"told": {\n'
     for channel, told in one.notified.items():
         yield f"{opening}{as_json(channel)}: "
         yield from _block("[]", _told(told))
         opening = ",\n"
     yield "\n}" if one.notified else ',\n"told": {}'
+
+
+def _sorted(found: Mapping[str, _T]) -> Iterator[tuple[str, _T]]:
+    """Yield the items by their names; sorting the items would make a tuple of each at once."""
+    return ((name, found[name]) for name in sorted(found))
 
 
 def _channel(one: ChannelRecord) -> parts.Channel:
@@ -223,10 +230,10 @@ def load(text: str | bytes) -> State:
                 f"written by a newer release, {printable(str(head.by))!r} (format {head.format}, known here: {FORMAT})"
             ) from error
         raise StateError(f"not a state file: {printable(str(error))}") from error
-    quarantine = {name: read_quarantined(entry) for name, entry in document.quarantine.items()}
-    totals = document.totals
+    taken, totals = _taken(document, document.quarantine), document.totals
+    quarantine = dict(_quarantined(document.quarantine, taken["incidents"]))
     return State(
-        **_taken(document, quarantine),
+        **taken,
         runs=[_core(PastRun, run) for run in document.runs],
         quarantine=quarantine,
         missing={name: _core(Missing, one) for name, one in document.missing.items()},
@@ -240,6 +247,17 @@ def load(text: str | bytes) -> State:
         totals=_core(Totals, totals, runs=Counter(totals.runs), requests=Counter(totals.requests)),
         others=[OtherMaster(left=one.left, **_taken(one, ())) for one in document.others],
     )
+
+
+def _quarantined(
+    found: Mapping[str, parts.Quarantined], incidents: Mapping[str, Incident]
+) -> Iterator[tuple[str, QuarantineEntry]]:
+    """Yield the packages in quarantine; what an incident of theirs has too, is in memory once."""
+    for name, part in found.items():
+        incident = incidents.get(name)
+        if incident and incident.required_serial == part.required_serial:
+            part.required_serial = incident.required_serial
+        yield incident.subject if incident else name, read_quarantined(part)
 
 
 def _head(text: str | bytes) -> parts.Head | None:

@@ -19,9 +19,8 @@ from .values import LEVEL_NAME, LEVELS, bounded, named, plain, time_text
 EVIDENCE_KEPT = 1000
 
 
-def write_incident(number: int, item: tuple[str, Incident]) -> str:
+def write_incident(name: str, one: Incident, number: int) -> str:
     """Return the `number`th incident as a member of an object."""
-    name, one = item
     evidence: Any = one.evidence if number < EVIDENCE_KEPT else ()
     part = parts.Incident(
         LEVEL_NAME(one.level),
@@ -67,9 +66,8 @@ def read_incident(name: str, part: parts.Incident, *, is_apart: bool) -> Inciden
     )
 
 
-def write_quarantined(item: tuple[str, QuarantineEntry]) -> str:
+def write_quarantined(name: str, one: QuarantineEntry) -> str:
     """Return a package in quarantine as a member of an object."""
-    name, one = item
     part = parts.Quarantined(
         bounded(one.required_serial),
         bounded(one.synced),

@@ -34,7 +34,7 @@ class Records:
         self.store = store
         self.state = State(master)
         self._copy = copy
-        self._copied = ""
+        self._copied = hash("")
         self._master = master
         self._clock = clock
         # Whether the last run was one of another master.
@@ -65,11 +65,11 @@ class Records:
         self.store.write(dump(self.state, self._clock()))
         self._version = self.store.version()
         text = "".join(second_copy.dump(self.state, self._clock()))
-        if text == self._copied:
+        if hash(text) == self._copied:
             return
         try:
             self._copy.write([text])
-            self._copied = text
+            self._copied = hash(text)
         except OSError as error:
             log.error("%s can't be written: %s", self._copy.path, error)
 
@@ -106,13 +106,13 @@ class Records:
             _move_away(self.store, self._clock(), "starting with an empty state", error)
             state = State(self._master)
         try:
-            self._copied = (self._copy.read() or b"").decode("utf-8", "replace")
+            copied = (self._copy.read() or b"").decode("utf-8", "replace")
         except OSError as error:  # the state has it all, but for the day on which that is lost
             _move_away(self._copy, self._clock(), "starting with what the state has", error)
-            self._copied = ""
-        lost = 0
-        if self._copied != "".join(second_copy.dump(state, self._clock())):  # nearly always it is
-            lost = second_copy.recover(state, self._copied, self._clock())
+            copied = ""
+        lost, self._copied = 0, hash(copied)
+        if copied != "".join(second_copy.dump(state, self._clock())):  # nearly always it is
+            lost = second_copy.recover(state, copied, self._clock())
         if lost:
             log.warning("%s lacks packages in quarantine: %d restored from %s", self.store.path, lost, self._copy.path)
         if not same_master(state.master, self._master):

@@ -89,8 +89,8 @@ def _note_packages(state: State, run: Run, now: int, *, quarantines: bool) -> se
         for name, serial in run.missing_seen().items():
             state.missing.pop(name, None)
             before[name] = quarantine.QuarantineEntry(serial, now, now)
-    on_record = before.keys() | state.incidents.keys()
-    report.gone |= {name for name in on_record & state.missing.keys() if state.missing[name].is_gone}
+    on_record = (name for name in state.missing if name in before or name in state.incidents)
+    report.gone |= {name for name in on_record if state.missing[name].is_gone}
     state.quarantine = quarantine.after_run(before, run.rechecks.keys(), report.gone, run.synced, now)
     left = before.keys() - state.quarantine.keys()
     # What came past all caches is no sign that these are right again.
