@@ -19,10 +19,15 @@ class Receiver(Server):
         """Answer everything with this status, but what is of the refused type with 500."""
         self.status = status
         self.refused = refused
-        self.received: list[Any] = []
+        self.bodies: list[bytes] = []
         self.release = threading.Event()
         self.left = threading.Event()
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def received(self) -> list[Any]:
+        """What was posted, which is JSON."""
+        return [json.loads(body) for body in self.bodies]
 
     @property
     def address(self) -> str:
@@ -34,13 +39,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        received = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.received.append(received)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(body)
         if self.server.status == 0:
             if trickle(self, self.server.release):
                 self.server.left.set()
             return
-        refused = self.server.refused and self.server.refused == received.get("type")
+        refused = self.server.refused and self.server.refused == json.loads(body).get("type")
         self.send_response(500 if refused else self.server.status)
         if 300 <= self.server.status < 400:
             self.send_header("Location", "/elsewhere")

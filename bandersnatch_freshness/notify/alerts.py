@@ -5,7 +5,7 @@ Alertmanager identifies an alert by its labels alone, so anything that changes f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -92,10 +92,22 @@ def of_incidents(
         yield mirror.alert(ALERT_NAME, incident.level, incident.since, now, now + ahead, annotations, subject)
 
 
-def bodies(alerts: Iterable[Alert]) -> tuple[bytes, ...]:
-    """Return alerts as the bodies of requests to Alertmanager: JSON, at most 1,000 alerts in each."""
-    left, encoder = iter(alerts), Encoder()
-    return tuple(iter(lambda: encoder.encode(list(islice(left, PER_REQUEST))), b"[]"))
+class Posting(Struct, frozen=True):
+    """What is posted to Alertmanager: the bodies of requests, each JSON with at most 1,000 alerts.
+
+    There may be 100,000 alerts, so these are made while they are posted.
+    """
+
+    make: Callable[[], Iterator[Alert]]
+
+    def __bool__(self) -> bool:
+        """Return whether there is any alert."""
+        return any(True for _ in self.make())
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the bodies."""
+        left, encoder = self.make(), Encoder()
+        return iter(lambda: encoder.encode(list(islice(left, PER_REQUEST))), b"[]")
 
 
 def _ended(subject: str, last: NotificationRecord, incident: Incident | None) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +18,7 @@ from ..settings import TrackingSettings, refused_channel
 from ..state.document import ChannelRecord, State
 from . import alerts, notices
 from . import channels as notify
+from .alerts import Posting
 from .channels import Channel
 from .heartbeat import Heartbeat, Signal
 from .notices import Message
@@ -29,18 +32,18 @@ LEAST_SECONDS_AHEAD = 30 * 60
 
 
 class Sending(Struct, frozen=True):
-    """What to send to one channel: messages about subjects, bodies of alerts, or a signal of the heartbeat and why."""
+    """What to send to one channel: messages about subjects, alerts, or a signal of the heartbeat and why."""
 
     messages: tuple[Message, ...] = ()
-    alerts: tuple[bytes, ...] = ()
+    alerts: Posting | None = None
     beat: tuple[Signal, str] | None = None
 
-    def parts(self) -> list[Any]:
+    def parts(self) -> Iterable[Any]:
         """Return the parts that are delivered separately: each message, or each body of alerts."""
         if self.beat:
             return [self.beat]
         if self.alerts:
-            return list(self.alerts)
+            return self.alerts
         return [
             {"level": one.level and str(one.level), "title": encodable(one.title), "body": encodable(one.body)}
             for one in self.messages
@@ -97,9 +100,9 @@ class Notifier:
             notified = state.notified.get(channel.key, {})
             if channel.is_alertmanager:
                 mirror, ahead = self._mirror(state), _seconds_ahead(state)
-                bodies = alerts.bodies(alerts.of_incidents(state.incidents, notified, mirror, now, ahead))
-                if bodies:
-                    plan[channel] = Sending(alerts=bodies)
+                of_incidents = partial(alerts.of_incidents, state.incidents, notified, mirror, now, ahead)
+                if posting := Posting(of_incidents):
+                    plan[channel] = Sending(alerts=posting)
                 continue
             subjects = notices.due(state.incidents, notified, now, self._repeat_every)
             if not subjects:
@@ -160,9 +163,10 @@ class Notifier:
         """
         text = f"{file} can't be written since {timestamp(since)}: what runs see is not remembered, nor told"
         title = f"[CRITICAL] PyPI mirror {self._name}: {file} can't be written"
-        alert = alerts.bodies([alerts.of_state(text, self._mirror(state), since, now, _seconds_ahead(state))])
+        alert = alerts.of_state(text, self._mirror(state), since, now, _seconds_ahead(state))
+        posting = Posting(lambda: iter([alert]))
         plan = {
-            channel: Sending(alerts=alert)
+            channel: Sending(alerts=posting)
             if channel.is_alertmanager
             else Sending(messages=(Message(Level.CRITICAL, (), title, text),))
             for channel in self._channels
@@ -187,9 +191,10 @@ class Notifier:
         """Send a test by every channel, and where it `beats`, to the heartbeat's receiver that a run has succeeded."""
         text = f"This is a test, sent by hand on {self._host} for the mirror in {self._directory}. Nothing is wrong."
         message = Message(None, (), f"[TEST] PyPI mirror {self._name}: messages arrive", text)
-        alert = alerts.bodies([alerts.of_test(text, self._mirror(state), now)])
+        alert = alerts.of_test(text, self._mirror(state), now)
+        posting = Posting(lambda: iter([alert]))
         plan = {
-            channel: Sending(alerts=alert) if channel.is_alertmanager else Sending(messages=(message,))
+            channel: Sending(alerts=posting) if channel.is_alertmanager else Sending(messages=(message,))
             for channel in self._channels
         }
         if beats:

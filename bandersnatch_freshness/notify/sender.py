@@ -2,13 +2,15 @@
 
 A run must be safe from two things: Apprise sends in threads that Python waits for at exit, and
 HTTP clients log the URLs that they request, secrets included. `notify` starts this process and
-writes what it is `Given` to its standard input, as JSON, and reads one JSON line for each part:
-the index of the channel, the index of the part, and the problem (empty if there was none).
-A part that is null is not sent: it asks whether the URL is understood.
+writes JSON lines to its standard input, a `Head` and then what goes to the URLs, part by part:
+the index of the URL, and the part. It reads one JSON line for each part: the index of the URL,
+the index of the part, and the problem (empty if there was none). A part that is null is not
+sent: it asks whether the URL is understood.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -16,7 +18,8 @@ import signal
 import sys
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from queue import SimpleQueue
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -31,21 +34,16 @@ ALERTMANAGER = ("alertmanager", "alertmanagers")
 # How long Alertmanager may take for each step.
 STEP_SECONDS = 20
 
+_opener = functools.cache(opener)
+
 NOT_UNDERSTOOD = "not a URL that Apprise understands"
 
 
-class Outgoing(Struct):
-    """What goes to a URL, part by part, each as JSON."""
-
-    url: str
-    parts: list[Raw]
-
-
-class Given(Struct):
-    """What a sender is given: after how many seconds it ends itself, as its run may be killed, and what to send."""
+class Head(Struct):
+    """What a sender is told first: after how many seconds it ends itself, as its run may be killed, and the URLs."""
 
     seconds: int
-    channels: list[Outgoing]
+    urls: list[str]
 
 
 class DeliveryError(Exception):
@@ -100,7 +98,7 @@ def send_to_alertmanager(url: str, alerts: bytes) -> None:
     headers = {"Content-Type": "application/json", **login}
     request = urllib.request.Request(where, alerts, headers)  # noqa: S310 - one of the two
     try:
-        with opener(where).open(request, timeout=STEP_SECONDS) as answer:
+        with _opener(where).open(request, timeout=STEP_SECONDS) as answer:
             answer.read()
     except HTTPError as error:
         with error:
@@ -109,11 +107,11 @@ def send_to_alertmanager(url: str, alerts: bytes) -> None:
         raise DeliveryError(type(error.reason).__name__) from error
 
 
-def _send_all(output: int, number: int, channel: Outgoing) -> None:
-    for index, part in enumerate(channel.parts):
+def _send_all(output: int, number: int, url: str, parts: Iterable[Raw]) -> None:
+    for index, part in enumerate(parts):
         problem = ""
         try:
-            send(channel.url, part)
+            send(url, part)
         except DeliveryError as error:
             problem = str(error)
         except Exception as error:  # noqa: BLE001 - from a library; its text may contain secrets
@@ -128,15 +126,24 @@ def main() -> None:
     output = os.dup(1)
     os.dup2(2, 1)
     logging.disable()
-    given = msgspec.json.decode(sys.stdin.buffer.read(), type=Given)
-    signal.alarm(given.seconds)
+    lines = sys.stdin.buffer
+    head = msgspec.json.decode(lines.readline(), type=Head)
+    signal.alarm(head.seconds)
+    queues: list[SimpleQueue[Raw | None]] = [SimpleQueue() for _ in head.urls]
     threads = [
-        threading.Thread(target=_send_all, args=(output, number, channel))
-        for number, channel in enumerate(given.channels)
+        threading.Thread(target=_send_all, args=(output, number, url, iter(queues[number].get, None)))
+        for number, url in enumerate(head.urls)
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:
+    try:
+        for line in lines:
+            number, part = msgspec.json.decode(line, type=tuple[int, Raw])
+            queues[number].put(part)
+    finally:
+        for queue in queues:
+            queue.put(None)
+    for thread in threads:  # Apprise starts more, which Python doesn't allow once this one has ended
         thread.join()
 
 

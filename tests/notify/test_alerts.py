@@ -23,7 +23,7 @@ MIRROR = alerts.Mirror("host", "/srv/pypi", "https://pypi.example")
 
 def post(alertmanager: str, *given: Any) -> None:
     """Post the alerts for these incidents, records and times."""
-    (body,) = alerts.bodies(alerts.of_incidents(*given))
+    (body,) = alerts.Posting(lambda: alerts.of_incidents(*given))
     send_to_alertmanager(f"alertmanager://{alertmanager}", body)
 
 
@@ -61,7 +61,7 @@ def test_an_alert_says_where_it_comes_from_and_what_to_do(subject: str, alertman
     now = int(time.time())
     mirror = alerts.Mirror("host", "/srv/a b\udcff", "https://pypi.example/a b/")
     alert = mirror.alert("PyPIMirrorStale", Level.WARNING, now, now, now + 60, {"summary": "x"}, subject)
-    send_to_alertmanager(f"alertmanager://{alertmanager}", *alerts.bodies([alert]))
+    send_to_alertmanager(f"alertmanager://{alertmanager}", *alerts.Posting(lambda: iter([alert])))
     (found,) = requests.get(f"http://{alertmanager}/api/v2/alerts", timeout=10).json()
     page = "foo/" if subject == "foo" else ""
     assert found["generatorURL"] == f"https://pypi.example/a%20b/simple/{page}"
@@ -108,7 +108,7 @@ def test_a_test_alert_is_over_by_itself(alertmanager: str) -> None:
     """And has a name of its own."""
     now = int(time.time())
     alert = alerts.of_test("nothing is wrong", MIRROR, now)
-    send_to_alertmanager(f"alertmanager://{alertmanager}", *alerts.bodies([alert]))
+    send_to_alertmanager(f"alertmanager://{alertmanager}", *alerts.Posting(lambda: iter([alert])))
     (found,) = requests.get(f"http://{alertmanager}/api/v2/alerts", timeout=10).json()
     assert found["labels"]["alertname"] == "PyPIMirrorTest"
     assert seconds(found["endsAt"]) == now + 300

@@ -192,7 +192,7 @@ def test_a_process_that_breaks_off_is_said(mocker: Any) -> None:
 def test_an_error_of_a_library_is_not_told_word_by_word(mocker: Any, capfd: Any) -> None:
     """Its text may have the URL in it."""
     mocker.patch.object(sender, "send", side_effect=RuntimeError("https://hooks.example/s3cret"))
-    sender._send_all(1, 0, sender.Outgoing("json://x", [Raw(b"null")]))
+    sender._send_all(1, 0, "json://x", [Raw(b"null")])
     assert capfd.readouterr().out == '[0, 0, "RuntimeError"]\n'
 
 

@@ -66,7 +66,7 @@ class Mirror:
         came = {
             channel: [
                 "" if one else "late"
-                for one in (arrived if isinstance(arrived, list) else [arrived] * len(sending.parts()))
+                for one in (arrived if isinstance(arrived, list) else [arrived] * len(list(sending.parts())))
             ]
             for channel, sending in plan.items()
         }
@@ -91,7 +91,7 @@ def titles(plan: Deliveries) -> list[str]:
 
 def alerts_in(sending: Sending) -> list[Any]:
     """Return the alerts of a sending, as Alertmanager gets them."""
-    return [alert for body in sending.alerts for alert in json.loads(body)]
+    return [alert for body in sending.parts() for alert in json.loads(body)]
 
 
 def test_ten_days_are_twelve_messages() -> None:
@@ -369,7 +369,7 @@ def test_many_alerts_are_posted_by_the_thousand_and_again_until_all_arrived() ->
         state = mirror.state
         plan = mirror.notifier.plan(state, NOON + HOUR)
         (sending,) = plan.values()
-        assert [len(json.loads(body)) for body in sending.alerts] == [1000, 1000, 1]
+        assert [len(json.loads(body)) for body in sending.parts()] == [1000, 1000, 1]
         assert {alert["labels"]["package"] for alert in alerts_in(sending)} == set(many)
         mirror.settle(plan, NOON + HOUR, arrived=arrived)
         assert len(mirror.state.notified.get(key(AM), {})) == (2001 if all(arrived) else 0)
