@@ -98,8 +98,8 @@ def incidents(size: Size, place: Path) -> Iterator[Row]:
             found = alternate(none.run, suite.run, size.pairs)
             _check_kept(suite, number)
         what = f"nothing to do, {number:,} open incidents, all in quarantine, a state of {kib:,.0f} KiB"
-        yield added(what, "wall", found, 1.5, "≤ 1.5 s", gross=8)
-        yield added(what, "memory", found, 100 * 2**20, "≤ 100 MiB", gross=4)
+        yield added(what, "wall", found, 1, "≤ 1 s", gross=12)
+        yield added(what, "memory", found, 70 * 2**20, "≤ 70 MiB", gross=6)
 
 
 def alerts(size: Size, place: Path) -> Iterator[Row]:

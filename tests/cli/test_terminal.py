@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def piped(*arguments: str, **more: str) -> subprocess.CompletedProcess[bytes]:
 def on_a_terminal(*arguments: str, **more: str) -> bytes:
     """Run a command on a terminal, and return what arrives there."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
     with subprocess.Popen([*COMMAND, *arguments], env=environment(**more), stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
@@ -79,6 +81,20 @@ def test_colour_is_the_user_s_choice(stale: Mirror) -> None:
     assert b"[31m" not in on_a_terminal(*arguments, TERM="xterm", COLUMNS="200", NO_COLOR="1")
     assert b"\x1b[" not in on_a_terminal(*arguments, TERM="dumb", COLUMNS="200")
     assert b"\x1b[1;31m" in piped(*arguments, FORCE_COLOR="1", TERM="xterm").stdout
+
+
+def test_progress_is_for_a_terminal(start_lab: StartLab) -> None:
+    """A bar that vanishes there, and not a byte of it elsewhere."""
+    lab = start_lab(projects=1)
+    arguments = ("probe", "--master", lab.url, "lab-00")
+    shown = on_a_terminal(*arguments, TERM="xterm")
+    assert b"\rlab-00:   0%|" in shown
+    bar, _, answer = shown.partition(b"lab-00 at http")
+    assert b"%|" not in answer
+    assert bar.endswith(b" \r\x1b[32m")  # nothing of it is left
+    ended = piped(*arguments)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"%|" not in ended.stdout
 
 
 def test_an_encoding_without_arrows_crashes_nothing(stale: Mirror) -> None:

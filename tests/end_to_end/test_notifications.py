@@ -61,7 +61,7 @@ def test_runs_that_overlap_repeat_it_once(start_lab: StartLab, make_mirror: Make
         with cron(mirror) as runs:
             runs.run(0, MINUTE, HOUR)
         assert [one["type"] for one in server.received] == ["warning"]
-        server.received.clear()
+        server.bodies.clear()
         overlapping = [
             subprocess.Popen(
                 mirror.command("mirror"), env=mirror.environment(), cwd=mirror.config.parent, stderr=subprocess.DEVNULL
