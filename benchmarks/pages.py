@@ -11,7 +11,7 @@ from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.lab.behaviours import BEHAVIOURS
 from bandersnatch_freshness.lab.server import Lab
 
-from .environments import BARE, SUITE
+from .environments import SUITE
 from .measuring import Comparison, Cost, alternate
 from .mirrors import Measured
 from .rows import Row, compared, counted, exactly
@@ -32,6 +32,10 @@ def healthy(size: Size, place: Path) -> Iterator[Row]:
                 found = _alternate(bare, suite, since, size.healthy)
                 what = f"healthy edge, {size.packages} packages, {workers} workers{'' if delay else ', no delay'}"
                 yield from _healthy(what, found, bare, suite)
+            if not delay:
+                found = _alternate(Measured(place / "idle", lab, SUITE), suite, since, size.healthy)
+                for quantity in ("wall", "cpu"):
+                    yield compared(f"{what}, against installed, not enabled", quantity, found, 1.02)
 
 
 def _healthy(what: str, found: Comparison, bare: Measured, suite: Measured) -> Iterator[Row]:
@@ -61,17 +65,19 @@ def instructions(size: Size, place: Path) -> Iterator[Row]:
         with Lab(packages) as lab:
             since = lab.serial
             lab.release()
-            for measured in _both(lab, lab, place / str(packages)):
+            bare, suite = _both(lab, lab, place / str(packages))
+            idle = Measured(place / f"idle-{packages}", lab, SUITE)
+            for name, measured in {"bare": bare, "suite": suite, "idle": idle}.items():
                 measured.again(since)
-                counts = [measured.counted(since) for _ in range(size.counts)]
-                taken[packages, measured.environment] = statistics.median(counts)
+                taken[packages, name] = statistics.median(measured.counted(since) for _ in range(size.counts))
     few, many = size.counted
-    page = {one: (taken[many, one] - taken[few, one]) / (many - few) for one in (BARE, SUITE)}
-    run = {one: taken[few, one] - few * page[one] for one in (BARE, SUITE)}
-    yield counted(f"a page, from runs of {few} and of {many} packages", page[BARE], page[SUITE], 1.02)
-    yield counted("a run beside its pages", run[BARE], run[SUITE])
-    whole = {one: run[one] + 2000 * page[one] for one in (BARE, SUITE)}
-    yield counted("a run of 2000 packages, from these", whole[BARE], whole[SUITE], 1.02)
+    page = {one: (taken[many, one] - taken[few, one]) / (many - few) for one in ("bare", "suite", "idle")}
+    run = {one: taken[few, one] - few * each for one, each in page.items()}
+    whole = {one: run[one] + 2000 * each for one, each in page.items()}
+    for other, against in (("bare", ""), ("idle", ", against installed, not enabled")):
+        yield counted(f"a page, from runs of {few} and of {many} packages{against}", page[other], page["suite"], 1.02)
+        yield counted(f"a run beside its pages{against}", run[other], run["suite"])
+        yield counted(f"a run of 2000 packages, from these{against}", whole[other], whole["suite"], 1.02)
 
 
 def stale(size: Size, place: Path) -> Iterator[Row]:
