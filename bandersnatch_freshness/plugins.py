@@ -20,7 +20,8 @@ def _host() -> ModuleType:
     """Import the suite, which is to stay, as is all of Bandersnatch: no garbage collection looks through either.
 
     The last collection, at exit, alone takes longer than these imports. Source: `gc.freeze` in Python's library
-    reference; what is frozen is freed as ever once nothing refers to it.
+    reference; what of it is in a cycle, as the event loop is, stays until Python ends, in a program that runs
+    Bandersnatch more than once too. A run that is interrupted takes it back, as it leaves things unfinished.
     """
     import gc
 

@@ -39,11 +39,7 @@ class Table(Struct):
         rows = [(self.columns, "bold"), *self.rows] if any(self.columns) else self.rows
         widths = _fitting([max(map(len, column)) for column in zip(*(cells for cells, _ in rows), strict=True)], width)
         for cells, style in rows:
-            folded = [
-                textwrap.wrap(cell, wide, break_on_hyphens=False) or [""]
-                for cell, wide in zip(cells, widths, strict=True)
-            ]
-            for parts in zip_longest(*folded, fillvalue=""):
+            for parts in zip_longest(*map(_folded, cells, widths), fillvalue=""):
                 yield _GAP.join(map(self._aligned, range(len(widths)), parts, widths)).rstrip(), style
         if self.caption:
             yield self.caption, "dim"

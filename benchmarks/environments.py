@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,5 +34,6 @@ BARE, SUITE = Environment("bare"), Environment("suite")
 
 def install(bandersnatch: str) -> None:
     """Have both, with this Bandersnatch and with the project as it is now."""
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # setuptools installs what older commits left there
     BARE.install(f"bandersnatch=={bandersnatch}")
     SUITE.install(f"bandersnatch=={bandersnatch}", str(ROOT))

@@ -106,7 +106,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         venv.create(directory, with_pip=True)
         python = str(Path(directory) / "bin" / "python")
-        shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would install what older commits left there
+        shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # setuptools installs what older commits left there
         command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*command, f"{ROOT}[all]", HOST], check=True)
         code = "import json, sys; print(json.dumps([one for one in sys.path if one.endswith('site-packages')]))"

@@ -85,9 +85,16 @@ def _audit_files(audit: FileAudit, projects: Sequence[str], *, resume: bool) -> 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     be_gentle()
     with terminal.progress("files", len(projects), " packages") as bar:
+
+        def advance(more: int) -> None:
+            if not bar.n:  # what was looked at before took none of this one's time
+                bar.initial = more
+            bar.update(more)
+
         try:
-            return audit.audit(projects, bar.update, resume=resume)
+            return audit.audit(projects, advance, resume=resume)
         except KeyboardInterrupt:
+            bar.close()
             how = audit.problem or f"at {audit.progress.project}; with `--resume` it goes on from there"
             print(f"bandersnatch-freshness audit: interrupted {how}", file=sys.stderr)  # noqa: T201
             raise
@@ -98,7 +105,8 @@ def _print(report: AuditReport, options: argparse.Namespace) -> None:
         terminal.show(json.dumps(report.as_json(), indent=2))
         return
     if options.list:
-        terminal.show(*report.lines())
+        for line in report.lines():
+            terminal.show(line)
         return
     terminal.show(f"{terminal.styled(report.directory, 'bold')}, a mirror of {report.master}")
     serial = "no serial yet" if report.serial is None else f"serial {report.serial}"

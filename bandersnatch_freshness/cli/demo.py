@@ -101,7 +101,7 @@ def _play(directory: Path, lab: Lab, package: str) -> tuple[Result, Result]:
 
 
 def _table(bare: Result, suite: Result, package: str) -> Table:
-    title = f"Bandersnatch {version('bandersnatch')} on an edge that is stale for gzip\n"
+    title = f"Bandersnatch {version('bandersnatch')} on an edge that is stale for gzip"
     table = Table(("", "bare", "with freshness"), title, right=[1, 2])
     for label, values in {
         "packages fresh": [f"{result.fresh} of {PROJECTS}" for result in (bare, suite)],

@@ -33,7 +33,8 @@ def show(*what: str | Styled | Table) -> None:
         if isinstance(one, Table):
             show(*one.lines(width()))
         else:
-            print(one if isinstance(one, str) else styled(*one))  # noqa: T201
+            # At once, also where a program reads it: what a lab says, or comes before an error on the other stream.
+            print(one if isinstance(one, str) else styled(*one), flush=True)  # noqa: T201
 
 
 def styled(text: str, style: str) -> str:
@@ -58,4 +59,6 @@ def progress(what: str, total: int, unit: str) -> tqdm[None]:
     """
     from tqdm import tqdm
 
-    return tqdm(desc=what, total=total, unit=unit, disable=None, leave=False, smoothing=0, dynamic_ncols=True)
+    # There is no standard error where it was closed.
+    is_off = not (sys.stderr and sys.stderr.isatty())
+    return tqdm(desc=what, total=total, unit=unit, disable=is_off, leave=False, smoothing=0, dynamic_ncols=True)

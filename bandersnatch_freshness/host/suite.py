@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
 import logging
 import os
 import sys
@@ -106,20 +107,20 @@ class Suite:
         context = self.context = fail_open(RunContext(mirror), begin, mirror)
 
         def end(outcome: str, problem: str = "") -> None:
+            if outcome not in ("fresh", "errors"):
+                gc.unfreeze()  # what is left unfinished is cleaned up at exit, as without the suite
             if self.context is context:  # only once
                 self.context = None
                 if outcome == "interrupted" and mirror.stop_on_error and mirror.errors:
                     outcome, problem = "errors", STOP_ON_ERROR  # Bandersnatch ended it by itself
                 self.tells = fail_open(False, end_run, context, outcome, problem)
 
-        # Ctrl-C and an error that stops it leave the coroutines of Bandersnatch 4.4 where they are: nothing else ends
-        # this.
+        # Ctrl-C and an error that stops it leave Bandersnatch 4.4's coroutines where they are: nothing else ends this.
         atexit.register(end, "interrupted")
         outcome, problem = "interrupted", ENDED
         try:
             yield
-            outcome = "errors" if mirror.errors or (context.guard and context.guard.refusal) else "fresh"
-            problem = ""
+            outcome, problem = "errors" if mirror.errors or (context.guard and context.guard.refusal) else "fresh", ""
             self.end_level = logging.ERROR  # what fails from here on is remembered nowhere
         except Exception as error:
             outcome, problem = "failed", cause_of(error)
@@ -138,8 +139,7 @@ class Suite:
         tracking = settings.tracking or read_tracking(self.configuration)
         storage = self.adapter.storage_of(mirror)
         files = MirrorFiles(str(mirror.homedir), plain_url(mirror.master.url), tracking, storage)
-        said = hand_back_all(files, clock, with_missing=settings.tracking is None)
-        if said:
+        if said := hand_back_all(files, clock, with_missing=settings.tracking is None):
             log.warning("No enabled plugin minds the quarantine: %s", said)
 
     def _begin_run(self, mirror: HostMirror) -> RunContext:

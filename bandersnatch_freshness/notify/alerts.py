@@ -23,8 +23,8 @@ ALERT_NAME = "PyPIMirrorStale"
 STATE_ALERT_NAME = "PyPIMirrorStateNotWritten"
 TEST_ALERT_NAME = "PyPIMirrorTest"
 
-# An alert has some 800 bytes, and a proxy in front of Alertmanager often takes no more than 1 MiB at a time.
-PER_REQUEST = 1000
+# An alert has up to 1,400 bytes, and a proxy in front of Alertmanager often takes no more than 1 MiB at a time.
+PER_REQUEST = 500
 
 Alert = dict[str, Any]
 
@@ -52,7 +52,7 @@ class Mirror(Struct, frozen=True):
         return {
             "labels": {**labels, "package": encodable(subject)} if subject else labels,
             "annotations": {
-                **{name: encodable(text) for name, text in annotations.items()},
+                **{key: encodable(text) for key, text in annotations.items()},
                 "runbook_url": where(RUNBOOK),
             },
             # Alertmanager rejects an alert that ends before it starts, as happens when a clock is set back.
@@ -63,8 +63,9 @@ class Mirror(Struct, frozen=True):
 
     def _page(self, subject: str) -> str:
         """Return the URL of the page that is stale, for a person to look at."""
-        page = f"{self.master.rstrip('/')}/simple/"
-        return quote(page if subject in ("", *OF_ALL) else f"{page}{subject}/", safe="/:[]%~+")
+        index = f"{self.master.rstrip('/')}/simple/"
+        page = index if subject in ("", *OF_ALL) else f"{index}{subject}/"
+        return quote(page, safe="/:[]%~+", errors="backslashreplace")
 
 
 def of_incidents(
@@ -93,14 +94,14 @@ def of_incidents(
 
 
 class Posting(Struct, frozen=True):
-    """What is posted to Alertmanager: the bodies of requests, each JSON with at most 1,000 alerts.
+    """What is posted to Alertmanager: the bodies of requests, each JSON with at most 500 alerts.
 
-    There may be 100,000 alerts, so these are made while they are posted.
+    There may be 100,000 alerts, so each time they are made while they are posted.
     """
 
     make: Callable[[], Iterator[Alert]]
 
-    def __bool__(self) -> bool:
+    def has_any(self) -> bool:
         """Return whether there is any alert."""
         return any(True for _ in self.make())
 

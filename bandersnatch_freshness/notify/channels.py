@@ -9,11 +9,13 @@ import hashlib
 import json
 import math
 import os
+import selectors
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -58,30 +60,37 @@ def deliver(sendings: Mapping[Channel, Iterable[Any]], seconds: float | None = N
     """Send the parts of each channel, all channels at once, and return the problem of each part, empty if it arrived.
 
     If the time runs out (`SECONDS`, or as given), the sending process is killed, and what is still unsent counts as
-    not delivered. A part that is bytes is JSON as it is; one of None only asks whether the URL is understood. Parts
-    may be made while others are sent.
+    not delivered. A part that is bytes is JSON as it is, in one line; one of None only asks whether the URL is
+    understood. Parts may be made while others are sent.
     """
     limit = SECONDS if seconds is None else seconds
+    deadline = time.monotonic() + limit
+    counts = [0] * len(sendings)
+
+    def lines() -> Iterator[bytes]:
+        yield msgspec.json.encode(Head(math.ceil(2 * limit), [one.url for one in sendings])) + b"\n"
+        for number, parts in enumerate(sendings.values()):
+            for part in parts:
+                counts[number] += 1
+                yield b"[%d,%b]\n" % (number, part if isinstance(part, bytes) else msgspec.json.encode(part))
+
+    left, said = lines(), bytearray()
     # On standard input, as anyone can read a command line.
-    command = [sys.executable, "-P", "-m", f"{__package__}.sender"]
-    given, giving = os.pipe()
-    with open(giving, "wb") as pipe, ThreadPoolExecutor(1) as feeder:
-        try:
-            with open(given, "rb") as theirs:
-                process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        except OSError as error:
-            otherwise = f"no process can be started to send it: {error.strerror}"
-            return {channel: [otherwise for _ in parts] for channel, parts in sendings.items()}
+    command, pipe = [sys.executable, "-P", "-m", f"{__package__}.sender"], subprocess.PIPE
+    try:
+        process = subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+    except OSError as error:
+        otherwise = f"no process can be started to send it: {error.strerror}"
+    else:
         with process:
-            feeding = feeder.submit(_feed, pipe, Head(math.ceil(2 * limit), [one.url for one in sendings]), sendings)
             try:
-                said, _ = process.communicate(timeout=limit)
-                otherwise = f"the sending process ended with {process.returncode}"
-            except subprocess.TimeoutExpired:
-                process.kill()
-                said, _ = process.communicate()
+                _exchange(process.stdin, process.stdout, left, said, deadline)
+                otherwise = f"the sending process ended with {process.wait(max(0, deadline - time.monotonic()))}"
+            except (TimeoutError, subprocess.TimeoutExpired):
                 otherwise = f"no answer in {limit:g} seconds"
-        counts = feeding.result()
+            finally:
+                process.kill()
+    deque(left, maxlen=0)  # what was not even written is counted
     whole_lines = said[: said.rfind(b"\n") + 1].splitlines()
     problems = {(number, index): problem for number, index, problem in map(json.loads, whole_lines)}
     return {
@@ -90,16 +99,35 @@ def deliver(sendings: Mapping[Channel, Iterable[Any]], seconds: float | None = N
     }
 
 
-def _feed(pipe: BinaryIO, head: Head, sendings: Mapping[Channel, Iterable[Any]]) -> list[int]:
-    """Write what a sender reads, and return how many parts each channel has."""
-    counts = [0] * len(sendings)
-    try:
-        with pipe:
-            pipe.write(msgspec.json.encode(head) + b"\n")
-            for number, parts in enumerate(sendings.values()):
-                for counts[number], part in enumerate(parts, 1):
-                    text = part if isinstance(part, bytes) else msgspec.json.encode(part)
-                    pipe.write(b"[%d,%b]\n" % (number, text))
-    except BrokenPipeError:  # it has ended, or was killed
-        return [sum(1 for _ in parts) for parts in sendings.values()]
-    return counts
+def _exchange(stdin: Any, stdout: Any, lines: Iterator[bytes], said: bytearray, deadline: float) -> None:
+    """Write lines to a process, as many as it reads, and note what it has said, until it says no more.
+
+    There is no thread for it, as what Python calls at its exit can't start one.
+
+    Raises:
+        TimeoutError: if that is not before the deadline, by the monotonic clock.
+    """
+    os.set_blocking(stdin.fileno(), False)
+    unwritten = memoryview(b"")
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdin, selectors.EVENT_WRITE)
+        selector.register(stdout, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = [key.fileobj for key, _ in selector.select(max(0, deadline - time.monotonic()))]
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            if stdout in ready:
+                more = stdout.read(1 << 16)
+                said += more
+                if not more:
+                    selector.unregister(stdout)
+            if stdin in ready:
+                unwritten = unwritten or memoryview(next(lines, b""))
+                is_over = not unwritten
+                try:
+                    unwritten = unwritten[stdin.write(unwritten) or 0 :]
+                except BrokenPipeError:  # it has ended
+                    is_over = True
+                if is_over:
+                    selector.unregister(stdin)
+                    stdin.close()

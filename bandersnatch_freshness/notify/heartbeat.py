@@ -13,10 +13,11 @@ import queue
 import threading
 import time
 import urllib.request
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .. import __version__
+from ..formatting import encodable
 from .opener import opener, without_login
 
 # The longest that a receiver may delay the end of a run.
@@ -78,7 +79,7 @@ class Heartbeat:
     def tell(self, signal: Signal, text: str = "") -> None:
         """Give a signal, after those before it, without waiting."""
         self._last = signal
-        self._signals.put((signal, text))
+        self._signals.put((signal, encodable(text)))
         # Once for all, as none can be started by what Python calls at its exit.
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="heartbeat", daemon=True)
@@ -107,13 +108,13 @@ class Heartbeat:
             if signal is None:
                 return
             try:
-                opens = opens or opener(self._url)
+                opens = opens or opener()
                 problem = _ask(opens, request_of(self._url, signal, text))
             except HTTPError as error:
                 with error:
                     problem = f"status {error.code}"
             except Exception as error:  # noqa: BLE001 - of a library; its text may have the URL in it
-                problem = type(getattr(error, "reason", error)).__name__
+                problem = type(error.reason if isinstance(error, URLError) else error).__name__
             self._answers.put((signal, problem))
 
 

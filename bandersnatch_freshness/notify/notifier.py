@@ -42,7 +42,7 @@ class Sending(Struct, frozen=True):
         """Return the parts that are delivered separately: each message, or each body of alerts."""
         if self.beat:
             return [self.beat]
-        if self.alerts:
+        if self.alerts is not None:
             return self.alerts
         return [
             {"level": one.level and str(one.level), "title": encodable(one.title), "body": encodable(one.body)}
@@ -100,8 +100,8 @@ class Notifier:
             notified = state.notified.get(channel.key, {})
             if channel.is_alertmanager:
                 mirror, ahead = self._mirror(state), _seconds_ahead(state)
-                of_incidents = partial(alerts.of_incidents, state.incidents, notified, mirror, now, ahead)
-                if posting := Posting(of_incidents):
+                posting = Posting(partial(alerts.of_incidents, state.incidents, notified, mirror, now, ahead))
+                if posting.has_any():
                     plan[channel] = Sending(alerts=posting)
                 continue
             subjects = notices.due(state.incidents, notified, now, self._repeat_every)
@@ -143,15 +143,20 @@ class Notifier:
             arrived = [not problem for problem in problems[channel]]
             notified = state.notified.get(channel.key, {})
             sent = sum(arrived)
-            totals.notifications_failed += len(arrived) - sent
             if not channel.is_alertmanager:
                 totals.notifications_sent += sent
+                totals.notifications_failed += len(arrived) - sent
                 for message, has_arrived in zip(sending.messages, arrived, strict=True):
                     notified = notices.settle(state.incidents, notified, message.subjects, arrived=has_arrived)
                 state.notified[channel.key] = notified
-            elif all(arrived):  # else each alert is posted again, which Alertmanager takes for the same
-                state.notified[channel.key] = notices.posted(state.incidents, notified, now)
-                totals.notifications_sent += state.notified[channel.key] != notified
+                continue
+            is_all = sent == len(arrived)
+            totals.notifications_failed += not is_all
+            if sent:
+                posted = notices.posted(state.incidents, notified, now)
+                # What came in part is all posted again, and ended again if it was there before.
+                state.notified[channel.key] = posted if is_all else posted | notified
+                totals.notifications_sent += is_all and posted != notified
         has_counted = totals.notifications_sent + totals.notifications_failed != counted
         return has_counted or (state.notified, state.channels) != (before, channels)
 

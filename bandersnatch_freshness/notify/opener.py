@@ -9,16 +9,13 @@ import base64
 import ssl
 import urllib.request
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 
-def opener(url: str) -> urllib.request.OpenerDirector:
-    """Return what opens a URL, following no redirect: that a page to log in on is there proves nothing."""
-    # To read the system's certificates takes 20 ms, which urllib would do for each request, of http too.
-    context = (
-        ssl.create_default_context() if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    )
-    return urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+def opener() -> urllib.request.OpenerDirector:
+    """Return what opens URLs, following no redirect: that a page to log in on is there proves nothing."""
+    # One for all requests, as to read the system's certificates takes 20 ms; a proxy may need them for http too.
+    return urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
 
 
 def without_login(parts: SplitResult) -> tuple[SplitResult, dict[str, str]]:

@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -34,6 +33,7 @@ ALERTMANAGER = ("alertmanager", "alertmanagers")
 # How long Alertmanager may take for each step.
 STEP_SECONDS = 20
 
+# This process lives for a few seconds.
 _opener = functools.cache(opener)
 
 NOT_UNDERSTOOD = "not a URL that Apprise understands"
@@ -98,7 +98,7 @@ def send_to_alertmanager(url: str, alerts: bytes) -> None:
     headers = {"Content-Type": "application/json", **login}
     request = urllib.request.Request(where, alerts, headers)  # noqa: S310 - one of the two
     try:
-        with _opener(where).open(request, timeout=STEP_SECONDS) as answer:
+        with _opener().open(request, timeout=STEP_SECONDS) as answer:
             answer.read()
     except HTTPError as error:
         with error:
@@ -122,11 +122,11 @@ def _send_all(output: int, number: int, url: str, parts: Iterable[Raw]) -> None:
 
 def main() -> None:
     """Send through all channels at once."""
-    # A plugin may print whatever it wants, which goes to standard error from here on.
-    output = os.dup(1)
+    # A plugin, or what it starts, may print and read whatever it wants: to standard error, and nothing.
+    output, lines = os.dup(1), os.fdopen(os.dup(0), "rb")
     os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     logging.disable()
-    lines = sys.stdin.buffer
     head = msgspec.json.decode(lines.readline(), type=Head)
     signal.alarm(head.seconds)
     queues: list[SimpleQueue[Raw | None]] = [SimpleQueue() for _ in head.urls]

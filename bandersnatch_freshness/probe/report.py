@@ -157,9 +157,9 @@ class ProbeReport:
         for sentence in self.diagnosis.sentences:
             yield sentence, _OUTCOMES[self.diagnosis.outcome]
         if self.diagnosis.outcome is ProbeExit.UNDETERMINED:
-            yield f"\nTo do: {self._to_do()}", ""
+            yield from (("", ""), (f"To do: {self._to_do()}", ""))
         if self.advice:
-            yield f"\nIn bandersnatch.conf:\n\n{_indented(self.advice)}", ""
+            yield from ((line, "") for line in ("", "In bandersnatch.conf:", "", *_indented(self.advice).splitlines()))
 
     def curl(self) -> str:
         """Return the requests as curl commands for a POSIX shell; they print the answers' headers."""

@@ -34,7 +34,8 @@ class Records:
         self.store = store
         self.state = State(master)
         self._copy = copy
-        self._copied = hash("")
+        # Of the second copy's text, to know whether it must be written again.
+        self._copied_hash = hash("")
         self._master = master
         self._clock = clock
         # Whether the last run was one of another master.
@@ -65,11 +66,11 @@ class Records:
         self.store.write(dump(self.state, self._clock()))
         self._version = self.store.version()
         text = "".join(second_copy.dump(self.state, self._clock()))
-        if hash(text) == self._copied:
+        if hash(text) == self._copied_hash:
             return
         try:
             self._copy.write([text])
-            self._copied = hash(text)
+            self._copied_hash = hash(text)
         except OSError as error:
             log.error("%s can't be written: %s", self._copy.path, error)
 
@@ -110,7 +111,7 @@ class Records:
         except OSError as error:  # the state has it all, but for the day on which that is lost
             _move_away(self._copy, self._clock(), "starting with what the state has", error)
             copied = ""
-        lost, self._copied = 0, hash(copied)
+        lost, self._copied_hash = 0, hash(copied)
         if copied != "".join(second_copy.dump(state, self._clock())):  # nearly always it is
             lost = second_copy.recover(state, copied, self._clock())
         if lost:

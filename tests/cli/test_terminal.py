@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import select
+import shlex
 import subprocess
 import sys
 import termios
@@ -95,6 +97,28 @@ def test_progress_is_for_a_terminal(start_lab: StartLab) -> None:
     ended = piped(*arguments)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert b"%|" not in ended.stdout
+
+
+def test_progress_has_no_need_of_a_standard_error(start_lab: StartLab) -> None:
+    """It may be closed."""
+    asked = [*COMMAND, "probe", "--master", start_lab(projects=1).url, "lab-00"]
+    ended = subprocess.run(
+        ["sh", "-c", f"{shlex.join(asked)} 2>&-"], env=environment(), capture_output=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0
+    assert b"lab-00 at http" in ended.stdout
+
+
+def test_a_lab_says_at_once_where_it_is() -> None:
+    """Also to a file, and where Python is not told to write unbuffered."""
+    said = environment(PYTHONUNBUFFERED="")
+    with subprocess.Popen([*COMMAND, "lab", "--projects", "1"], env=said, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            ready, _, _ = select.select([process.stdout], [], [], 60)
+            assert ready
+        finally:
+            process.terminate()
 
 
 def test_an_encoding_without_arrows_crashes_nothing(stale: Mirror) -> None:

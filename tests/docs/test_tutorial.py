@@ -37,7 +37,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
 PORT = "8080"
 
 VARYING = re.compile(
-    r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} | \(\w+\.py:\d+\)|(?<=\b)\d+ s(?= ago)|\s+$| +(?= │)",
+    r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} | \(\w+\.py:\d+\)|(?<=\b)\d+ s(?= ago)|\s+$",
     re.MULTILINE,
 )
 

@@ -311,6 +311,26 @@ def _interrupted(mirror: Mirror, lab: Lab) -> int:
     return process.returncode
 
 
+def test_what_a_run_leaves_unfinished_is_cleaned_up_as_ever(
+    start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path
+) -> None:
+    """By Python's last garbage collection, which passes over all that is there to stay where a run gets to its end."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, gc\natexit.register(lambda: print('frozen:', gc.get_freeze_count() > 0))\n"
+    )
+
+    def printed(mirror: Mirror) -> str:
+        environment = {**mirror.environment(), "PYTHONPATH": str(tmp_path)}
+        command = mirror.command("mirror")
+        return subprocess.run(
+            command, env=environment, cwd=mirror.config.parent, stdout=subprocess.PIPE, text=True
+        ).stdout
+
+    lab = start_lab(projects=1)
+    assert "frozen: True\n" in printed(make_mirror(lab, "freshness"))
+    assert "frozen: False\n" in printed(make_mirror(lab, "freshness", mirror={"master": "https://127.0.0.1:1"}))
+
+
 @pytest.mark.smoke
 @pytest.mark.skipif(BANDERSNATCH.major < 5, reason="Bandersnatch 4.4 does not look for uvloop")
 def test_works_with_uvloop(start_lab: StartLab, make_mirror: MakeMirror, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import socket
 import ssl
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ import trustme
 from aiosmtpd.controller import Controller
 from msgspec import Raw
 
+from bandersnatch_freshness.core.incidents import Incident, Level
+from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.notify import channels as notify
 from bandersnatch_freshness.notify import sender
 from bandersnatch_freshness.notify.channels import Channel, deliver
@@ -33,6 +38,7 @@ WARNING = {
     "title": "[WARNING] PyPI mirror m: foo stale",
     "body": "foo <b>is</b> stale\nsecond line",
 }
+NOON = 1_539_691_200
 RESOLVED = {"level": None, "title": "[RESOLVED] PyPI mirror m: bar no longer stale", "body": "bar is no longer stale"}
 
 
@@ -120,10 +126,80 @@ def test_a_channel_that_fails_is_named_without_its_secrets(caplog: pytest.LogCap
 def test_a_path_that_is_no_text_does_not_keep_a_message_back(scheme: str) -> None:
     """Linux takes any bytes for one."""
     with receiver() as server:
-        tracking = read_tracking(["freshness"], {"notify": f"{scheme}://{server.address}"})
-        found = Notifier(tracking, "host", "/srv/\udcff").test(State("https://m"), 1_539_691_200, beats=False)
-        assert list(found.values()) == [[""]]
-    assert "/srv/" in str(server.received)
+        options = {"notify": f"{scheme}://{server.address}", "heartbeat": f"http://{server.address}/beat"}
+        tested, alarming = (Notifier(read_tracking(["freshness"], options), "host", "/srv/\udcff") for _ in range(2))
+        assert list(tested.test(State("https://m"), NOON, beats=True).values()) == [[""], [""]]
+        assert alarming.alarm(State("https://m"), "/srv/\udcff/x", NOON, NOON + 60, is_told=False)
+    assert sum(rb"/srv/\\udcff" in body or rb"/srv/\udcff" in body for body in server.bodies) >= 3
+
+
+def test_a_subject_that_is_no_text_does_not_keep_an_alert_back() -> None:
+    """As hostile JSON may have it."""
+    incident = Incident("a\ud800", NOON, NOON, 9, 42, 41, Verdict.EDGE_STALE, Level.WARNING)
+    with receiver() as server:
+        notifier = Notifier(
+            read_tracking(["freshness"], {"notify": f"alertmanager://{server.address}"}), "host", "/srv"
+        )
+        plan = notifier.plan(State("https://m", {incident.subject: incident}), NOON + 60)
+        assert list(notifier.deliver(plan).values()) == [[""]]
+    assert rb"a\\ud800" in server.bodies[0]
+
+
+def test_more_than_a_pipe_holds_is_sent_in_order() -> None:
+    """To each, whatever the other has."""
+    bodies = [json.dumps([number] * 100_000).encode() for number in range(5)]
+    with receiver() as one, receiver() as other:
+        channels = [Channel(f"alertmanager://{server.address}", 1) for server in (one, other)]
+        assert list(deliver(dict.fromkeys(channels, bodies)).values()) == [[""] * 5] * 2
+    assert one.bodies == other.bodies == bodies
+
+
+def test_a_sender_that_ends_without_reading_all_is_said_of_each_part(mocker: Any) -> None:
+    """More than a pipe holds has no one to read it."""
+    mocker.patch.object(sys, "executable", "/bin/false")
+    channel = Channel("alertmanager://x", 1)
+    assert deliver({channel: [b"1" * 2**20] * 3}) == {channel: ["the sending process ended with 1"] * 3}
+
+
+def test_an_error_in_making_a_part_leaves_no_sender_behind(mocker: Any) -> None:
+    """Nor does Ctrl-C."""
+    started = mocker.spy(subprocess, "Popen")
+
+    def parts() -> Iterator[Any]:
+        yield [1]
+        raise KeyboardInterrupt
+
+    with receiver(0) as hanging, pytest.raises(KeyboardInterrupt):
+        deliver({Channel(f"alertmanager://{hanging.address}", 1): parts()})
+    assert started.spy_return.returncode == -9
+
+
+def test_what_is_sent_as_python_ends_arrives() -> None:
+    """By what it calls at its exit, as ends a run of Bandersnatch 4.4 that stops on an error: no thread starts then."""
+    with receiver() as server:
+        code = (
+            "import atexit\n"
+            "from bandersnatch_freshness.notify.channels import Channel, deliver\n"
+            f"channel = Channel('alertmanager://{server.address}', 1)\n"
+            "atexit.register(lambda: print(deliver({channel: [[1]]})[channel]))\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert (ended.stdout, server.received) == ("['']\n", [[1]])
+
+
+def test_what_a_plugin_reads_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else is to be sent is no business of a process that it starts."""
+    (tmp_path / "apprise.py").write_text(
+        "import os, subprocess\n"
+        "class NotifyType: FAILURE = WARNING = SUCCESS = 0\n"
+        "class NotifyFormat: TEXT = 0\n"
+        "class Apprise:\n"
+        "    def add(self, url): return True\n"
+        "    def notify(self, **_): return not subprocess.check_output(['cat'])\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    channel = Channel("json://x", 1)
+    assert deliver({channel: [WARNING] * 100}) == {channel: [""] * 100}
 
 
 def test_a_message_that_fails_is_told_from_one_that_arrived() -> None:

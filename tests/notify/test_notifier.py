@@ -10,6 +10,8 @@ import pytest
 
 from bandersnatch_freshness.core.history import PastRun
 from bandersnatch_freshness.core.incidents import Incident, Level, RunReport, Sighting, Thresholds, advance
+from bandersnatch_freshness.core.observations import Observation
+from bandersnatch_freshness.core.variants import LADDER
 from bandersnatch_freshness.core.verdicts import Verdict
 from bandersnatch_freshness.documentation import RUNBOOK, where
 from bandersnatch_freshness.formatting import timestamp
@@ -360,19 +362,53 @@ def test_an_alert_that_is_over_is_ended_until_that_was_heard() -> None:
     assert mirror.plan(now + 5 * MINUTE) == {}
 
 
-def test_many_alerts_are_posted_by_the_thousand_and_again_until_all_arrived() -> None:
-    """A proxy in front of Alertmanager may refuse 1 MiB; what came in part is no news that was heard."""
-    mirror, many = Mirror(AM), [f"pkg-{number}" for number in range(2001)]
-    incidents = {name: Incident(name, NOON, NOON, 9, 42, 41, Verdict.EDGE_STALE, Level.WARNING) for name in many}
+MANY = [f"pkg-{number}" for number in range(1100)]
+
+
+def many_stale() -> Mirror:
+    """Return a mirror with more that is stale than one request has alerts, not told of any yet."""
+    mirror = Mirror(AM)
+    evidence = tuple(
+        Observation(variant, 200, 4869648, x_cache="MISS, HIT", served_by="cache-iad-kjyo7100032-IAD, cache-ams21-AMS")
+        for variant in LADDER
+    )
+    incidents = {
+        name: Incident(
+            *(name, NOON, NOON, 9, 4869649, 4869648, Verdict.EDGE_STALE, Level.WARNING),
+            evidence=tuple(one.evidence() for one in evidence),
+        )
+        for name in MANY
+    }
     mirror.text = "".join(dump(State("https://pypi.example/", incidents), NOON))
-    for arrived in ([True, False, True], [True, True, True]):
-        state = mirror.state
-        plan = mirror.notifier.plan(state, NOON + HOUR)
+    return mirror
+
+
+def test_many_alerts_are_posted_in_requests_that_a_proxy_lets_through() -> None:
+    """Of 1 MiB at most, as nginx takes them, however much there is to say of each."""
+    mirror = many_stale()
+    (sending,) = mirror.notifier.plan(mirror.state, NOON + HOUR).values()
+    assert [len(json.loads(body)) for body in sending.parts()] == [500, 500, 100]
+    assert max(map(len, sending.parts())) < 2**20
+    assert {alert["labels"]["package"] for alert in alerts_in(sending)} == set(MANY)
+
+
+def test_what_came_in_part_is_one_failure_and_is_ended() -> None:
+    """Alertmanager has got some of it, and nobody knows what it has made of the rest."""
+    mirror = many_stale()
+    state = mirror.state
+    plan = mirror.notifier.plan(state, NOON + HOUR)
+    channel = next(iter(plan))
+    mirror.notifier.settle(state, plan, {channel: ["", "status 413", ""]}, NOON + HOUR)
+    assert (state.totals.notifications_sent, state.totals.notifications_failed) == (0, 1)
+    state.incidents = {}
+    for problems in (["status 500", "", ""], ["", "", ""]):
+        plan = mirror.notifier.plan(state, NOON + 2 * HOUR)
         (sending,) = plan.values()
-        assert [len(json.loads(body)) for body in sending.parts()] == [1000, 1000, 1]
-        assert {alert["labels"]["package"] for alert in alerts_in(sending)} == set(many)
-        mirror.settle(plan, NOON + HOUR, arrived=arrived)
-        assert len(mirror.state.notified.get(key(AM), {})) == (2001 if all(arrived) else 0)
+        ended = {alert["labels"]["package"] for alert in alerts_in(sending)}
+        assert ended == set(MANY)
+        mirror.notifier.settle(state, plan, {channel: problems}, NOON + 2 * HOUR)
+    assert mirror.notifier.plan(state, NOON + 3 * HOUR) == {}
+    assert (state.totals.notifications_sent, state.totals.notifications_failed) == (1, 2)
 
 
 @pytest.mark.parametrize(("is_told", "channels"), [(False, 2), (True, 1)])
