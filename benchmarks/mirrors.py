@@ -55,6 +55,11 @@ class Measured:
         self._set_back(serial)
         return self.run()
 
+    def first(self) -> Cost:
+        """Run where nothing has been synced yet."""
+        shutil.rmtree(self.mirror.directory, ignore_errors=True)
+        return self.run()
+
     def lines(self) -> int:
         """Return how many lines the last run printed."""
         return len((self.mirror.config.parent / OUTPUT).read_text().splitlines())

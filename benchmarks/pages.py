@@ -29,13 +29,15 @@ def healthy(size: Size, place: Path) -> Iterator[Row]:
             lab.release()
             for workers in (3, 10) if delay else (3,):
                 bare, suite = _both(lab, lab, place / f"{workers}-{delay}", {"workers": str(workers)})
-                found = _alternate(bare, suite, since, size.healthy)
+                found = _alternate(bare, suite, since, size.healthy if workers == 3 else size.pairs)
                 what = f"healthy edge, {size.packages} packages, {workers} workers{'' if delay else ', no delay'}"
                 yield from _healthy(what, found, bare, suite)
             if not delay:
-                found = _alternate(Measured(place / "idle", lab, SUITE), suite, since, size.healthy)
+                idle = _alternate(Measured(place / "idle", lab, SUITE), suite, since, size.pairs)
+                first = alternate(bare.first, suite.first, size.pairs)
                 for quantity in ("wall", "cpu"):
-                    yield compared(f"{what}, against installed, not enabled", quantity, found, 1.02)
+                    yield compared(f"{what}, against installed, not enabled", quantity, idle, 1.02)
+                    yield compared(f"{what}, first sync", quantity, first, 1.02)
 
 
 def _healthy(what: str, found: Comparison, bare: Measured, suite: Measured) -> Iterator[Row]:
