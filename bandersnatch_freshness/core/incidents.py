@@ -300,6 +300,8 @@ def _seen(subject: str, before: Incident | None, sighting: Sighting, report: Run
 
 
 def _graded(incident: Incident, now: int, thresholds: Thresholds, report: RunReport) -> Incident:
+    if incident.level is Level.CRITICAL:
+        return incident
     level = Level.STALE
     # Of a package that the mirror has at the serial of the origin, nobody can do anything.
     synced = report.synced.get(incident.subject)
