@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ..table import Styled, Table
 
@@ -39,16 +39,16 @@ def show(*what: str | Styled | Table) -> None:
 
 def styled(text: str, style: str) -> str:
     """Return a text in a style, such as "bold red", where standard output has colours."""
-    if not (style and text and _has_colour(sys.stdout)):
+    if not (style and text and _has_colour()):
         return text
     return f"\x1b[{';'.join(_CODES[word] for word in style.split())}m{text}\x1b[0m"
 
 
-def _has_colour(stream: TextIO) -> bool:
+def _has_colour() -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (
-        stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+        sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     )
 
 
