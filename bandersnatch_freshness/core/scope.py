@@ -30,12 +30,12 @@ class Scope:
 
     def covers(self, method: str, url: str) -> bool:
         """Return whether this is a GET or HEAD request for the index, a project page or its JSON."""
+        if "/simple" not in url and "/pypi" not in url:  # nearly all release files
+            return False
         if method.upper() not in ("GET", "HEAD"):
             return False
         if self._page.fullmatch(url):
             return True
-        if "/simple" not in url and "/pypi" not in url:  # nearly all release files
-            return False
         parts = _split(url)
         if _server(parts.scheme, parts.netloc) != self._server or _RELEASE_FILE.search(parts.path):
             return False

@@ -25,7 +25,6 @@ from ..transports.climber import AdaptiveClimber
 from . import pages
 from .configuration import has_proxy
 from .index_judge import IndexJudge
-from .layout import simple_directory
 from .log_lines import QuietFailures, at_warning, knows_in, level_in
 from .protocols import HostMirror
 from .seams import AIOHTTP, Hooks, Stage
@@ -61,10 +60,6 @@ class AiohttpHost:
     def storage_of(self, mirror: Any) -> Any:
         """Return the storage backend of a mirror."""
         return mirror.storage_backend
-
-    def simple_directory(self, mirror: HostMirror, project: str) -> str:
-        """Return where the mirror's own pages of a project lie."""
-        return simple_directory(f"{mirror.homedir}/web", project, hashed=mirror.hash_index)
 
     def climber(self, master: Any) -> AdaptiveClimber | None:
         """Return what climbs for a master; None where what that asks for is not the suite's business."""
@@ -120,20 +115,19 @@ class AiohttpHost:
     def _fresh_session(self, master: Any, session: Any) -> FreshSession | None:
         """Return the session in front of a real client session, None for anything else."""
         settings = self.suite.settings
+        fresh: FreshSession | None = vars(master).get(_KEY)
+        if fresh is not None and fresh.wrapped is session and fresh.settings is settings:  # as for nearly every request
+            return fresh
         if settings is None or not is_client_session(session):
             return None
-        fresh: FreshSession | None = vars(master).get(_KEY)
-        if fresh is None or fresh.wrapped is not session or fresh.settings is not settings:
-            fresh = vars(master)[_KEY] = FreshSession(session, master.url, settings)
-            fresh.climber.believes_404 = not has_proxy(vars(master).get("proxy_kwargs") or vars(master).get("proxy"))
+        fresh = vars(master)[_KEY] = FreshSession(session, master.url, settings)
+        fresh.climber.believes_404 = not has_proxy(vars(master).get("proxy_kwargs") or vars(master).get("proxy"))
         return fresh
 
     def _covering(self, master: Any, url: str) -> FreshSession | None:
         """Return a master's session where a page is its business."""
         try:
-            session, client = vars(master).get(_KEY), vars(master).get("session")
-            if session is None or session.wrapped is not client or session.settings is not self.suite.settings:
-                session = self._fresh_session(master, client)
+            session = self._fresh_session(master, vars(master).get("session"))
             return session if session is not None and session.climber.covers("GET", url) else None
         except Exception:  # noqa: BLE001 - fail open; it is logged
             log_error()
@@ -144,9 +138,11 @@ class AiohttpHost:
 
         @functools.wraps(get)
         def checked_get(master: Any, path: str, required_serial: int | None, **options: Any) -> Any:
+            if required_serial is None:  # as of every release file
+                return get(master, path, required_serial, **options)
             url = path if path.startswith(("https://", "http://")) else master.url + path
-            session = None if required_serial is None else self._covering(master, url)
-            if session is None or required_serial is None:
+            session = self._covering(master, url)
+            if session is None:
                 return get(master, path, required_serial, **options)
             as_without = functools.partial(get, master, path, required_serial, **options)
             return self._checked(session, url, required_serial, options, as_without)
@@ -168,7 +164,7 @@ class AiohttpHost:
             context = self.suite.context
             run = context.run if context else None
             by_body = context is not None and context.pages is not None
-            requirement = pages.require(context, self, session.climber.scope.title(url), requested_serial)
+            requirement = pages.require(context, session.climber.scope.title(url), requested_serial)
             result = await session.fetch(
                 url, requirement.required_serial, requirement.budget, by_body=by_body, **options
             )
@@ -381,7 +377,11 @@ class _SessionSeam:
             session = vars(master)["session"]
         except KeyError:
             raise AttributeError("session") from None
-        return fail_open(None, self._host._fresh_session, master, session) or session
+        try:
+            return self._host._fresh_session(master, session) or session
+        except Exception:  # noqa: BLE001 - fail open; it is logged
+            log_error()
+            return session
 
     def __set__(self, master: Any, session: Any) -> None:
         vars(master)["session"] = session

@@ -37,7 +37,7 @@ def settle(
     filter_packages(mirror)
     run.drop_missing(name for name, raw in asked.items() if raw not in mirror.packages_to_sync)
     if names is not None:
-        fail_open(None, plan, context, memory, run, adapter, names)
+        fail_open(None, plan, context, memory, run, names)
     context.listing = context.slice = None  # which may be hundreds of megabytes
 
 
@@ -126,7 +126,7 @@ def bound(guard: IndexGuard, mirror: HostMirror, pages: KnownPages | None) -> di
     return untold
 
 
-def plan(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter, names: Mapping[str, str]) -> None:
+def plan(context: RunContext, memory: Memory, run: Run, names: Mapping[str, str]) -> None:
     """Decide on the packages in quarantine that the mirror's filters left, and change the list accordingly."""
     mirror, guard = context.mirror, context.guard
     packages = mirror.packages_to_sync
@@ -144,7 +144,7 @@ def plan(context: RunContext, memory: Memory, run: Run, adapter: HostAdapter, na
         quarantined = {raw for name, raw in listed.items() if name in made.hold or name in made.ask}
         rest = (int(serial) for raw, serial in packages.items() if raw not in quarantined)
         mirror.target_serial = min(target, max((synced, *rest)))
-    own_serials = {name: own_serial(adapter, context.storage, mirror, name) for name in made.ask}
+    own_serials = {name: own_serial(context.storage, mirror, name) for name in made.ask}
     run.follow(made, own_serials)
     for name, raw in listed.items():
         if name in made.hold:

@@ -15,30 +15,31 @@ from ..core.observations import serial_in_body, serial_in_html
 from ..core.run import Run
 from ..formatting import printable
 from ..state.store import Store
-from .layout import HTML_END, HTML_PAGE, JSON_PAGE
-from .protocols import HostAdapter, HostMirror
+from .layout import HTML_END, HTML_PAGE, JSON_PAGE, simple_directory
+from .protocols import HostMirror
 from .run_context import RunContext
 
 log = logging.getLogger("bandersnatch.freshness")
 
 
-def require(context: RunContext | None, adapter: HostAdapter, project: str, requested_serial: int) -> PageRequirement:
+def require(context: RunContext | None, project: str, requested_serial: int) -> PageRequirement:
     """Return what is required of a page that Bandersnatch asks for with a serial."""
     floor = announced = 0
     if context is None:
         return PageRequirement(project, requested_serial, 0, 0, requested_serial, None)
     if context.pages is not None:
-        floor = context.pages.floor(project, own_serial(adapter, context.storage, context.mirror, project))
+        floor = context.pages.floor(project, own_serial(context.storage, context.mirror, project))
         announced = context.pages.announced(project) if requested_serial == 0 else 0
     required_serial = max(requested_serial, floor, announced)
     budget = context.run.budget(project, requested_serial) if context.run else None
     return PageRequirement(project, requested_serial, floor, announced, required_serial, budget)
 
 
-def own_serial(adapter: HostAdapter, storage: Any, mirror: HostMirror, project: str) -> int:
-    """Return the serial of the mirror's own copy of a project, 0 if it has none."""
-    simple = adapter.simple_directory(mirror, project)
-    return serial_of_simple(storage, simple) or serial_of_document(storage, f"{mirror.webdir}/json/{project}")
+def own_serial(storage: Any, mirror: HostMirror, project: str) -> int:
+    """Return the serial of the mirror's own copy of a project, by its normalized name; 0 if it has none."""
+    web = f"{mirror.homedir}/web"  # `webdir` is made anew each time, which takes as long as to read a page
+    simple = simple_directory(web, project, hashed=mirror.hash_index)
+    return serial_of_simple(storage, simple) or serial_of_document(storage, f"{web}/json/{project}")
 
 
 def serial_of_simple(storage: Any, directory: Any) -> int:
@@ -61,7 +62,9 @@ def _read(storage: Any, path: str, end: int = 0) -> bytes:
         if storage.PATH_BACKEND is not Path:
             return Store(storage, *os.path.split(path)).read() or b""
         # As raw as it gets, without a path object: a run does this for every package. Whatever lies there, a pipe too,
-        # it does not wait for anybody.
+        # it does not wait for anybody. In a first sync there is nothing, and an exception takes longer than to look.
+        if not os.access(path, os.F_OK):
+            return b""
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             size = os.fstat(handle).st_size

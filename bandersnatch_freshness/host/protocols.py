@@ -51,9 +51,6 @@ class HostAdapter(Protocol):
     def storage_of(self, mirror: Any) -> Any:
         """Return the storage backend of a mirror."""
 
-    def simple_directory(self, mirror: Any, project: str) -> Any:
-        """Return where the mirror's own pages of a project lie."""
-
     def climber(self, master: Any) -> AdaptiveClimber | None:
         """Return what climbs for a master; None where what that asks for is not the suite's business."""
 

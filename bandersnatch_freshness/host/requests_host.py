@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import bandersnatch.master
-import bandersnatch.package
 import requests
 from filelock import FileLock
 from packaging.utils import canonicalize_name
@@ -90,10 +89,6 @@ class RequestsHost:
     def storage_of(self, mirror: Any) -> Any:
         """Return the storage backend of a mirror."""
         return Disk()
-
-    def simple_directory(self, mirror: HostMirror, project: str) -> Any:
-        """Return where the mirror's own pages of a project lie."""
-        return bandersnatch.package.Package(project, 0, mirror).normalized_simple_directory
 
     def climber(self, master: Any) -> AdaptiveClimber | None:
         """Return what climbs for a master; None where what that asks for is not the suite's business."""
@@ -209,7 +204,7 @@ class RequestsHost:
         run = context.run if context else None
         by_body = context is not None and context.pages is not None
         scope = adapter.climber.scope
-        requirement = pages.require(context, self, canonicalize_name(scope.title(url)), requested_serial)
+        requirement = pages.require(context, canonicalize_name(scope.title(url)), requested_serial)
         result = adapter.fetch(
             session, url, requirement.required_serial, requirement.budget, by_body=by_body, **options
         )

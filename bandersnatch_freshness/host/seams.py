@@ -270,7 +270,6 @@ SEAMS: tuple[Seam, ...] = (
         stage=Stage.START,
         wrapped_by="without_pauses",
     ),
-    _requests("package.Package", "normalized_simple_directory", Kind.VALUE, "is where a project's own pages lie"),
     _aiohttp(
         *("verify", "on_error", Kind.CALLABLE),
         "gets the failure of a package in `verify`; drops ValueError and TypeError without a line",

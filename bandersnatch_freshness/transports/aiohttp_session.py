@@ -76,7 +76,8 @@ class FreshSession:
     def request(self, method: str, url: str | URL, **options: Any) -> Any:
         """Request like `aiohttp.ClientSession.request`, dressed if it is for metadata."""
         try:
-            sending = self._dressed_request(method, url, options)
+            is_covered = self.climber.covers(method, str(url))
+            sending = self._dressed_request(method, url, options) if is_covered else None
         except Exception:  # noqa: BLE001 - fail open; it is logged
             self.climber.step_aside()
             sending = None
@@ -87,9 +88,7 @@ class FreshSession:
     def _dressed_request(
         self, method: str, url: str | URL, options: dict[str, Any]
     ) -> Coroutine[Any, Any, aiohttp.ClientResponse] | None:
-        """Return the coroutine that sends a dressed request; None if the wrapped session should send it as it is."""
-        if not self.climber.covers(method, str(url)):
-            return None
+        """Return the coroutine that sends a request for metadata dressed; None if it is to be sent as it is."""
         try:
             target = URL(url)
         except ValueError:  # the client reports it
@@ -169,8 +168,8 @@ class FreshSession:
     ) -> tuple[Observation, Exception | None]:
         """Return what an answer's body, or an error answer, shows; and the client's error if any."""
         try:
-            response.raise_for_status()  # for sessions that don't raise by themselves
             if seen.status != 200:
+                response.raise_for_status()  # for sessions that don't raise by themselves
                 return seen, None
             body = await (response.read() if seen.serial is not None else read_within(response, self._limits))
         except BodyLimitError as error:
@@ -184,9 +183,9 @@ class FreshSession:
 
     def _is_elsewhere(self, way: Variant, answer: aiohttp.ClientResponse | Exception | None) -> bool:
         """Return whether an answer, or its error, is of another place than the master's pages, where a redirect led."""
-        if not isinstance(answer, (aiohttp.ClientResponse, aiohttp.ClientResponseError)) or not answer.status:
+        if isinstance(answer, aiohttp.ClientResponse) and not answer.history and way == PLAIN:  # as nearly always
             return False
-        if way == PLAIN and isinstance(answer, aiohttp.ClientResponse) and not answer.history:  # as nearly always
+        if not isinstance(answer, (aiohttp.ClientResponse, aiohttp.ClientResponseError)) or not answer.status:
             return False
         return not self.climber.scope.covers("GET", str(answer.request_info.url))
 
