@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -182,10 +182,11 @@ def serial_in_body(body: bytes) -> int | None:
     if page is None:
         return None
     found = page.last_serial
-    if not found and page.meta and (meta := _read(_META, page.meta)):
+    if found is msgspec.UNSET and page.meta and (meta := _read(_META, page.meta)):
         found = meta.last_serial
-    text = bytes(found).decode("ascii", "replace")
-    return parse_serial(text[1:-1] if text.startswith('"') else text)
+    if type(found) is int:  # as nearly always; a bool is none
+        return found if 0 <= found <= HIGHEST_SERIAL else None
+    return parse_serial(found) if isinstance(found, str) else None
 
 
 class _Page(msgspec.Struct, gc=False):
@@ -194,12 +195,12 @@ class _Page(msgspec.Struct, gc=False):
     A page may have many megabytes: so that takes a tenth of the time, and no memory.
     """
 
-    last_serial: msgspec.Raw = msgspec.Raw()
+    last_serial: Any = msgspec.UNSET
     meta: msgspec.Raw = msgspec.Raw()
 
 
 class _Meta(msgspec.Struct, gc=False):
-    last_serial: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="_last-serial")
+    last_serial: Any = msgspec.field(default=msgspec.UNSET, name="_last-serial")
 
 
 _PAGE, _META = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_Meta)
