@@ -117,7 +117,7 @@ class Climb:
         self.is_proven_gone = False
         self.error: Observation | None = None
         self.way: Variant | None = ways[0]
-        self._left = list(ways[1:])
+        self._left = ways[1:]
         self._by_body = by_body
         self._reads = reads
         self._is_known = is_known
@@ -227,7 +227,7 @@ class Climb:
         if self.is_missing:  # past the caches, or the copy that hardly anyone asks for
             left = [one for one in left if one.cache_bust] or [one for one in left if one.no_cache] or left[::-1]
         way = left[0]
-        self._left.remove(way)
+        self._left = [one for one in self._left if one != way]
         return way
 
 

@@ -44,7 +44,7 @@ class Run:
         self.started = started
         self.batch: Batch | None = None
         # Requests for pages and copies of the index, by variant.
-        self.requests: Counter[str] = Counter()
+        self.requests: dict[str, int] = {}
         # Which serial the index has now, where a todo list is worked off; 0 if it does not say, None if nobody looked.
         self.upstream: int | None = None
         # Whether it asks for all packages that there are.
@@ -67,6 +67,8 @@ class Run:
         self._own_serials: Mapping[str, int] = {}
         self._taken: dict[str, int] = {}
         self._known = known
+        # Whether an earlier run met any trouble that is not over: asked for each line of a log.
+        self.has_known = bool(known)
         self._quiets = quiets
         self._warn_after = warn_after
         # Stale pages: their required serial, and all answers so far; those that the report lacks yet.
@@ -146,7 +148,7 @@ class Run:
         """Record the result of asking for a project's page once, in one or more variants."""
         self._extra_requests += len(observations) - 1
         for one in observations:
-            self.requests[one.variant.name] += 1
+            self.requests[one.variant.name] = self.requests.get(one.variant.name, 0) + 1
         report = self._report
         if len(observations) > 1:
             self.usefulness.saw(project, observations)
@@ -301,11 +303,6 @@ class Run:
     def is_quiet(self) -> bool:
         """Whether nobody must read what Bandersnatch says of its failures, as the suite tells what persists."""
         return self._quiets
-
-    @property
-    def has_known(self) -> bool:
-        """Whether an earlier run met any trouble that is not over."""
-        return bool(self._known)
 
     def is_known(self, *subjects: str) -> bool:
         """Return whether an earlier run met the trouble with one of these subjects, or with the whole edge."""

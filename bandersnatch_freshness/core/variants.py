@@ -27,8 +27,8 @@ class AcceptEncoding(enum.Enum):
         self.header: str | None = {"plain": None, "strip": None, "empty": ""}.get(word, word)
 
 
-class Variant(Struct, frozen=True):
-    """One form of a request. `name` says how it differs from a plain one."""
+class Variant(Struct, frozen=True, dict=True):
+    """One form of a request."""
 
     accept_encoding: AcceptEncoding = AcceptEncoding.CLIENT
     cache_bust: bool = False
@@ -36,10 +36,16 @@ class Variant(Struct, frozen=True):
     # Asked for by OPTIONS, which no cache keeps.
     by_options: bool = False
 
-    @property
+    @functools.cached_property  # as every request uses it
     def name(self) -> str:
         """What it differs in from a plain one."""
-        return _name(self)
+        parts = [
+            *([self.accept_encoding.value] if self.accept_encoding is not AcceptEncoding.CLIENT else []),
+            *(["cache-bust"] if self.cache_bust else []),
+            *(["no-cache"] if self.no_cache else []),
+            *(["origin"] if self.by_options else []),
+        ]
+        return "+".join(parts) or "plain"
 
     @property
     def is_a_copy(self) -> bool:
@@ -49,17 +55,6 @@ class Variant(Struct, frozen=True):
     def __str__(self) -> str:
         """Return its name."""
         return self.name
-
-
-@functools.cache  # as every request uses it
-def _name(variant: Variant) -> str:
-    parts = [
-        *([variant.accept_encoding.value] if variant.accept_encoding is not AcceptEncoding.CLIENT else []),
-        *(["cache-bust"] if variant.cache_bust else []),
-        *(["no-cache"] if variant.no_cache else []),
-        *(["origin"] if variant.by_options else []),
-    ]
-    return "+".join(parts) or "plain"
 
 
 PLAIN = Variant()

@@ -91,7 +91,12 @@ def level_in(suite: _HasContext) -> Callable[..., int]:
 
 def knows_in(suite: _HasContext) -> Callable[[], bool]:
     """Return a function that returns whether the suite's present run knows of anything that has failed before it."""
-    return lambda: bool(suite.context and suite.context.run and suite.context.run.has_known)
+
+    def knows() -> bool:
+        run = suite.context.run if suite.context else None
+        return run is not None and run.has_known
+
+    return knows
 
 
 def at_warning(setup_logging: Callable[[Any], logging.Handler]) -> Callable[[Any], logging.Handler]:

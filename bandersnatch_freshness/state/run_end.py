@@ -73,7 +73,7 @@ def note_end(
     listed = state.index.projects if state.index else 0
     state.complete_at = complete_at(state.complete_at, report, state.batch, state.incidents, listed)
     looks = Counter(str(one.variant) for one in (guard.observations if guard else ()))
-    state.add_run(run.finished(now, end.outcome, end.target), run.requests + looks)
+    state.add_run(run.finished(now, end.outcome, end.target), Counter(run.requests) + looks)
     state.newest = run.newest.after(state.newest, state.announced())
     return News(changes, left, no_use)
 
