@@ -107,10 +107,10 @@ def log_waits(run: Run, project: str, reason: object) -> None:
     log.debug("%s %s: %s", project, where, printable(str(reason)), extra=log_fields(project=project))
 
 
-def count_own_projects(storage: Any, mirror: HostMirror) -> int:
+def count_own_projects(storage: Any, web: Path, hash_index: bool) -> int:
     """Return how many projects the mirror has; on disk alone, 0 where that takes a request for each thousand."""
     if storage.PATH_BACKEND is not Path:
         return 0
-    simple = Path(mirror.webdir) / "simple"
-    directories = [one for one in simple.iterdir() if one.is_dir()] if mirror.hash_index else [simple]
+    simple = Path(web) / "simple"
+    directories = [one for one in simple.iterdir() if one.is_dir()] if hash_index else [simple]
     return sum(entry.is_dir() for directory in directories for entry in os.scandir(directory))

@@ -250,7 +250,7 @@ class Suite:
             if not synced and context.pages:
                 context.pages.begin_anew()
         if context.guard:
-            count_own = functools.partial(pages.count_own_projects, context.storage, mirror)
+            count_own = functools.partial(pages.count_own_projects, context.storage, mirror.webdir, mirror.hash_index)
             is_held = context.memory.is_held(canonicalize_name) if context.memory else None
             context.guard.expect(synced, count_own, owed, target, is_held)
 
