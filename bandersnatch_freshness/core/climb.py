@@ -241,6 +241,8 @@ class Ladder:
         # Whether the budget for requests in vain is used up, and whether the server wants no more of these.
         self.exhausted = False
         self.is_refused = False
+        # Whether a 404 that is not proven is worth another request.
+        self.doubts_404 = True
         self._answers = 0
         self._vain = 0
         self._confirmed_404s = 0
@@ -253,26 +255,22 @@ class Ladder:
         if self.start not in self.rungs:
             self.start = self.rungs[0]
 
-    def asks_once(self, budget: RecheckBudget | None) -> RecheckBudget | None:
+    def asks_once(self, budget: RecheckBudget) -> RecheckBudget:
         """Return the budget; for a page that is to be asked for where the ladder starts, with the number of ways.
 
         It is asked for once. Where others were just cured in another way, it is asked for in that way and then in the
         first, which bare Bandersnatch would use; unless that has helped too few.
         """
-        if budget is None or budget.first is not None:
+        if budget.first is not None:
             return budget
         if self.start == self.rungs[0] or self._followed_in_vain >= FOLLOWED_IN_VAIN:
             return replace(budget, first=0)
         return replace(budget, ways=2)
 
-    @property
-    def doubts_404(self) -> bool:
-        """Whether a 404 that is not proven is worth another request."""
-        return self._confirmed_404s < CONFIRMED_404S
-
     def doubted_404(self, *, was_right: bool) -> None:
         """Record whether another variant got a page where the first one got a 404."""
         self._confirmed_404s = 0 if was_right else self._confirmed_404s + 1
+        self.doubts_404 = self._confirmed_404s < CONFIRMED_404S
 
     def order(self, budget: RecheckBudget | None = None) -> tuple[Variant, ...]:
         """Return the variants for one page, in the order to try them."""

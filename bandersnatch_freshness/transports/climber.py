@@ -86,25 +86,24 @@ class AdaptiveClimber:
         self, url: str, required_serial: int, budget: RecheckBudget | None = None, *, by_body: bool = False
     ) -> Climb:
         """Start the climb for a page that must carry at least the required serial; `by_body`: in its body too."""
+        ladder = self.ladder
         with self._lock:
-            is_known, is_limited = url in self._given_up, self.ladder.exhausted or self.ladder.is_refused
-            reads = url not in self._unread
-            budget = self.ladder.asks_once(budget)
-            ways = self.ladder.order(budget)
-            if self.ladder.is_refused:
-                ways = self.ladder.rungs[:1] if budget else ways[:1]
-        return Climb(
-            url,
-            required_serial,
-            ways,
-            budget,
-            by_body=by_body,
-            reads=reads,
-            is_known=is_known,
-            is_limited=is_limited,
-            doubts_404=self.ladder.doubts_404,
-            believes_404=self.believes_404,
-        )
+            budget = None if budget is None else ladder.asks_once(budget)
+            ways = ladder.order(budget)
+            if ladder.is_refused:
+                ways = ladder.rungs[:1] if budget else ways[:1]
+            return Climb(
+                url,
+                required_serial,
+                ways,
+                budget,
+                by_body=by_body,
+                reads=url not in self._unread,
+                is_known=url in self._given_up,
+                is_limited=ladder.exhausted or ladder.is_refused,
+                doubts_404=ladder.doubts_404,
+                believes_404=self.believes_404,
+            )
 
     def leave_out(self, traits: Collection[str]) -> None:
         """Leave out the variants of traits that are no use at this master."""

@@ -293,7 +293,6 @@ def test_what_is_known_follows_what_cured_others() -> None:
     assert once == RecheckBudget(1, 0, 41)
     assert ladder.order(once)[0] == PLAIN
     assert ladder.asks_once(RecheckBudget(3, 5, 41)) == RecheckBudget(3, 5, 41)
-    assert ladder.asks_once(None) is None
 
 
 @pytest.mark.parametrize(
