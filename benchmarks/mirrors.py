@@ -57,7 +57,7 @@ class Measured:
 
     def first(self) -> Cost:
         """Run where nothing has been synced yet."""
-        shutil.rmtree(self.mirror.directory, ignore_errors=True)
+        self._clear()
         return self.run()
 
     def lines(self) -> int:
@@ -65,8 +65,16 @@ class Measured:
         return len((self.mirror.config.parent / OUTPUT).read_text().splitlines())
 
     def counted(self, serial: int) -> int:
-        """Do the same, and return how many instructions it took."""
+        """Run from an earlier serial on, and return how many instructions it took."""
         self._set_back(serial)
+        return self._instructions()
+
+    def counted_first(self) -> int:
+        """Run where nothing has been synced yet, and return the same."""
+        self._clear()
+        return self._instructions()
+
+    def _instructions(self) -> int:
         command = [self.environment.program("python"), *self._command("mirror")]
         return instructions(command, self.mirror.config.parent, self.mirror.environment())
 
@@ -76,6 +84,9 @@ class Measured:
 
     def _command(self, *arguments: str) -> list[str]:
         return [self.environment.program("bandersnatch"), *self.mirror.command(*arguments)[1:]]
+
+    def _clear(self) -> None:
+        shutil.rmtree(self.mirror.directory, ignore_errors=True)
 
     def _set_back(self, serial: int) -> None:
         self.mirror.directory.mkdir(exist_ok=True)
