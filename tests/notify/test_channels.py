@@ -287,7 +287,8 @@ def test_an_alertmanager_may_have_a_path_and_a_password() -> None:
     assert server.received == [[{"labels": {}}]]
 
 
-def test_an_alertmanager_may_speak_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_proxy", [pytest.param(False, id="itself"), pytest.param(True, id="a-proxy-before-it")])
+def test_an_alertmanager_may_speak_tls(is_proxy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a certificate of an authority that is trusted, and not with another."""
     authority, bundle = trustme.CA(), tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(bundle)
@@ -296,6 +297,9 @@ def test_an_alertmanager_may_speak_tls(tmp_path: Path, monkeypatch: pytest.Monke
     with receiver() as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         channel = Channel(f"alertmanagers://{server.address}", 1)
+        if is_proxy:  # which is asked for what is not encrypted itself
+            monkeypatch.setenv("http_proxy", f"https://{server.address}")
+            channel = Channel("alertmanager://alertmanager.example", 1)
         assert deliver({channel: [[]]}) == {channel: ["SSLCertVerificationError"]}
         monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
         assert deliver({channel: [[]]}) == {channel: [""]}
