@@ -19,6 +19,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 nox.options.default_venv_backend = "uv|venv"
 nox.options.download_python = "never"  # those that are here
+nox.options.error_on_missing_interpreters = True  # or nothing would be run, and that be no failure
 nox.options.reuse_venv = "yes"
 nox.options.sessions = [
     "tests",
