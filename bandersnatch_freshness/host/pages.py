@@ -21,6 +21,9 @@ from .run_context import RunContext
 
 log = logging.getLogger("bandersnatch.freshness")
 
+# Nearly all pages are shorter, in bytes.
+_AT_ONCE = 16 * 1024
+
 
 def require(context: RunContext | None, project: str, requested_serial: int) -> PageRequirement:
     """Return what is required of a page that Bandersnatch asks for with a serial."""
@@ -61,14 +64,19 @@ def _read(storage: Any, path: str, end: int = 0) -> bytes:
     try:
         if storage.PATH_BACKEND is not Path:
             return Store(storage, *os.path.split(path)).read() or b""
-        # As raw as it gets, without a path object: a run does this for every package. Whatever lies there, a pipe too,
-        # it does not wait for anybody. In a first sync there is nothing, and an exception takes longer than to look.
-        if not os.access(path, os.F_OK):
+        # As raw as it gets, without a path object: a run does this for every package. And in few calls of the system,
+        # as in each of them another thread of Bandersnatch may take its turn. Nearly every package has a page in HTML;
+        # of the others most are not there, and an exception takes longer than to look.
+        if not (end or os.access(path, os.F_OK)):
             return b""
+        # Whatever lies there, a pipe too, it does not wait for anybody.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
+            begin = os.pread(handle, _AT_ONCE, 0)
+            if len(begin) < _AT_ONCE:
+                return begin[-end:]
             size = os.fstat(handle).st_size
-            return os.pread(handle, end or size, max(0, size - end) if end else 0)
+            return os.pread(handle, end or size, size - end if end else 0)
         finally:
             os.close(handle)
     except OSError:
