@@ -69,10 +69,11 @@ def main() -> int:
     size = SHORT if options.short else LONG
     measured: dict[str, list[Row]] = {}
     for name in options.only:
-        print(f"\n{name}")  # noqa: T201
+        began = time.monotonic()
+        print(f"\n{name}", flush=True)  # noqa: T201
         with scratch() as place:
             measured[name] = list(BENCHMARKS[name](size, place))
-        print(table(measured[name]), flush=True)  # noqa: T201
+        print(f"{table(measured[name])}\n{name} took {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
         _keep(known, name, measured[name], _machine(options.bandersnatch))
     if options.write:
         before, _, rest = options.write.read_text().partition(_BEGIN)
