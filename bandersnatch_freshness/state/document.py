@@ -6,7 +6,6 @@ No I/O: text in, state out, and back. The format is described in docs/schemas/st
 from __future__ import annotations
 
 import functools
-import itertools
 import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -33,7 +32,7 @@ from .many import EVIDENCE_KEPT, read_incident, read_quarantined, write_incident
 from .part import Part, Seconds
 from .parts import FORMAT
 from .remembered import ChannelRecord, NotificationRecord, OtherMaster, State, Totals
-from .values import LATEST, LEVEL_NAME, LEVELS, as_json, bounded, named, plain, time_text
+from .values import LATEST, LEVEL_NAME, LEVELS, as_json, bounded, in_lines, plain, time_text
 
 __all__ = [
     "EVIDENCE_KEPT",
@@ -105,14 +104,14 @@ def dump(state: State, now: int) -> Iterator[str]:
         if value is not None:
             yield f"{as_json(name)}: {as_json(value)},\n"
     yield '"quarantine": '
-    yield from _block("{}", itertools.starmap(write_quarantined, _sorted(state.quarantine)))
+    yield from _object((name, write_quarantined(one)) for name, one in _sorted(state.quarantine))
     if state.missing:
         yield ',\n"missing": '
-        yield from _block("{}", (named(name, _part(parts.Missing, one)) for name, one in _sorted(state.missing)))
+        yield from _object((name, _part(parts.Missing, one)) for name, one in _sorted(state.missing))
     yield ',\n"history": '
-    yield from _block("[]", (as_json(_part(parts.Hour, hour)) for hour in state.history))
+    yield from _array(_part(parts.Hour, hour) for hour in state.history)
     yield ',\n"runs": '
-    yield from _block("[]", (as_json(_part(parts.Run, run)) for run in _kept(state.runs)))
+    yield from _array(_part(parts.Run, run) for run in _kept(state.runs))
     yield ",\n"
     yield from _remembered(state)
     opening = ',\n"others": [\n'
@@ -134,11 +133,11 @@ def _remembered(one: State | OtherMaster) -> Iterator[str]:
         yield f'"newest": {as_json({plain(name): bounded(serial) for name, serial in one.newest.items()})},\n'
     yield '"incidents": '
     numbered = enumerate(_sorted(one.incidents))
-    yield from _block("{}", (write_incident(name, incident, number) for number, (name, incident) in numbered))
+    yield from _object((name, write_incident(incident, number)) for number, (name, incident) in numbered)
     opening = ',\n"told": {\n'
     for channel, told in one.notified.items():
         yield f"{opening}{as_json(channel)}: "
-        yield from _block("[]", _told(told))
+        yield from _array(_told(told))
         opening = ",\n"
     yield "\n}" if one.notified else ',\n"told": {}'
 
@@ -153,12 +152,12 @@ def _channel(one: ChannelRecord) -> parts.Channel:
     return parts.Channel(one.is_understood, failing, said)
 
 
-def _told(told: Mapping[str, NotificationRecord]) -> Iterator[str]:
+def _told(told: Mapping[str, NotificationRecord]) -> Iterator[Part]:
     """Yield what a channel was told; subjects with the same record share a group."""
     groups: dict[NotificationRecord, list[str]] = {}
     for subject in sorted(told):
         groups.setdefault(told[subject], []).append(plain(subject))
-    return (as_json(_part(parts.Told, record, tuple(subjects))) for record, subjects in groups.items())
+    return (_part(parts.Told, record, tuple(subjects)) for record, subjects in groups.items())
 
 
 def _kept(runs: list[PastRun]) -> list[PastRun]:
@@ -169,11 +168,22 @@ def _kept(runs: list[PastRun]) -> list[PastRun]:
     return kept
 
 
-def _block(brackets: str, lines: Iterable[str]) -> Iterator[str]:
-    """Yield a JSON array or object of these items or members, each on a line of its own."""
+def _object(members: Iterable[tuple[str, Part]]) -> Iterator[str]:
+    """Yield a JSON object, each member on a line of its own."""
+    # A line of text has no end of a line in it, so that is between two members.
+    alone = in_lines({plain(name): part} for name, part in members)
+    return _block("{}", (lines[1:-2].replace("}\n{", ",\n") for lines in alone))
+
+
+def _array(items: Iterable[Part]) -> Iterator[str]:
+    """Yield a JSON array, each item on a line of its own."""
+    return _block("[]", (lines[:-1].replace("\n", ",\n") for lines in in_lines(items)))
+
+
+def _block(brackets: str, blocks: Iterable[str]) -> Iterator[str]:
     separator = brackets[0] + "\n"
-    for line in lines:
-        yield separator + line
+    for block in blocks:
+        yield separator + block
         separator = ",\n"
     yield brackets if separator[0] == brackets[0] else "\n" + brackets[1]
 

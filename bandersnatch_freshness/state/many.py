@@ -13,16 +13,16 @@ from msgspec import UNSET
 from ..core.incidents import Incident
 from ..core.quarantine import QuarantineEntry
 from . import parts
-from .values import LEVEL_NAME, LEVELS, bounded, named, plain, time_text
+from .values import LEVEL_NAME, LEVELS, bounded, plain, time_text
 
 # Evidence is for people to read, so it is kept only for as many incidents as anyone would read.
 EVIDENCE_KEPT = 1000
 
 
-def write_incident(name: str, one: Incident, number: int) -> str:
-    """Return the `number`th incident as a member of an object."""
+def write_incident(one: Incident, number: int) -> parts.Incident:
+    """Return the part for the `number`th incident."""
     evidence: Any = one.evidence if number < EVIDENCE_KEPT else ()
-    part = parts.Incident(
+    return parts.Incident(
         LEVEL_NAME(one.level),
         one.verdict,
         time_text(one.since),
@@ -39,7 +39,6 @@ def write_incident(name: str, one: Incident, number: int) -> str:
         one.is_explained,
         evidence,
     )
-    return named(name, part)
 
 
 def read_incident(name: str, part: parts.Incident, *, is_apart: bool) -> Incident:
@@ -66,9 +65,9 @@ def read_incident(name: str, part: parts.Incident, *, is_apart: bool) -> Inciden
     )
 
 
-def write_quarantined(name: str, one: QuarantineEntry) -> str:
-    """Return a package in quarantine as a member of an object."""
-    part = parts.Quarantined(
+def write_quarantined(one: QuarantineEntry) -> parts.Quarantined:
+    """Return the part for a package in quarantine."""
+    return parts.Quarantined(
         bounded(one.required_serial),
         bounded(one.synced),
         time_text(one.since),
@@ -77,7 +76,6 @@ def write_quarantined(name: str, one: QuarantineEntry) -> str:
         one.waiting,
         one.is_accepted,
     )
-    return named(name, part)
 
 
 def read_quarantined(part: parts.Quarantined) -> QuarantineEntry:

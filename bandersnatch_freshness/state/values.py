@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from ..core.incidents import Level
 from ..formatting import timestamp
-from .part import HIGHEST, Part
+from .part import HIGHEST
 
 LATEST = 253_402_300_799  # the end of the year 9999, after which ISO 8601 has no date
 LEVELS = {str(level): level for level in Level}
 LEVEL_NAME: Callable[[int], Any] = ("", *LEVELS).__getitem__
+
+AT_A_TIME = 500
 
 _ENCODER = msgspec.json.Encoder(enc_hook=dict)  # of mappings that are no dict
 
@@ -24,9 +27,11 @@ def as_json(value: object) -> str:
     return _ENCODER.encode(value).decode()
 
 
-def named(name: str, part: Part) -> str:
-    """Return a part as a member of an object."""
-    return as_json({plain(name): part})[1:-1]
+def in_lines(values: Iterable[object]) -> Iterator[str]:
+    """Yield values as JSON, each on a line of its own; many at a time, as there may be 100,000."""
+    left = iter(values)
+    while some := list(itertools.islice(left, AT_A_TIME)):
+        yield _ENCODER.encode_lines(some).decode()
 
 
 def plain(text: str) -> str:
