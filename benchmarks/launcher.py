@@ -17,4 +17,5 @@ with open(sys.argv[1], "wb") as log:
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - begun
 cost = {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss * 1024}
+cost["switches"] = usage.ru_nvcsw + usage.ru_nivcsw
 sys.stdout.write(json.dumps({**cost, "code": os.waitstatus_to_exitcode(status)}))

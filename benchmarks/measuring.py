@@ -24,7 +24,8 @@ OUTPUT = "output.log"
 class Cost(NamedTuple):
     """What one run took: seconds of wall time and of CPU, bytes of memory; and what it asked of the lab.
 
-    `lab` is the share of the wall time in which the lab was busy.
+    `lab` is the share of the wall time in which the lab was busy; `switches` is how often one of its threads stopped,
+    as for another one's turn.
     """
 
     wall: float
@@ -33,6 +34,7 @@ class Cost(NamedTuple):
     requests: int = 0
     bytes: int = 0
     lab: float = 0
+    switches: int = 0
 
 
 def cost(
@@ -60,6 +62,7 @@ def cost(
         len(asked),
         sum(one.size for one in asked),
         busy / found["wall"],
+        found["switches"],
     )
 
 

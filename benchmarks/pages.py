@@ -48,6 +48,7 @@ def _healthy(what: str, found: Comparison, bare: Measured, suite: Measured) -> I
         # among few packages, the three requests that compare the index show
         yield compared(what, quantity, found, 1.0 if found.median("requests")[0] >= 1000 else 1.02)
     yield exactly(what, "lines", bare.lines(), suite.lines())
+    yield compared(what, "switches", found)
     share = statistics.median(one.lab for one in found.suite)
     yield Row(what, "the lab is busy", "", f"{share:.0%} of the time", "")
 

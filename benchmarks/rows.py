@@ -63,6 +63,7 @@ _UNITS = {
     "memory": lambda value: f"{value / 2**20:.1f} MiB",
     "bytes": lambda value: f"{value / 2**20:.2f} MiB",
     "requests": lambda value: f"{value:.0f}",
+    "switches": lambda value: f"{value:,.0f}",
 }
 
 
