@@ -37,7 +37,7 @@ matrix: .venv/nox  ## the tests on every Bandersnatch and Python, for the table 
 soak: .venv/nox  ## thousands of runs in worlds where all goes wrong, bare Bandersnatch beside the suite: an hour
 	.venv/bin/nox -s soak
 
-bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the table in docs/performance.md: half an hour
+bench: .venv/nox  ## what the suite costs against bare Bandersnatch, for the table in docs/performance.md: 40 minutes
 	.venv/bin/nox -s bench -- --write docs/performance.md
 
 wheel: .venv/nox  ## both distributions, in build/dist; and the wheel alone, on each Python beside Bandersnatch 6.8 and 8.2
