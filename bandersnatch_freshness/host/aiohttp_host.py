@@ -286,13 +286,10 @@ class AiohttpHost:
 
         @functools.wraps(process_package)
         def noting_success(mirror: HostMirror, package: Any) -> Any:
-            try:
-                run = self.suite.context.run if self.suite.context else None
-                concerns = run is not None and run.concerns(package.name)
-            except Exception:  # noqa: BLE001 - fail open; it is logged
-                log_error()
-                concerns = False
-            return (noting if concerns else process_package)(mirror, package)
+            run = self.suite.context.run if self.suite.context else None
+            if run is None or not fail_open(False, run.concerns, package.name):
+                return process_package(mirror, package)
+            return noting(mirror, package)
 
         async def noting(mirror: HostMirror, package: Any) -> Any:
             result = await process_package(mirror, package)

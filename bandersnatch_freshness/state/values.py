@@ -17,7 +17,7 @@ LATEST = 253_402_300_799  # the end of the year 9999, after which ISO 8601 has n
 LEVELS = {str(level): level for level in Level}
 LEVEL_NAME: Callable[[int], Any] = ("", *LEVELS).__getitem__
 
-AT_A_TIME = 500
+_AT_A_TIME = 500
 
 _ENCODER = msgspec.json.Encoder(enc_hook=dict)  # of mappings that are no dict
 
@@ -30,7 +30,7 @@ def as_json(value: object) -> str:
 def in_lines(values: Iterable[object]) -> Iterator[str]:
     """Yield values as JSON, each on a line of its own; many at a time, as there may be 100,000."""
     left = iter(values)
-    while some := list(itertools.islice(left, AT_A_TIME)):
+    while some := list(itertools.islice(left, _AT_A_TIME)):
         yield _ENCODER.encode_lines(some).decode()
 
 
