@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from ..eventually import eventually
 from .observe import BANDERSNATCH, pages
 from .test_audit import both, complete
 
+COMMAND = [sys.executable, "-m", "bandersnatch_freshness"]
 HAS_METADATA = Version("8.2") <= BANDERSNATCH
 HAS_COMPARE_METHOD = BANDERSNATCH.major >= 5
 
@@ -156,35 +160,61 @@ def test_core_metadata_is_a_file_too(start_lab: StartLab, make_mirror: MakeMirro
     assert audit(mirror) == (0, {})
 
 
-@pytest.mark.smoke
-def test_one_that_is_ended_is_gone_on_with(start_lab: StartLab, make_mirror: MakeMirror) -> None:
-    """As by `timeout`, in the midst of a file that takes long; what was found by then is told in the end."""
+@pytest.fixture
+def ended(start_lab: StartLab, make_mirror: MakeMirror) -> tuple[Mirror, bytes]:
+    """Return a mirror whose audit was ended at the third of four packages, and what was on the terminal by then.
+
+    As by `timeout`, in the midst of a file that takes long.
+    """
     mirror = complete(start_lab(projects=4), make_mirror, mirror={"simple-format": "HTML", "json": "false"})
     wheel(mirror, "lab-00").unlink()
     endless = wheel(mirror, "lab-02")
     content = endless.read_bytes()
     os.truncate(endless, 2**40)
-    arguments = "-c", str(mirror.config), "--files", "--hash", "--resume"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bandersnatch_freshness", "audit", *arguments],
-        env=mirror.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+
+    def end(process: subprocess.Popen[bytes]) -> None:
         eventually(lambda: is_open(process.pid, endless), seconds=120)
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=60)
+
+    code, output, shown = on_terminal(mirror, end)
+    assert (code, output) == (130, b"")
+    endless.write_bytes(content)
+    return mirror, shown
+
+
+def on_terminal(
+    mirror: Mirror, meanwhile: Callable[[subprocess.Popen[bytes]], None] = lambda _: None
+) -> tuple[int, bytes, bytes]:
+    """Audit, or go on with that; return the exit code, what it printed, and what its bar and errors on a terminal were.
+
+    Each step of the bar is there.
+    """
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    process = subprocess.Popen(
+        [*COMMAND, "audit", "-c", str(mirror.config), "--files", "--hash", "--resume", "--json"],
+        env=mirror.environment() | {"TQDM_MININTERVAL": "0"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    try:
+        meanwhile(process)
+        output, _ = process.communicate(timeout=60)
+        return process.returncode, output, os.read(ours, 65536).replace(b"\r\n", b"\n")
     finally:
         process.kill()
         process.wait(30)
-    assert (process.returncode, output) == (130, "")
-    assert errors == ("bandersnatch-freshness audit: interrupted at lab-02; with `--resume` it goes on from there\n")
+        os.close(theirs)
+        os.close(ours)
+
+
+@pytest.mark.smoke
+def test_one_that_is_ended_is_gone_on_with(ended: tuple[Mirror, bytes]) -> None:
+    """What was found by then is told in the end."""
+    mirror, _ = ended
     kept = mirror.directory / "freshness.files"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert json.loads(kept.read_text())["project"] == "lab-02"
-    endless.write_bytes(content)
     wheel(mirror, "lab-01").unlink()  # which this one does not look at again
     shown = command("audit", mirror, "--files", "--hash", "--resume", "--json")
     found = json.loads(shown.stdout)["files"]
@@ -192,6 +222,23 @@ def test_one_that_is_ended_is_gone_on_with(start_lab: StartLab, make_mirror: Mak
     assert [(one["project"], one["finding"]) for one in found["findings"]] == [("lab-00", "file missing")]
     assert found["counts"]["right"] == 3 + 4 * HAS_METADATA
     assert not kept.exists()
+
+
+def test_one_that_is_ended_says_so_after_its_bar(ended: tuple[Mirror, bytes]) -> None:
+    """Which is gone by then, so that the line is one."""
+    _, shown = ended
+    bar, _, told = shown.rpartition(b"\r")
+    assert b"| 2/4 [" in bar
+    assert told == b"bandersnatch-freshness audit: interrupted at lab-02; with `--resume` it goes on from there\n"
+
+
+def test_the_time_left_of_one_that_goes_on_is_told_by_its_own(ended: tuple[Mirror, bytes]) -> None:
+    """What was looked at before took none of it."""
+    mirror, _ = ended
+    code, _, shown = on_terminal(mirror)
+    assert code == 1
+    assert b"| 2/4 [00:00<?, ? packages/s]" in shown
+    assert b"| 4/4 [00:00<00:00, " in shown
 
 
 def is_open(process: int, path: Path) -> bool:
