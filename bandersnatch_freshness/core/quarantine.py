@@ -111,7 +111,7 @@ def concerned(
     due: dict[str, int | None] = {}
     if quarantine_after is not None:
         for name, one in incidents.items():
-            if is_due_for(one, now, quarantine_after, last_run, warn_after):
+            if name not in quarantine and is_due_for(one, now, quarantine_after, last_run, warn_after):
                 due[name] = None
     due.update((name, entry.required_serial) for name, entry in quarantine.items())
     return due

@@ -104,7 +104,7 @@ def in_quarantine(incident: Incident, now: int) -> str:
 
 def tried(evidence: tuple[Evidence, ...]) -> str:
     """Return what each variant got, from which node."""
-    return ", ".join(map(_one_way, evidence)) or "nothing"
+    return ", ".join(map(_one_way, evidence)) if evidence else "nothing"
 
 
 def _one_way(evidence: Evidence) -> str:

@@ -90,9 +90,9 @@ def list_quarantined(
     listed: dict[str, str] = {canonicalize_name(name): name for name in mirror.packages_to_sync}
     missing = {name: serial for name, serial in concerned.items() if name not in listed and serial is not None}
     spelled = adapter.spelled(mirror, missing) if missing else {}
-    for name, serial in missing.items():
-        listed[name] = spelled.get(name, name)
-        mirror.packages_to_sync[listed[name]] = serial
+    added = {name: spelled.get(name, name) for name in missing}
+    listed.update(added)
+    mirror.packages_to_sync.update(zip(added.values(), missing.values(), strict=True))
     return {name: listed[name] for name in concerned if name in listed}
 
 

@@ -6,6 +6,7 @@ Alertmanager identifies an alert by its labels alone, so anything that changes f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +29,8 @@ PER_REQUEST = 500
 
 Alert = dict[str, Any]
 
+_ENCODER = Encoder()
+
 
 class Mirror(Struct, frozen=True):
     """The mirror that alerts are about. `master` is its upstream's URL, without secrets."""
@@ -48,13 +51,10 @@ class Mirror(Struct, frozen=True):
     ) -> Alert:
         """Return an alert about a subject, or about the mirror itself; `ends` may be now, or still to come."""
         # `mirror` has the value that it has in metrics, where it is Prometheus that adds which host that is.
-        labels = {"alertname": name, "host": self.host, "mirror": encodable(self.directory), "severity": str(level)}
+        labels = {"alertname": name, "host": self.host, "mirror": self.directory, "severity": str(level)}
         return {
-            "labels": {**labels, "package": encodable(subject)} if subject else labels,
-            "annotations": {
-                **{key: encodable(text) for key, text in annotations.items()},
-                "runbook_url": where(RUNBOOK),
-            },
+            "labels": {**labels, "package": subject} if subject else labels,
+            "annotations": {**annotations, "runbook_url": where(RUNBOOK)},
             # Alertmanager rejects an alert that ends before it starts, as happens when a clock is set back.
             "startsAt": timestamp(min(since, now)),
             "endsAt": timestamp(ends),
@@ -63,9 +63,8 @@ class Mirror(Struct, frozen=True):
 
     def _page(self, subject: str) -> str:
         """Return the URL of the page that is stale, for a person to look at."""
-        index = f"{self.master.rstrip('/')}/simple/"
-        page = index if subject in ("", *OF_ALL) else f"{index}{subject}/"
-        return quote(page, safe="/:[]%~+", errors="backslashreplace")
+        index = _index(self.master)
+        return index if subject in ("", *OF_ALL) else f"{index}{_quoted(subject)}/"
 
 
 def of_incidents(
@@ -107,8 +106,32 @@ class Posting(Struct, frozen=True):
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bodies."""
-        left, encoder = self.make(), Encoder()
-        return iter(lambda: encoder.encode(list(islice(left, PER_REQUEST))), b"[]")
+        left = self.make()
+        return iter(lambda: _encoded(list(islice(left, PER_REQUEST))), b"[]")
+
+
+def _encoded(alerts: list[Alert]) -> bytes:
+    try:
+        return _ENCODER.encode(alerts)
+    except UnicodeEncodeError:
+        return _ENCODER.encode(_encodable(alerts))
+
+
+def _encodable(value: Any) -> Any:
+    """Return what JSON has of a value; a path may have bytes in it that are no text."""
+    if isinstance(value, dict):
+        return {key: _encodable(one) for key, one in value.items()}
+    return encodable(value) if isinstance(value, str) else [_encodable(one) for one in value]
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="/:[]%~+", errors="backslashreplace")
+
+
+@lru_cache(1)  # it is in each alert
+def _index(master: str) -> str:
+    """Return the URL of a master's index."""
+    return _quoted(f"{master.rstrip('/')}/simple/")
 
 
 def _ended(subject: str, last: NotificationRecord, incident: Incident | None) -> dict[str, str]:

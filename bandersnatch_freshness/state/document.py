@@ -144,7 +144,8 @@ def _remembered(one: State | OtherMaster) -> Iterator[str]:
 
 def _sorted(found: Mapping[str, _T]) -> Iterator[tuple[str, _T]]:
     """Yield the items by their names; sorting the items would make a tuple of each at once."""
-    return ((name, found[name]) for name in sorted(found))
+    names = sorted(found)
+    return zip(names, map(found.__getitem__, names), strict=True)
 
 
 def _channel(one: ChannelRecord) -> parts.Channel:

@@ -65,7 +65,7 @@ class Records:
         """
         self.store.write(dump(self.state, self._clock()))
         self._version = self.store.version()
-        text = "".join(second_copy.dump(self.state, self._clock()))
+        text = second_copy.dump(self.state)
         if hash(text) == self._copied_hash:
             return
         try:
@@ -112,7 +112,7 @@ class Records:
             _move_away(self._copy, self._clock(), "starting with what the state has", error)
             copied = ""
         lost, self._copied_hash = 0, hash(copied)
-        if copied != "".join(second_copy.dump(state, self._clock())):  # nearly always it is
+        if copied != second_copy.dump(state):  # nearly always it is
             lost = second_copy.recover(state, copied, self._clock())
         if lost:
             log.warning("%s lacks packages in quarantine: %d restored from %s", self.store.path, lost, self._copy.path)

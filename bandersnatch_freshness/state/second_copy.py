@@ -19,11 +19,11 @@ from .remembered import State
 _MISSING = "missing"
 
 
-def dump(state: State, now: int) -> Iterator[str]:
-    """Return the text of the second copy, in lines."""
-    yield from (f"{name} {state.quarantine[name].required_serial}\n" for name in sorted(state.quarantine))
-    owed = dict(missing.still_owed(state.missing))
-    yield from (f"{name} {owed[name]} {_MISSING}\n" for name in sorted(owed) if name not in state.quarantine)
+def dump(state: State) -> str:
+    """Return the text of the second copy."""
+    held, owed = state.quarantine, dict(missing.still_owed(state.missing))
+    lines = [f"{name} {held[name].required_serial}\n" for name in sorted(held)]
+    return "".join(lines + [f"{name} {owed[name]} {_MISSING}\n" for name in sorted(owed) if name not in held])
 
 
 def recover(state: State, text: str, now: int) -> int:

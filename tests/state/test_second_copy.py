@@ -37,7 +37,7 @@ TEXT = "bar 50\nfoo 42\nnew 60 missing\n"
 
 def test_keeps_what_would_be_lost() -> None:
     """Of each package its serial; what is gone is not lost."""
-    assert "".join(dump(WHOLE, NOON)) == TEXT
+    assert dump(WHOLE) == TEXT
     assert count_quarantined(TEXT) == 2
 
 
@@ -73,5 +73,5 @@ def test_what_waits_for_its_serial_waits_on() -> None:
     """It would be right at any serial, and leave, else."""
     waits = QuarantineEntry(1, NOON - DAY, NOON - DAY, waiting=True)
     lost = state()
-    assert recover(lost, "".join(dump(state({"foo": waits}), NOON)), NOON) == 1
+    assert recover(lost, dump(state({"foo": waits})), NOON) == 1
     assert lost.quarantine["foo"].is_untold
