@@ -6,6 +6,7 @@ No I/O: text in, state out, and back. The format is described in docs/schemas/st
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -32,7 +33,7 @@ from .many import EVIDENCE_KEPT, read_incident, read_quarantined, write_incident
 from .part import Part, Seconds
 from .parts import FORMAT
 from .remembered import ChannelRecord, NotificationRecord, OtherMaster, State, Totals
-from .values import LATEST, LEVEL_NAME, LEVELS, as_json, bounded, in_lines, plain, time_text
+from .values import LATEST, LEVEL_NAME, LEVELS, as_json, batched, bounded, in_lines, time_text
 
 __all__ = [
     "EVIDENCE_KEPT",
@@ -104,10 +105,10 @@ def dump(state: State, now: int) -> Iterator[str]:
         if value is not None:
             yield f"{as_json(name)}: {as_json(value)},\n"
     yield '"quarantine": '
-    yield from _object((name, write_quarantined(one)) for name, one in _sorted(state.quarantine))
+    yield from _object(state.quarantine, write_quarantined)
     if state.missing:
         yield ',\n"missing": '
-        yield from _object((name, _part(parts.Missing, one)) for name, one in _sorted(state.missing))
+        yield from _object(state.missing, lambda one: _part(parts.Missing, one))
     yield ',\n"history": '
     yield from _array(_part(parts.Hour, hour) for hour in state.history)
     yield ',\n"runs": '
@@ -130,22 +131,16 @@ def _remembered(one: State | OtherMaster) -> Iterator[str]:
         if getattr(one, name) is not None:
             yield f'"{name}": {as_json(_part(kind, getattr(one, name)))},\n'
     if one.newest:
-        yield f'"newest": {as_json({plain(name): bounded(serial) for name, serial in one.newest.items()})},\n'
+        yield f'"newest": {as_json({name: bounded(serial) for name, serial in one.newest.items()})},\n'
     yield '"incidents": '
-    numbered = enumerate(_sorted(one.incidents))
-    yield from _object((name, write_incident(incident, number)) for number, (name, incident) in numbered)
+    numbers = itertools.count()
+    yield from _object(one.incidents, lambda incident: write_incident(incident, next(numbers)))
     opening = ',\n"told": {\n'
     for channel, told in one.notified.items():
         yield f"{opening}{as_json(channel)}: "
         yield from _array(_told(told))
         opening = ",\n"
     yield "\n}" if one.notified else ',\n"told": {}'
-
-
-def _sorted(found: Mapping[str, _T]) -> Iterator[tuple[str, _T]]:
-    """Yield the items by their names; sorting the items would make a tuple of each at once."""
-    names = sorted(found)
-    return zip(names, map(found.__getitem__, names), strict=True)
 
 
 def _channel(one: ChannelRecord) -> parts.Channel:
@@ -157,7 +152,7 @@ def _told(told: Mapping[str, NotificationRecord]) -> Iterator[Part]:
     """Yield what a channel was told; subjects with the same record share a group."""
     groups: dict[NotificationRecord, list[str]] = {}
     for subject in sorted(told):
-        groups.setdefault(told[subject], []).append(plain(subject))
+        groups.setdefault(told[subject], []).append(subject)
     return (_part(parts.Told, record, tuple(subjects)) for record, subjects in groups.items())
 
 
@@ -169,16 +164,16 @@ def _kept(runs: list[PastRun]) -> list[PastRun]:
     return kept
 
 
-def _object(members: Iterable[tuple[str, Part]]) -> Iterator[str]:
-    """Yield a JSON object, each member on a line of its own."""
+def _object(found: Mapping[str, _T], write: Callable[[_T], Part]) -> Iterator[str]:
+    """Yield a JSON object of what was found, by its names, each member on a line of its own."""
+    alone = (in_lines([{name: write(found[name])} for name in names]) for names in batched(sorted(found)))
     # A line of text has no end of a line in it, so that is between two members.
-    alone = in_lines({plain(name): part} for name, part in members)
     return _block("{}", (lines[1:-2].replace("}\n{", ",\n") for lines in alone))
 
 
 def _array(items: Iterable[Part]) -> Iterator[str]:
     """Yield a JSON array, each item on a line of its own."""
-    return _block("[]", (lines[:-1].replace("\n", ",\n") for lines in in_lines(items)))
+    return _block("[]", (in_lines(some)[:-1].replace("\n", ",\n") for some in batched(items)))
 
 
 def _block(brackets: str, blocks: Iterable[str]) -> Iterator[str]:
@@ -219,7 +214,7 @@ _WRITERS: Mapping[Any, Callable[[Any], object]] = {
     Seconds | UnsetType: _time_if_any,
     parts.LevelName: LEVEL_NAME,
     tuple[parts.Mark, ...]: lambda marks: tuple(_part(parts.Mark, mark) for mark in marks),
-    dict[str, parts.Turn]: lambda turns: {plain(name): _part(parts.Turn, turn) for name, turn in turns.items()},
+    dict[str, parts.Turn]: lambda turns: {name: _part(parts.Turn, turn) for name, turn in turns.items()},
     parts.Look | None: lambda look: _part(parts.Look, look) if look.at else None,
     audit_parts.PastRound | None: lambda last: _part(audit_parts.PastRound, last) if last else None,
 }

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from ..core.incidents import Incident
 from ..core.quarantine import QuarantineEntry
 from . import parts
-from .values import LEVEL_NAME, LEVELS, bounded, plain, time_text
+from .values import LEVEL_NAME, LEVELS, bounded, time_text
 
 # Evidence is for people to read, so it is kept only for as many incidents as anyone would read.
 EVIDENCE_KEPT = 1000
@@ -32,10 +32,10 @@ def write_incident(one: Incident, number: int) -> parts.Incident:
         bounded(one.got),
         bounded(one.newest),
         one.count,
-        one.examples and tuple(map(plain, one.examples)),
+        one.examples,
         time_text(one.released) if one.released else UNSET,
         time_text(one.climbed) if one.climbed else UNSET,
-        plain(one.cause),
+        one.cause,
         one.is_explained,
         evidence,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,21 +22,39 @@ _AT_A_TIME = 500
 _ENCODER = msgspec.json.Encoder(enc_hook=dict)  # of mappings that are no dict
 
 
+_T = TypeVar("_T")
+
+
 def as_json(value: object) -> str:
     """Return a value as JSON."""
-    return _ENCODER.encode(value).decode()
+    return _encoded(_ENCODER.encode, value)
 
 
-def in_lines(values: Iterable[object]) -> Iterator[str]:
-    """Yield values as JSON, each on a line of its own; many at a time, as there may be 100,000."""
+def in_lines(values: Sequence[object]) -> str:
+    """Return values as JSON, each on a line of its own."""
+    return _encoded(_ENCODER.encode_lines, values)
+
+
+def batched(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """Yield as many values at a time as are best written in one go."""
     left = iter(values)
-    while some := list(itertools.islice(left, _AT_A_TIME)):
-        yield _ENCODER.encode_lines(some).decode()
+    return iter(lambda: list(itertools.islice(left, _AT_A_TIME)), [])
 
 
-def plain(text: str) -> str:
-    """Return a name without halves of surrogate pairs, which come from hostile JSON and no JSON may hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+def _encoded(encode: Callable[[Any], bytes], value: object) -> str:
+    try:
+        return encode(value).decode()
+    except UnicodeEncodeError:
+        return encode(_plain(msgspec.to_builtins(value, enc_hook=dict))).decode()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without halves of surrogate pairs, which come from hostile JSON and no JSON may hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 @functools.lru_cache(4096)  # many times in a state are the same
