@@ -36,7 +36,7 @@ def _list(options: argparse.Namespace) -> int:
             document[name] |= {
                 "next": timestamp(entry.next_ask()),
                 "got": incident.got if incident else None,
-                "verdict": incident.verdict.value if incident else None,
+                "verdict": incident.verdict if incident else None,
             }
         terminal.show(json.dumps(document, indent=2))
     elif summary.state.quarantine:

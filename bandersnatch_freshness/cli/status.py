@@ -93,7 +93,7 @@ def _incidents(summary: Summary) -> Table:
             str(incident.runs),
             str(incident.required_serial),
             "none" if incident.got is None else str(incident.got),
-            printable(incident.cause or incident.verdict.value),
+            printable(incident.cause or incident.verdict),
             style=_STYLES[incident.level],
         )
     more = len(summary.speaking) - len(shown)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .observations import BROKEN_BODIES, Observation
 
 
-class Verdict(enum.Enum):
+class Verdict(enum.StrEnum):
     """Who holds the old page; `failing` is what is no matter of serials."""
 
     FRESH = "fresh"

@@ -78,7 +78,7 @@ def describe(incident: Incident, now: int) -> str:
         return f"{head}: {incident.cause}.{note} To do: {to_do(incident)}"
     return (
         f"{head}: {incident.cause or f'serial {incident.required_serial} wanted, {got} got'}.{note} "
-        f"{incident.verdict.value}: {meaning(incident.verdict)}. "
+        f"{incident.verdict}: {meaning(incident.verdict)}. "
         f"Tried: {tried(incident.evidence)}. To do: {to_do(incident)}"
     )
 

@@ -87,7 +87,7 @@ def of_incidents(
             "description": describe(incident, now),
             "required_serial": str(incident.required_serial),
             "got_serial": str(incident.got),
-            "verdict": incident.verdict.value,
+            "verdict": incident.verdict,
         }
         yield mirror.alert(ALERT_NAME, incident.level, incident.since, now, now + ahead, annotations, subject)
 

@@ -25,6 +25,9 @@ from .sender import ALERTMANAGER, Head
 # The longest that hanging services may delay a run, all of them together.
 SECONDS: float = 10
 
+# How many parts may be made while none can be sent, as at first, when the sending process starts.
+_AHEAD = 20
+
 # The longest that Apprise may take to load and to look at URLs, once.
 CHECK_SECONDS: float = 60
 
@@ -108,12 +111,14 @@ def _exchange(stdin: Any, stdout: Any, lines: Iterator[bytes], said: bytearray, 
         TimeoutError: if that is not before the deadline, by the monotonic clock.
     """
     os.set_blocking(stdin.fileno(), False)
-    unwritten = memoryview(b"")
+    unwritten, ahead, is_over = memoryview(b""), deque[bytes](), False
     with selectors.DefaultSelector() as selector:
         selector.register(stdin, selectors.EVENT_WRITE)
         selector.register(stdout, selectors.EVENT_READ)
         while selector.get_map():
-            ready = [key.fileobj for key, _ in selector.select(max(0, deadline - time.monotonic()))]
+            is_free = not is_over and len(ahead) < _AHEAD
+            wait = 0 if is_free else max(0, deadline - time.monotonic())
+            ready = [key.fileobj for key, _ in selector.select(wait)]
             if time.monotonic() >= deadline:
                 raise TimeoutError
             if stdout in ready:
@@ -122,7 +127,7 @@ def _exchange(stdin: Any, stdout: Any, lines: Iterator[bytes], said: bytearray, 
                 if not more:
                     selector.unregister(stdout)
             if stdin in ready:
-                unwritten = unwritten or memoryview(next(lines, b""))
+                unwritten = unwritten or memoryview(ahead.popleft() if ahead else next(lines, b""))
                 is_over = not unwritten
                 try:
                     unwritten = unwritten[stdin.write(unwritten) or 0 :]
@@ -131,3 +136,5 @@ def _exchange(stdin: Any, stdout: Any, lines: Iterator[bytes], said: bytearray, 
                 if is_over:
                     selector.unregister(stdin)
                     stdin.close()
+            elif is_free:
+                ahead.append(next(lines, b""))

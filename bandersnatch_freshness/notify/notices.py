@@ -163,7 +163,7 @@ def messages(
 
 def _why(incident: Incident) -> tuple[str, str]:
     """Return why a subject ails, and what to do about it."""
-    return incident.cause or f"{incident.verdict.value}: {meaning(incident.verdict)}", to_do(incident, for_all=True)
+    return incident.cause or f"{incident.verdict}: {meaning(incident.verdict)}", to_do(incident, for_all=True)
 
 
 def _joined(words: Iterable[str]) -> str:

@@ -119,7 +119,7 @@ class ProbeReport:
         behind = max(0, (required_serial or 0) - serial)
         ways_asked = len({one.way for one in self.answers})
         lines = [
-            f"{self.title} at {self.master}: {diagnosis.verdict.value}: {said}",
+            f"{self.title} at {self.master}: {diagnosis.verdict}: {said}",
             f"serial  {serial or 'none'}" + (f", {behind} behind {required_serial}" if serial and behind else ""),
             f"asked   in {ways_asked} ways that agree, {len(self.answers)} requests",
             f"to do   {self._to_do()}",
@@ -179,7 +179,7 @@ class ProbeReport:
         return {
             "project": self.project,
             "outcome": diagnosis.outcome.name.lower().replace("_", "-"),
-            "verdict": diagnosis.verdict.value,
+            "verdict": diagnosis.verdict,
             "required": diagnosis.required_serial,
             "announced": self.announced,
             "origin": diagnosis.origin_serial,

@@ -249,7 +249,7 @@ def _duration(summary: Summary) -> int | None:
 def _count_incidents(summary: Summary) -> _Values:
     counts = Counter((one.level, one.verdict) for one in summary.speaking)
     return {
-        (str(level), verdict.value): counts[level, verdict]
+        (str(level), verdict): counts[level, verdict]
         for level in Level
         for verdict in Verdict
         if verdict is not Verdict.FRESH

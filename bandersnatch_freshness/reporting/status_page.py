@@ -219,7 +219,7 @@ def _causes(summary: Summary) -> list[CauseRow]:
     """Return why things are not as they should be, with what to do: the worst first, then what concerns the most."""
     found: dict[tuple[str, str], list[Incident]] = {}
     for one in summary.speaking:
-        found.setdefault((why(one), one.verdict.value), []).append(one)
+        found.setdefault((why(one), one.verdict), []).append(one)
     ranked = sorted(found.items(), key=lambda item: (-max(one.level for one in item[1]), -len(item[1]), item[0]))
     return [
         CauseRow(
@@ -247,7 +247,7 @@ def _incident_row(incident: Incident, now: int) -> Row:
         wanted=incident.required_serial,
         got=incident.got,
         why=why(incident),
-        verdict=incident.verdict.value,
+        verdict=incident.verdict,
         in_quarantine=incident.in_quarantine,
         nodes=nodes(incident.evidence),
     )

@@ -30,7 +30,7 @@ LABELS = {metric.name: {"instance", "mirror", *metric.labels} for metric in metr
 VALUES = {
     "outcome": set(OUTCOMES),
     "level": {str(level) for level in Level},
-    "verdict": {verdict.value for verdict in Verdict} - {"fresh"},
+    "verdict": set(map(str, Verdict)) - {"fresh"},
 }
 
 

@@ -115,7 +115,7 @@ def test_all_that_is_known(busy: Summary, tmp_path: Path) -> None:
 def test_incidents_are_counted_by_level_and_verdict(tmp_path: Path) -> None:
     """However many there are, in so many series."""
     many = [
-        Incident(f"{number}-{verdict.value}-{level}", NOW, NOW, 3, 42, 41, verdict, level)
+        Incident(f"{number}-{verdict}-{level}", NOW, NOW, 3, 42, 41, verdict, level)
         for verdict, count in ((Verdict.EDGE_STALE, 3), (Verdict.ORIGIN_STALE, 2))
         for level in (Level.WARNING, Level.CRITICAL)
         for number in range(count * level)
