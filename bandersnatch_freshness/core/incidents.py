@@ -196,24 +196,23 @@ def advance(
         sightings[INDEX] = report.index
     after: dict[str, Incident] = {}
     changes = []
-    for subject, incident in incidents.items():
-        if subject in sightings or subject == MIRROR:
+    for subject, known in incidents.items():  # there may be 100,000
+        if subject in sightings or subject == MIRROR or subject in report.accepted:
             continue
-        if subject in report.accepted:
-            continue
-        ending = None if subject == EDGE and _is_held(incident, incidents, report) else _ending(incident, report)
+        ending = None if subject == EDGE and _is_held(known, incidents, report) else _ending(known, report)
         if ending:
-            if not incident.is_explained:
-                changes.append(Change(incident, ending))
+            if not known.is_explained:
+                changes.append(Change(known, ending))
             continue
+        incident = known
         if subject in report.quarantined:  # not every run requests it
-            if not incident.in_quarantine:  # there may be 100,000
+            if not incident.in_quarantine:
                 incident = replace(incident, in_quarantine=True)
             if not report.overlaps and EDGE not in incidents:
                 incident = _graded(incident, now, thresholds, report)
         if subject == EDGE and not report.overlaps:  # it lasts, though less than half of what this run saw is stale
             incident = _graded(incident, now, thresholds, report)
-        if incident.level > incidents[subject].level:
+        if incident.level is not known.level:
             changes.append(Change(incident))
         after[subject] = incident
     for subject, sighting in sightings.items():
