@@ -113,7 +113,8 @@ def concerned(
         for name, one in incidents.items():
             if name not in quarantine and is_due_for(one, now, quarantine_after, last_run, warn_after):
                 due[name] = None
-    return due | {name: entry.required_serial for name, entry in quarantine.items()}
+    due.update((name, entry.required_serial) for name, entry in quarantine.items())
+    return due
 
 
 def plan(
@@ -180,7 +181,7 @@ def plan(
     )
     budget = len(due) if drains else max(1, _of_many(len(after)), int(others * REQUEST_SHARE / (1 - REQUEST_SHARE)))
     ask.update({name: budget // min(budget, len(due)) for _, name in due[:budget]})
-    return QuarantinePlan(after, changed, ask, frozenset(after.keys() - ask.keys()))
+    return QuarantinePlan(after, changed, ask, frozenset(name for name in after if name not in ask))
 
 
 def with_lost(

@@ -208,8 +208,7 @@ class Memory:
 
     def count_quarantined(self, run: Run, names: Iterable[str]) -> int:
         """Return how many of these packages are in quarantine, with what the run has found lost."""
-        held = self._records.state.quarantine
-        return sum(name in held or name in run.lost for name in names)
+        return sum(name in self._records.state.quarantine or name in run.lost for name in names)
 
     def plan(
         self, run: Run, announced: Mapping[str, int], others: int, most: int | None = None
