@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 LONGEST_VALUE = 100
@@ -27,6 +28,15 @@ def printable(value: str, longest: int = LONGEST_VALUE) -> str:
 def encodable(text: str) -> str:
     """Return a text as UTF-8 can write it; a path may have bytes in it that are none."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def with_texts(value: Any, write: Callable[[str], str]) -> Any:
+    """Return a value of JSON in which each text is as `write` returns it, the names of members too."""
+    if isinstance(value, str):
+        return write(value)
+    if isinstance(value, dict):
+        return {write(key): with_texts(one, write) for key, one in value.items()}
+    return [with_texts(one, write) for one in value] if isinstance(value, list | tuple) else value
 
 
 def plain_url(url: str) -> str:

@@ -17,7 +17,7 @@ from msgspec.json import Encoder
 from ..core.incidents import OF_ALL, Incident, Level
 from ..core.wording import ails, describe, title
 from ..documentation import RUNBOOK, where
-from ..formatting import encodable, timestamp
+from ..formatting import encodable, timestamp, with_texts
 from ..state.document import NotificationRecord
 
 ALERT_NAME = "PyPIMirrorStale"
@@ -114,14 +114,7 @@ def _encoded(alerts: list[Alert]) -> bytes:
     try:
         return _ENCODER.encode(alerts)
     except UnicodeEncodeError:
-        return _ENCODER.encode(_encodable(alerts))
-
-
-def _encodable(value: Any) -> Any:
-    """Return what JSON has of a value; a path may have bytes in it that are no text."""
-    if isinstance(value, dict):
-        return {key: _encodable(one) for key, one in value.items()}
-    return encodable(value) if isinstance(value, str) else [_encodable(one) for one in value]
+        return _ENCODER.encode(with_texts(alerts, encodable))
 
 
 def _quoted(text: str) -> str:

@@ -15,6 +15,7 @@ from ..core.missing import Missing
 from ..core.observations import parse_serial
 from ..core.quarantine import QuarantineEntry
 from .remembered import State
+from .values import plain
 
 _MISSING = "missing"
 
@@ -23,7 +24,7 @@ def dump(state: State) -> str:
     """Return the text of the second copy."""
     held, owed = state.quarantine, dict(missing.still_owed(state.missing))
     lines = [f"{name} {held[name].required_serial}\n" for name in sorted(held)]
-    return "".join(lines + [f"{name} {owed[name]} {_MISSING}\n" for name in sorted(owed) if name not in held])
+    return plain("".join(lines + [f"{name} {owed[name]} {_MISSING}\n" for name in sorted(owed) if name not in held]))
 
 
 def recover(state: State, text: str, now: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..core.incidents import Level
-from ..formatting import timestamp
+from ..formatting import timestamp, with_texts
 from .part import HIGHEST
 
 LATEST = 253_402_300_799  # the end of the year 9999, after which ISO 8601 has no date
@@ -20,7 +20,6 @@ LEVEL_NAME: Callable[[int], Any] = ("", *LEVELS).__getitem__
 _AT_A_TIME = 500
 
 _ENCODER = msgspec.json.Encoder(enc_hook=dict)  # of mappings that are no dict
-
 
 _T = TypeVar("_T")
 
@@ -45,16 +44,12 @@ def _encoded(encode: Callable[[Any], bytes], value: object) -> str:
     try:
         return encode(value).decode()
     except UnicodeEncodeError:
-        return encode(_plain(msgspec.to_builtins(value, enc_hook=dict))).decode()
+        return encode(with_texts(msgspec.to_builtins(value, enc_hook=dict), plain)).decode()
 
 
-def _plain(value: Any) -> Any:
-    """Return a value without halves of surrogate pairs, which come from hostile JSON and no JSON may hold."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_plain(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+def plain(text: str) -> str:
+    """Return a text without halves of surrogate pairs, which come from hostile JSON and no file may hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 @functools.lru_cache(4096)  # many times in a state are the same

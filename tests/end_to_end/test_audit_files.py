@@ -8,7 +8,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import termios
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +18,12 @@ from packaging.version import Version
 from bandersnatch_freshness.lab.mirrors import Mirror
 
 from ..cli.test_status import command
+from ..cli.test_terminal import COMMAND
 from ..conftest import MakeMirror, StartLab
 from ..eventually import eventually
 from .observe import BANDERSNATCH, pages
 from .test_audit import both, complete
 
-COMMAND = [sys.executable, "-m", "bandersnatch_freshness"]
 HAS_METADATA = Version("8.2") <= BANDERSNATCH
 HAS_COMPARE_METHOD = BANDERSNATCH.major >= 5
 

@@ -69,6 +69,12 @@ def test_a_copy_that_is_broken_brings_back_nothing(text: str) -> None:
     assert count_quarantined(text) == 0
 
 
+def test_a_name_that_is_no_text_keeps_nothing_back() -> None:
+    """The copy has it as the state's file has, or each run would find another one."""
+    entry = QuarantineEntry(1, NOON, NOON)
+    assert dump(state({"d\ud800": entry, "e": entry})).encode() == b"d? 1\ne 1\n"
+
+
 def test_what_waits_for_its_serial_waits_on() -> None:
     """It would be right at any serial, and leave, else."""
     waits = QuarantineEntry(1, NOON - DAY, NOON - DAY, waiting=True)
