@@ -24,6 +24,7 @@ from ..eventually import eventually
 from .observe import BANDERSNATCH, pages
 from .test_audit import both, complete
 
+ENDED = b"bandersnatch-freshness audit: interrupted at lab-02; with `--resume` it goes on from there\n"
 HAS_METADATA = Version("8.2") <= BANDERSNATCH
 HAS_COMPARE_METHOD = BANDERSNATCH.major >= 5
 
@@ -159,9 +160,8 @@ def test_core_metadata_is_a_file_too(start_lab: StartLab, make_mirror: MakeMirro
     assert audit(mirror) == (0, {})
 
 
-@pytest.fixture
-def ended(start_lab: StartLab, make_mirror: MakeMirror) -> tuple[Mirror, bytes]:
-    """Return a mirror whose audit was ended at the third of four packages, and what was on the terminal by then.
+def ended(start_lab: StartLab, make_mirror: MakeMirror, *, is_terminal: bool) -> tuple[Mirror, bytes]:
+    """Return a mirror whose audit was ended at the third of four packages, and what its standard error was by then.
 
     As by `timeout`, in the midst of a file that takes long.
     """
@@ -175,21 +175,22 @@ def ended(start_lab: StartLab, make_mirror: MakeMirror) -> tuple[Mirror, bytes]:
         eventually(lambda: is_open(process.pid, endless), seconds=120)
         process.send_signal(signal.SIGTERM)
 
-    code, output, shown = on_terminal(mirror, end)
+    code, output, shown = go_on(mirror, end, is_terminal=is_terminal)
     assert (code, output) == (130, b"")
     endless.write_bytes(content)
     return mirror, shown
 
 
-def on_terminal(
-    mirror: Mirror, meanwhile: Callable[[subprocess.Popen[bytes]], None] = lambda _: None
+def go_on(
+    mirror: Mirror, meanwhile: Callable[[subprocess.Popen[bytes]], None] = lambda _: None, *, is_terminal: bool
 ) -> tuple[int, bytes, bytes]:
-    """Audit, or go on with that; return the exit code, what it printed, and what its bar and errors on a terminal were.
+    """Audit, or go on with that; return the exit code, what it printed, and its standard error.
 
-    Each step of the bar is there.
+    On a terminal, each step of the bar is there.
     """
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 100))
+    ours, theirs = pty.openpty() if is_terminal else os.pipe()
+    if is_terminal:
+        termios.tcsetwinsize(theirs, (24, 100))
     process = subprocess.Popen(
         [*COMMAND, "audit", "-c", str(mirror.config), "--files", "--hash", "--resume", "--json"],
         env=mirror.environment() | {"TQDM_MININTERVAL": "0"},
@@ -208,9 +209,10 @@ def on_terminal(
 
 
 @pytest.mark.smoke
-def test_one_that_is_ended_is_gone_on_with(ended: tuple[Mirror, bytes]) -> None:
+def test_one_that_is_ended_is_gone_on_with(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """What was found by then is told in the end."""
-    mirror, _ = ended
+    mirror, errors = ended(start_lab, make_mirror, is_terminal=False)
+    assert errors == ENDED
     kept = mirror.directory / "freshness.files"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert json.loads(kept.read_text())["project"] == "lab-02"
@@ -223,18 +225,18 @@ def test_one_that_is_ended_is_gone_on_with(ended: tuple[Mirror, bytes]) -> None:
     assert not kept.exists()
 
 
-def test_one_that_is_ended_says_so_after_its_bar(ended: tuple[Mirror, bytes]) -> None:
+def test_one_that_is_ended_says_so_after_its_bar(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """Which is gone by then, so that the line is one."""
-    _, shown = ended
+    _, shown = ended(start_lab, make_mirror, is_terminal=True)
     bar, _, told = shown.rpartition(b"\r")
     assert b"| 2/4 [" in bar
-    assert told == b"bandersnatch-freshness audit: interrupted at lab-02; with `--resume` it goes on from there\n"
+    assert told == ENDED
 
 
-def test_the_time_left_of_one_that_goes_on_is_told_by_its_own(ended: tuple[Mirror, bytes]) -> None:
+def test_the_time_left_of_one_that_goes_on_is_told_by_its_own(start_lab: StartLab, make_mirror: MakeMirror) -> None:
     """What was looked at before took none of it."""
-    mirror, _ = ended
-    code, _, shown = on_terminal(mirror)
+    mirror, _ = ended(start_lab, make_mirror, is_terminal=False)
+    code, _, shown = go_on(mirror, is_terminal=True)
     assert code == 1
     assert b"| 2/4 [00:00<?, ? packages/s]" in shown
     assert b"| 4/4 [00:00<00:00, " in shown
